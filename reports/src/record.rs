@@ -1,0 +1,296 @@
+//! The record of a run, as it is stored: raw figures and where they come from, and nothing derived from them.
+
+use loadgen::Outcome;
+use serde::{Deserialize, Serialize};
+
+use crate::environment::Environment;
+use crate::sample::{ServerSample, Window};
+use crate::timestamp::Timestamp;
+
+/// The version of the stored record that this library writes and reads. It grows whenever a reader of the older form
+/// could misread the newer one.
+pub const FORMAT: u32 = 1;
+
+/// One run of a suite: every measurement in every round.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Run {
+    /// The version of this record's form, [`FORMAT`] when written by this library.
+    pub format: u32,
+    /// The run's name, which is also its folder's: `20260301T123005Z-wrk`.
+    pub id: String,
+    /// The suite's name.
+    pub suite: String,
+    /// The question that the suite asks, in one sentence.
+    pub question: String,
+    /// When the run started.
+    pub started_at: Timestamp,
+    /// When its last round ended; absent while it runs and for a run that was interrupted.
+    pub finished_at: Option<Timestamp>,
+    /// The command that repeats this run, word by word, its seed included.
+    pub command: Vec<String>,
+    /// The seed of the random order of the measurements in each round.
+    pub seed: u64,
+    /// Rounds that the run set out to do.
+    pub rounds_planned: u32,
+    /// Machine, limits and build.
+    pub environment: Environment,
+    /// Every measurement of the plan in the suite's order, those with no round yet included.
+    pub measurements: Vec<Measurement>,
+}
+
+/// One configuration of one server under one workload.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Measurement {
+    /// The program under test.
+    pub server: Server,
+    /// How it was started.
+    pub configuration: Configuration,
+    /// What the client did.
+    pub workload: Workload,
+    /// A digest of server and configuration; measurements of different runs are compared only where it is equal.
+    pub configuration_hash: String,
+    /// A digest of the workload, of the served bytes too; compared only where it is equal.
+    pub workload_hash: String,
+    /// The rounds done so far, in the order of time.
+    pub rounds: Vec<Round>,
+}
+
+/// A program under test.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Server {
+    /// The name by which it is chosen on the command line: `epoll`, `nginx`.
+    pub name: String,
+    /// Its way to share CPUs among connections, in words for the reader: `event loops, one per worker`.
+    pub model: String,
+    /// Whether it is one of this project's models.
+    pub kind: ServerKind,
+}
+
+/// Whose a server is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ServerKind {
+    /// One of this project's models.
+    Ours,
+    /// Somebody else's, beside which ours are seen.
+    Reference,
+}
+
+/// How a server was started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Configuration {
+    /// Its worker count; absent for a server that has none.
+    pub workers: Option<u32>,
+    /// Flags of the suite beyond the worker count and the log: `--keep-alive pinned`.
+    pub flags: Vec<String>,
+    /// The whole command line; what changes from round to round stands as `{port}` and the like.
+    pub command: Vec<String>,
+    /// Whether it wrote an access log.
+    pub access_log: bool,
+    /// Where its standard output, and with it the access log, went.
+    pub log_sink: LogSink,
+}
+
+/// Where a server's standard output went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogSink {
+    /// Into a file.
+    File,
+    /// Into a pipe that the bench reads.
+    Pipe,
+    /// To /dev/null.
+    Null,
+    /// To a terminal.
+    Terminal,
+}
+
+/// What the client did.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Workload {
+    /// Open connections at a time.
+    pub connections: u32,
+    /// Threads of the load generator.
+    pub threads: u32,
+    /// Measured time of one round, in seconds.
+    pub duration_seconds: f64,
+    /// Time before it that is not measured, in seconds.
+    pub warm_up_seconds: f64,
+    /// How long a response may take before it counts as a timeout, in seconds.
+    pub timeout_seconds: f64,
+    /// When the next request is sent.
+    pub arrival: Arrival,
+    /// Whether a connection is used for more than one request.
+    pub keep_alive: bool,
+    /// The requested path, percent-encoded, from the slash on.
+    pub path: String,
+    /// Request header lines beyond those that the generator sends of itself.
+    pub headers: Vec<String>,
+    /// The status that every response must have.
+    pub expected_status: u16,
+    /// The length that every response's body must have, in bytes.
+    pub expected_length: u64,
+}
+
+/// When the next request is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "loop", rename_all = "kebab-case")]
+pub enum Arrival {
+    /// Each connection sends when the response before has come: shows capacity.
+    Closed,
+    /// Requests are sent by the clock: shows the latency that a user would feel.
+    Open {
+        /// Requests per second offered over all connections.
+        rate: f64,
+    },
+}
+
+/// One measurement's turn in one pass over all measurements; the server was started for it and stopped after it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Round {
+    /// Which pass, from 0.
+    pub index: u32,
+    /// The place in this pass's random order, from 0.
+    pub position: u32,
+    /// When the server was started.
+    pub started_at: Timestamp,
+    /// What the check before the measuring saw; absent when it did not come to that.
+    pub check: Option<CorrectnessCheck>,
+    /// What the load generator saw; absent when it did not run.
+    pub outcome: Option<Outcome>,
+    /// What the server used meanwhile; absent when nothing was measured.
+    pub server: Option<ServerSample>,
+    /// The measured time in windows of a second or less, with the steal in each.
+    pub windows: Vec<Window>,
+    /// What went wrong with the server as a process; absent when nothing did.
+    pub failure: Option<Failure>,
+}
+
+/// The file as it came back before the measuring, compared with the file on disk.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CorrectnessCheck {
+    /// Requests that were made for the check.
+    pub requests: u32,
+    /// The status of the first response that differed, else of the last; absent if none came.
+    pub status: Option<u16>,
+    /// The length of that response's body, in bytes; absent if none came.
+    pub length: Option<u64>,
+    /// What differed, a phrase each ("Content-Type is text/plain, not text/html"); none if all was right.
+    pub problems: Vec<String>,
+}
+
+/// What went wrong with the server as a process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Failure {
+    /// The program could not be started at all.
+    NotStarted {
+        /// Why, by the system or by the server's build.
+        error: String,
+    },
+    /// The program ran, but did not accept a connection in time.
+    NeverListened {
+        /// How long it was waited for, in seconds.
+        waited_seconds: f64,
+        /// The end of what it wrote on standard error.
+        standard_error: String,
+    },
+    /// The program ended before it was told to.
+    Died {
+        /// What it was being used for.
+        during: Phase,
+        /// Its exit status, if it exited.
+        status: Option<i32>,
+        /// The signal that ended it, if one did.
+        signal: Option<i32>,
+        /// The end of what it wrote on standard error.
+        standard_error: String,
+    },
+    /// The program accepted connections, but stopped answering.
+    Hung {
+        /// What it was being used for.
+        during: Phase,
+        /// How long it was waited for, in seconds.
+        waited_seconds: f64,
+    },
+    /// The program did not end within its time when it was told to, and was killed.
+    NotStopped {
+        /// How long it was waited for, in seconds.
+        waited_seconds: f64,
+    },
+    /// The load generator could not do its work.
+    Generator {
+        /// Why.
+        error: String,
+    },
+}
+
+/// The parts of a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Waiting until it accepts.
+    Start,
+    /// Comparing the file that comes back.
+    Check,
+    /// Load that is not measured.
+    WarmUp,
+    /// Load that is measured.
+    Measuring,
+}
+
+impl Server {
+    /// Whether this is one of the project's own models.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        self.kind == ServerKind::Ours
+    }
+}
+
+impl CorrectnessCheck {
+    /// Whether everything came back as it lies on disk.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        self.problems.is_empty()
+    }
+}
+
+impl Run {
+    /// Whether every planned round is done.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.finished_at.is_some()
+    }
+
+    /// Rounds in which every measurement had its turn.
+    #[must_use]
+    pub fn rounds_done(&self) -> u32 {
+        let fewest = self
+            .measurements
+            .iter()
+            .map(|measurement| measurement.rounds.len())
+            .min()
+            .unwrap_or(0);
+        u32::try_from(fewest).unwrap_or(u32::MAX)
+    }
+}
+
+impl Measurement {
+    /// The measurement's name for a reader: `epoll, 4 workers, log`, distinguished by flags where it has any.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let mut name = self.server.name.clone();
+        match self.configuration.workers {
+            Some(1) => name.push_str(", 1 worker"),
+            Some(workers) => name.push_str(&format!(", {workers} workers")),
+            None => {}
+        }
+        if !self.configuration.flags.is_empty() {
+            name.push_str(&format!(", {}", self.configuration.flags.join(" ")));
+        }
+        if self.configuration.access_log {
+            name.push_str(", log");
+        }
+        name
+    }
+}

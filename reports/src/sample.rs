@@ -1,0 +1,99 @@
+//! What was seen of the server and of the machine while a round was measured.
+
+use serde::{Deserialize, Serialize};
+
+/// What the server's process tree used while it was measured, from /proc. Warm-up is not in it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ServerSample {
+    /// Wall time between the first and the last look, in seconds.
+    pub wall_seconds: f64,
+    /// CPU time spent in the program, in seconds; all threads and children together, exited ones too.
+    pub cpu_user_seconds: f64,
+    /// CPU time spent in the kernel on its behalf, in seconds; as above.
+    pub cpu_system_seconds: f64,
+    /// Times a thread gave its CPU up to wait for something, all threads summed.
+    pub voluntary_switches: u64,
+    /// Times a thread's CPU was taken from it, all threads summed.
+    pub involuntary_switches: u64,
+    /// The most resident memory that the tree had since its start, in bytes.
+    pub peak_resident_bytes: u64,
+    /// The most threads seen at one look.
+    pub peak_threads: u32,
+    /// The most open descriptors seen at one look.
+    pub peak_descriptors: u32,
+    /// Each look, in the order of time.
+    pub points: Vec<SamplePoint>,
+}
+
+/// One look at the server's process tree.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SamplePoint {
+    /// Seconds since the start of the measured time.
+    pub at_seconds: f64,
+    /// User CPU time since the start of the measured time, in seconds.
+    pub cpu_user_seconds: f64,
+    /// System CPU time since the start of the measured time, in seconds.
+    pub cpu_system_seconds: f64,
+    /// Resident memory now, in bytes.
+    pub resident_bytes: u64,
+    /// Threads now.
+    pub threads: u32,
+    /// Open descriptors now.
+    pub descriptors: u32,
+}
+
+/// A stretch of the measured time, a second or less, with what the machine's CPUs did in it (from /proc/stat).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Window {
+    /// Start, in seconds since the start of the measured time.
+    pub start_seconds: f64,
+    /// Length in seconds.
+    pub length_seconds: f64,
+    /// The CPUs of the server.
+    pub server: CpuUse,
+    /// The CPUs of the load generator.
+    pub client: CpuUse,
+    /// Complete responses in this window.
+    pub responses: u64,
+}
+
+/// What a set of CPUs did during a window, summed over the set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CpuUse {
+    /// CPUs in the set.
+    pub cpus: u32,
+    /// Seconds of work, by whatever process (user, nice, system, interrupts).
+    pub busy_seconds: f64,
+    /// Seconds without work.
+    pub idle_seconds: f64,
+    /// Seconds that the hypervisor gave to somebody else while there was work (the eighth figure of a cpu line).
+    pub steal_seconds: f64,
+}
+
+impl ServerSample {
+    /// User and system CPU time together, in seconds.
+    #[must_use]
+    pub fn cpu_seconds(&self) -> f64 {
+        self.cpu_user_seconds + self.cpu_system_seconds
+    }
+
+    /// Voluntary and involuntary switches together.
+    #[must_use]
+    pub fn switches(&self) -> u64 {
+        self.voluntary_switches
+            .saturating_add(self.involuntary_switches)
+    }
+}
+
+impl CpuUse {
+    /// The share of the set's time that was stolen, 0 to 1; 0 for a set that had no time at all.
+    #[must_use]
+    pub fn steal_share(&self) -> f64 {
+        let total = self.busy_seconds + self.idle_seconds + self.steal_seconds;
+        if total > 0.0 {
+            (self.steal_seconds / total).clamp(0.0, 1.0)
+        } else {
+            0.0
+        }
+    }
+}
