@@ -1,1 +1,14 @@
-//! To be written.
+//! A load generator for HTTP/1.1 that says when not to believe it.
+#![forbid(unsafe_code)]
+
+mod error;
+mod histogram;
+mod outcome;
+mod plan;
+mod run;
+
+pub use error::Error;
+pub use histogram::Histogram;
+pub use outcome::{Connections, Errors, FORMAT, Outcome, ThreadRecord, Unexpected, Window};
+pub use plan::{Expect, ExpectedLength, KeepAlive, Method, Plan};
+pub use run::{Phase, Progress, run};
