@@ -10,9 +10,9 @@ pub struct Environment {
     /// Logical CPUs that the bench was allowed to use.
     pub cpus: u32,
     /// The CPUs that the load generator ran on, ascending.
-    pub client_cpus: Vec<u32>,
+    pub client_cpus: Vec<usize>,
     /// The CPUs that the server ran on, ascending.
-    pub server_cpus: Vec<u32>,
+    pub server_cpus: Vec<usize>,
     /// The frequency governor of the server's first CPU, where the system tells.
     pub governor: Option<String>,
     /// Whether the processor says that it runs under a hypervisor, so that other guests may take its time.

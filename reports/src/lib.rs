@@ -12,6 +12,7 @@
 pub mod environment;
 pub mod record;
 pub mod sample;
+pub mod statistics;
 pub mod store;
 pub mod timestamp;
 

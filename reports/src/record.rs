@@ -4,7 +4,7 @@ use loadgen::Outcome;
 use serde::{Deserialize, Serialize};
 
 use crate::environment::Environment;
-use crate::sample::{ServerSample, Window};
+use crate::sample::ServerSample;
 use crate::timestamp::Timestamp;
 
 /// The version of the stored record that this library writes and reads. It grows whenever a reader of the older form
@@ -12,7 +12,7 @@ use crate::timestamp::Timestamp;
 pub const FORMAT: u32 = 1;
 
 /// One run of a suite: every measurement in every round.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Run {
     /// The version of this record's form, [`FORMAT`] when written by this library.
     pub format: u32,
@@ -39,7 +39,7 @@ pub struct Run {
 }
 
 /// One configuration of one server under one workload.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Measurement {
     /// The program under test.
     pub server: Server,
@@ -146,7 +146,7 @@ pub enum Arrival {
 }
 
 /// One measurement's turn in one pass over all measurements; the server was started for it and stopped after it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Round {
     /// Which pass, from 0.
     pub index: u32,
@@ -156,12 +156,10 @@ pub struct Round {
     pub started_at: Timestamp,
     /// What the check before the measuring saw; absent when it did not come to that.
     pub check: Option<CorrectnessCheck>,
-    /// What the load generator saw; absent when it did not run.
+    /// What the load generator saw, with the steal of every window; absent when it did not run.
     pub outcome: Option<Outcome>,
     /// What the server used meanwhile; absent when nothing was measured.
     pub server: Option<ServerSample>,
-    /// The measured time in windows of a second or less, with the steal in each.
-    pub windows: Vec<Window>,
     /// What went wrong with the server as a process; absent when nothing did.
     pub failure: Option<Failure>,
 }

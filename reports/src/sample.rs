@@ -1,4 +1,4 @@
-//! What was seen of the server and of the machine while a round was measured.
+//! What was seen of the server's processes while a round was measured.
 
 use serde::{Deserialize, Serialize};
 
@@ -42,34 +42,6 @@ pub struct SamplePoint {
     pub descriptors: u32,
 }
 
-/// A stretch of the measured time, a second or less, with what the machine's CPUs did in it (from /proc/stat).
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Window {
-    /// Start, in seconds since the start of the measured time.
-    pub start_seconds: f64,
-    /// Length in seconds.
-    pub length_seconds: f64,
-    /// The CPUs of the server.
-    pub server: CpuUse,
-    /// The CPUs of the load generator.
-    pub client: CpuUse,
-    /// Complete responses in this window.
-    pub responses: u64,
-}
-
-/// What a set of CPUs did during a window, summed over the set.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct CpuUse {
-    /// CPUs in the set.
-    pub cpus: u32,
-    /// Seconds of work, by whatever process (user, nice, system, interrupts).
-    pub busy_seconds: f64,
-    /// Seconds without work.
-    pub idle_seconds: f64,
-    /// Seconds that the hypervisor gave to somebody else while there was work (the eighth figure of a cpu line).
-    pub steal_seconds: f64,
-}
-
 impl ServerSample {
     /// User and system CPU time together, in seconds.
     #[must_use]
@@ -82,18 +54,5 @@ impl ServerSample {
     pub fn switches(&self) -> u64 {
         self.voluntary_switches
             .saturating_add(self.involuntary_switches)
-    }
-}
-
-impl CpuUse {
-    /// The share of the set's time that was stolen, 0 to 1; 0 for a set that had no time at all.
-    #[must_use]
-    pub fn steal_share(&self) -> f64 {
-        let total = self.busy_seconds + self.idle_seconds + self.steal_seconds;
-        if total > 0.0 {
-            (self.steal_seconds / total).clamp(0.0, 1.0)
-        } else {
-            0.0
-        }
     }
 }
