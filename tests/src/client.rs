@@ -1,0 +1,249 @@
+//! A client that sends whatever bytes a test likes and waits for nothing without a deadline.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, SockRef, Socket, Type};
+
+use crate::response::{Malformed, Response, Unanswered};
+use crate::wait::PATIENCE;
+
+const PIECE: usize = 64 * 1024;
+const LONGEST_HEAD: usize = 64 * 1024;
+
+/// The bytes of a request over HTTP/1.1 with a `Host` and these further header lines (each without its line end).
+pub fn request(method: &str, target: &str, headers: &[&str]) -> Vec<u8> {
+    let mut text = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n");
+    for header in headers {
+        text.push_str(header);
+        text.push_str("\r\n");
+    }
+    text.push_str("\r\n");
+    text.into_bytes()
+}
+
+/// One TCP connection to a server, with what arrived on it and was not yet asked for.
+#[derive(Debug)]
+pub struct Client {
+    stream: TcpStream,
+    arrived: Vec<u8>,
+}
+
+impl Client {
+    /// Connects; panics when the server does not take the connection.
+    #[track_caller]
+    pub fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect_timeout(&address, PATIENCE)
+            .unwrap_or_else(|error| panic!("cannot connect to {address}: {error}"));
+        Self::over(stream)
+    }
+
+    /// Connects with a receive buffer of a few KiB, so that a server cannot leave a large response with the kernel.
+    #[track_caller]
+    pub fn with_small_window(address: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        socket.set_recv_buffer_size(4096).expect("a smaller buffer");
+        socket
+            .connect(&address.into())
+            .unwrap_or_else(|error| panic!("cannot connect to {address}: {error}"));
+        Self::over(socket.into())
+    }
+
+    fn over(stream: TcpStream) -> Self {
+        stream.set_nodelay(true).expect("an open socket");
+        stream
+            .set_write_timeout(Some(PATIENCE))
+            .expect("an open socket");
+        Self {
+            stream,
+            arrived: Vec::new(),
+        }
+    }
+
+    /// The port that this end has, which tells a server's log lines and descriptors apart.
+    pub fn address(&self) -> SocketAddr {
+        self.stream
+            .local_addr()
+            .unwrap_or_else(|_| (Ipv4Addr::UNSPECIFIED, 0).into())
+    }
+
+    /// Sends bytes; panics when the server does not take them.
+    #[track_caller]
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
+        self.stream
+            .write_all(bytes.as_ref())
+            .unwrap_or_else(|error| panic!("the server takes no bytes: {error}"));
+        self
+    }
+
+    /// Sends bytes that the server may refuse to take, because it answered and closed already.
+    pub fn offer(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
+        let _ = self.stream.write_all(bytes.as_ref());
+        self
+    }
+
+    /// Asks for `target` and waits for the answer.
+    #[track_caller]
+    pub fn get(&mut self, target: &str) -> Response {
+        self.send(request("GET", target, &[])).response()
+    }
+
+    /// The next response; panics when none comes within [`PATIENCE`].
+    #[track_caller]
+    pub fn response(&mut self) -> Response {
+        self.receive(PATIENCE)
+            .unwrap_or_else(|why| panic!("{why}; arrived and not read: {}", self.preview()))
+    }
+
+    /// The next response, which answers a HEAD and so has no body whatever its length says.
+    #[track_caller]
+    pub fn response_to_head(&mut self) -> Response {
+        self.receive_head(Instant::now() + PATIENCE)
+            .unwrap_or_else(|why| panic!("{why}; arrived and not read: {}", self.preview()))
+    }
+
+    /// The next response, if it is there within `limit`.
+    ///
+    /// # Errors
+    /// When it is not, or is not what a server of ours may send.
+    pub fn receive(&mut self, limit: Duration) -> Result<Response, Unanswered> {
+        let end = Instant::now() + limit;
+        let mut response = self.receive_head(end)?;
+        let length = response.length().unwrap_or(0);
+        let length = usize::try_from(length)
+            .map_err(|_| Unanswered::Malformed(Malformed(format!("{length} bytes"))))?;
+        while self.arrived.len() < length {
+            self.read_some(end)?;
+        }
+        let rest = self.arrived.split_off(length);
+        response.body = std::mem::replace(&mut self.arrived, rest);
+        Ok(response)
+    }
+
+    /// Everything until the server closes; panics when it does not within [`PATIENCE`], or resets.
+    #[track_caller]
+    pub fn rest(&mut self) -> Vec<u8> {
+        match self.until_end(PATIENCE) {
+            Unanswered::Closed(_) => std::mem::take(&mut self.arrived),
+            why => panic!("no orderly end: {why}; arrived: {}", self.preview()),
+        }
+    }
+
+    /// Panics unless the server closes within [`PATIENCE`], without another byte.
+    #[track_caller]
+    pub fn closed(&mut self) {
+        let rest = self.rest();
+        assert!(
+            rest.is_empty(),
+            "before the end came {:?}",
+            String::from_utf8_lossy(&rest)
+        );
+    }
+
+    /// How the connection ends, whatever comes before, and how many bytes came.
+    pub fn until_end(&mut self, limit: Duration) -> Unanswered {
+        let end = Instant::now() + limit;
+        loop {
+            if let Err(why) = self.read_some(end) {
+                return why;
+            }
+        }
+    }
+
+    /// Panics when within `time` anything arrives or the connection ends.
+    #[track_caller]
+    pub fn hears_nothing_for(&mut self, time: Duration) {
+        assert!(
+            self.arrived.is_empty(),
+            "already arrived: {}",
+            self.preview()
+        );
+        match self.read_some(Instant::now() + time) {
+            Err(Unanswered::TimedOut(0)) => {}
+            other => panic!("expected silence, got {other:?} and {}", self.preview()),
+        }
+    }
+
+    /// Reads once, at most `size` bytes, and says how many came; they are dropped.
+    #[track_caller]
+    pub fn sip(&mut self, size: usize) -> usize {
+        self.stream
+            .set_read_timeout(Some(PATIENCE))
+            .expect("an open socket");
+        let mut piece = vec![0; size];
+        self.stream
+            .read(&mut piece)
+            .unwrap_or_else(|error| panic!("nothing to read: {error}"))
+    }
+
+    /// Says that no more will be sent; the answers can still come.
+    #[track_caller]
+    pub fn half_close(&mut self) -> &mut Self {
+        self.stream
+            .shutdown(Shutdown::Write)
+            .expect("the server has not reset the connection");
+        self
+    }
+
+    /// Ends the connection with a reset, as a killed client does.
+    pub fn reset(self) {
+        SockRef::from(&self.stream)
+            .set_linger(Some(Duration::ZERO))
+            .expect("an open socket");
+    }
+
+    fn receive_head(&mut self, end: Instant) -> Result<Response, Unanswered> {
+        let mut searched = 0;
+        loop {
+            if let Some(at) = self.arrived[searched..]
+                .windows(4)
+                .position(|four| four == b"\r\n\r\n")
+            {
+                let rest = self.arrived.split_off(searched + at + 4);
+                let head = std::mem::replace(&mut self.arrived, rest);
+                return Response::parse_head(&head).map_err(Unanswered::Malformed);
+            }
+            if self.arrived.len() > LONGEST_HEAD {
+                return Err(Unanswered::Malformed(Malformed(format!(
+                    "no end of the head in {LONGEST_HEAD} bytes"
+                ))));
+            }
+            searched = self.arrived.len().saturating_sub(3);
+            self.read_some(end)?;
+        }
+    }
+
+    fn read_some(&mut self, end: Instant) -> Result<(), Unanswered> {
+        let had = self.arrived.len();
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(Unanswered::TimedOut(had));
+            }
+            self.stream
+                .set_read_timeout(Some(left))
+                .expect("a timeout above zero");
+            self.arrived.resize(had + PIECE, 0);
+            let read = self.stream.read(&mut self.arrived[had..]);
+            self.arrived.truncate(had + *read.as_ref().unwrap_or(&0));
+            match read {
+                Ok(0) => return Err(Unanswered::Closed(had)),
+                Ok(_) => return Ok(()),
+                Err(error) => match error.kind() {
+                    ErrorKind::Interrupted | ErrorKind::WouldBlock | ErrorKind::TimedOut => {}
+                    _ => return Err(Unanswered::Reset(had)),
+                },
+            }
+        }
+    }
+
+    fn preview(&self) -> String {
+        let shown = &self.arrived[..self.arrived.len().min(500)];
+        format!(
+            "{} bytes {:?}",
+            self.arrived.len(),
+            String::from_utf8_lossy(shown)
+        )
+    }
+}

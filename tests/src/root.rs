@@ -1,0 +1,109 @@
+//! A document root of a test's own.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, FileType, Mode};
+use tempfile::TempDir;
+
+/// A directory in the system's temporary place, gone when it is dropped. The document root is `root` inside it, so that
+/// there is an outside to climb out to.
+#[derive(Debug)]
+pub struct Root {
+    place: TempDir,
+}
+
+impl Default for Root {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Root {
+    /// An empty document root, readable for everybody.
+    pub fn new() -> Self {
+        let place = tempfile::Builder::new()
+            .prefix("otus-tests-")
+            .tempdir()
+            .expect("a temporary directory");
+        let root = Self { place };
+        fs::create_dir(root.path()).expect("a fresh directory");
+        for directory in [root.outside().to_path_buf(), root.path()] {
+            fs::set_permissions(directory, fs::Permissions::from_mode(0o755))
+                .expect("our own directory");
+        }
+        root
+    }
+
+    /// A root with an `index.html` of `index` and nothing else.
+    pub fn with_index(index: &str) -> Self {
+        Self::new().file("index.html", index)
+    }
+
+    /// The document root.
+    pub fn path(&self) -> PathBuf {
+        self.place.path().join("root")
+    }
+
+    /// The directory that holds the document root.
+    pub fn outside(&self) -> &Path {
+        self.place.path()
+    }
+
+    /// Adds a file, and the directories that it is in. A name that begins with `../` lies outside of the root.
+    #[must_use]
+    pub fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
+        self.write(name, content);
+        self
+    }
+
+    /// Writes a file like [`Root::file`], also over one that is there.
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        let path = self.ready(name);
+        fs::write(&path, content).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    }
+
+    /// Adds an empty directory.
+    #[must_use]
+    pub fn directory(self, name: &str) -> Self {
+        fs::create_dir_all(self.path().join(name)).expect("a directory beneath our own");
+        self
+    }
+
+    /// Adds a symbolic link with the text `target`.
+    #[must_use]
+    pub fn link(self, name: &str, target: impl AsRef<Path>) -> Self {
+        symlink(target, self.ready(name)).expect("a link beneath our own directory");
+        self
+    }
+
+    /// Adds a FIFO that nobody writes to.
+    #[must_use]
+    pub fn fifo(self, name: &str) -> Self {
+        rustix::fs::mknodat(
+            CWD,
+            self.ready(name),
+            FileType::Fifo,
+            Mode::from_raw_mode(0o644),
+            0,
+        )
+        .expect("a FIFO beneath our own directory");
+        self
+    }
+
+    /// Sets the permission bits of a file or directory.
+    #[must_use]
+    pub fn mode(self, name: &str, mode: u32) -> Self {
+        fs::set_permissions(self.path().join(name), fs::Permissions::from_mode(mode))
+            .expect("our own file");
+        self
+    }
+
+    fn ready(&self, name: &str) -> PathBuf {
+        let path = self.path().join(name);
+        let parent = path.parent().expect("a name beneath the root has a parent");
+        fs::create_dir_all(parent).expect("directories beneath our own");
+        path
+    }
+}

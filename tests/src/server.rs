@@ -1,0 +1,367 @@
+//! A server of ours as a process of its own, from its ready line to its end.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::binaries::{binary, www};
+use crate::client::{Client, request};
+use crate::command::{Finished, finish};
+use crate::model::Model;
+use crate::process::Process;
+use crate::response::Response;
+use crate::root::Root;
+use crate::wait::{PATIENCE, eventually};
+
+/// What becomes of the server's standard output after its first line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Log {
+    /// `--quiet`: there is only the first line.
+    Quiet,
+    /// The access log is read as it comes.
+    Collected,
+    /// The pipe is closed at our end after the first line.
+    Closed,
+    /// The pipe stays open and nobody reads it.
+    Unread,
+}
+
+/// How a server is to be started.
+#[derive(Debug, Clone)]
+pub struct Start {
+    model: Model,
+    port: u16,
+    root: PathBuf,
+    flags: Vec<OsString>,
+    log: Log,
+    program: PathBuf,
+    wrapper: Vec<OsString>,
+}
+
+impl Start {
+    /// Serves `root` instead of the site that ships.
+    #[must_use]
+    pub fn root(self, root: &Root) -> Self {
+        self.root_at(root.path())
+    }
+
+    /// Serves the directory at `path`, which need not exist.
+    #[must_use]
+    pub fn root_at(mut self, path: impl Into<PathBuf>) -> Self {
+        self.root = path.into();
+        self
+    }
+
+    /// Asks for a certain port instead of a free one.
+    #[must_use]
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// So many workers, where the model has any.
+    #[must_use]
+    pub fn workers(self, workers: u32) -> Self {
+        if self.model.has_workers() {
+            self.flags(["--workers", &workers.to_string()])
+        } else {
+            self
+        }
+    }
+
+    /// Further flags.
+    #[must_use]
+    pub fn flags<I: AsRef<OsStr>>(mut self, flags: impl IntoIterator<Item = I>) -> Self {
+        self.flags
+            .extend(flags.into_iter().map(|flag| flag.as_ref().to_owned()));
+        self
+    }
+
+    /// What becomes of the access log; [`Log::Quiet`] unless said.
+    #[must_use]
+    pub fn log(mut self, log: Log) -> Self {
+        self.log = log;
+        self
+    }
+
+    /// Starts a copy of the program at `path`, for a user who cannot read the build directory.
+    #[must_use]
+    pub fn program(mut self, path: impl Into<PathBuf>) -> Self {
+        self.program = path.into();
+        self
+    }
+
+    /// Starts the server by another program, which has to become it (`exec`), so that they are one process.
+    #[must_use]
+    pub fn wrapper<I: AsRef<OsStr>>(mut self, wrapper: impl IntoIterator<Item = I>) -> Self {
+        self.wrapper = wrapper
+            .into_iter()
+            .map(|word| word.as_ref().to_owned())
+            .collect();
+        self
+    }
+
+    /// The whole command line.
+    pub fn command(&self) -> Command {
+        let mut words = self.wrapper.clone();
+        words.push(self.program.clone().into());
+        let mut command = Command::new(&words[0]);
+        command
+            .args(&words[1..])
+            .arg("--root")
+            .arg(&self.root)
+            .args(&self.flags);
+        if self.log == Log::Quiet {
+            command.arg("--quiet");
+        }
+        command.arg(self.port.to_string());
+        command
+    }
+
+    /// Runs a server that is not expected to come up, to its end.
+    #[track_caller]
+    pub fn fail(&self) -> Finished {
+        finish(&mut self.command(), PATIENCE)
+    }
+
+    /// Starts the server and waits until it says that it listens.
+    #[track_caller]
+    pub fn start(&self) -> Server {
+        let mut child = self
+            .command()
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{} does not start: {error}", self.model.name()));
+        let errors = Arc::new(Mutex::new(Vec::new()));
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        gather_errors(
+            child.stderr.take().expect("piped above"),
+            Arc::clone(&errors),
+        );
+        let (ready, readiness) = mpsc::channel();
+        read_output(
+            child.stdout.take().expect("piped above"),
+            self.log,
+            ready,
+            Arc::clone(&lines),
+        );
+        let mut server = Server {
+            model: self.model,
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            ready_line: String::new(),
+            child,
+            errors,
+            lines,
+        };
+        match readiness.recv_timeout(PATIENCE) {
+            Ok(line) => {
+                server.address = address_in(&line)
+                    .unwrap_or_else(|| panic!("no address in the first line {line:?}"));
+                server.ready_line = line;
+            }
+            Err(RecvTimeoutError::Timeout) => panic!("no first line within {PATIENCE:?}"),
+            Err(RecvTimeoutError::Disconnected) => {
+                let status = server
+                    .child
+                    .wait()
+                    .expect("a child of ours can be waited for");
+                panic!(
+                    "ended with {status} before its first line; it said {:?}",
+                    server.errors()
+                );
+            }
+        }
+        server
+    }
+}
+
+/// A running server. It is killed when it is dropped; what it said on standard error is shown when the test failed.
+#[derive(Debug)]
+pub struct Server {
+    model: Model,
+    address: SocketAddr,
+    ready_line: String,
+    child: Child,
+    errors: Arc<Mutex<Vec<u8>>>,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    /// A server of `model` over the site that ships, on a free port, without an access log.
+    pub fn of(model: Model) -> Start {
+        Start {
+            model,
+            port: 0,
+            root: www(),
+            flags: Vec::new(),
+            log: Log::Quiet,
+            program: binary(model.name()).to_owned(),
+            wrapper: Vec::new(),
+        }
+    }
+
+    /// Copies the program of `model` into `directory`, for [`Start::program`].
+    #[track_caller]
+    pub fn copy_program(model: Model, directory: &Path) -> PathBuf {
+        let copy = directory.join(model.name());
+        std::fs::copy(binary(model.name()), &copy)
+            .unwrap_or_else(|error| panic!("{}: {error}", copy.display()));
+        copy
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The URL of `target` on it.
+    pub fn url(&self, target: &str) -> String {
+        format!("http://{}{target}", self.address)
+    }
+
+    /// Its first line of output.
+    pub fn ready_line(&self) -> &str {
+        &self.ready_line
+    }
+
+    /// Its process, for a look into /proc.
+    pub fn process(&self) -> Process {
+        Process::new(self.child.id())
+    }
+
+    /// A fresh connection to it.
+    #[track_caller]
+    pub fn connect(&self) -> Client {
+        Client::connect(self.address)
+    }
+
+    /// Asks for `target` on a connection of its own.
+    #[track_caller]
+    pub fn get(&self, target: &str) -> Response {
+        self.ask(request("GET", target, &["Connection: close"]))
+    }
+
+    /// Sends `bytes` on a connection of its own and waits for one response.
+    #[track_caller]
+    pub fn ask(&self, bytes: impl AsRef<[u8]>) -> Response {
+        self.connect().offer(bytes).response()
+    }
+
+    /// The lines of its access log so far, if they are collected.
+    pub fn log_lines(&self) -> Vec<String> {
+        self.lines
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// What it said on standard error so far.
+    pub fn errors(&self) -> String {
+        String::from_utf8_lossy(&self.errors.lock().unwrap_or_else(PoisonError::into_inner))
+            .into_owned()
+    }
+
+    /// Asks it to stop, by SIGTERM.
+    #[track_caller]
+    pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Sends it a signal.
+    #[track_caller]
+    pub fn signal(&self, signal: Signal) {
+        let id = Pid::from_child(&self.child);
+        kill_process(id, signal)
+            .unwrap_or_else(|error| panic!("cannot signal the server: {error}"));
+    }
+
+    /// Whether it still runs.
+    pub fn runs(&mut self) -> bool {
+        self.child
+            .try_wait()
+            .expect("a child of ours can be waited for")
+            .is_none()
+    }
+
+    /// Its exit status; panics when it does not end within `limit`.
+    #[track_caller]
+    pub fn ends_within(&mut self, limit: Duration) -> ExitStatus {
+        assert!(
+            eventually(limit, || !self.runs()),
+            "the server did not end within {limit:?}"
+        );
+        self.child.wait().expect("it ended")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already, which is what this is for.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let errors = self.errors();
+        if thread::panicking() && !errors.is_empty() {
+            eprintln!("{} said: {errors}", self.model.name());
+        }
+    }
+}
+
+fn address_in(line: &str) -> Option<SocketAddr> {
+    let (_, rest) = line.split_once("http://")?;
+    let end = rest.find(' ').unwrap_or(rest.len());
+    rest[..end].parse().ok()
+}
+
+fn gather_errors(mut pipe: impl Read + Send + 'static, errors: Arc<Mutex<Vec<u8>>>) {
+    thread::spawn(move || {
+        let mut piece = [0; 4096];
+        while let Ok(read @ 1..) = pipe.read(&mut piece) {
+            errors
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .extend_from_slice(&piece[..read]);
+        }
+    });
+}
+
+fn read_output(
+    output: ChildStdout,
+    log: Log,
+    ready: Sender<String>,
+    lines: Arc<Mutex<Vec<String>>>,
+) {
+    thread::spawn(move || {
+        let mut output = BufReader::new(output);
+        let mut ready = Some(ready);
+        let mut line = String::new();
+        while let Ok(1..) = output.read_line(&mut line) {
+            let text = line.trim_end_matches('\n').to_owned();
+            line.clear();
+            if let Some(ready) = ready.take() {
+                // Nobody listens any more only when the test gave up.
+                let _ = ready.send(text);
+                match log {
+                    Log::Quiet | Log::Collected => continue,
+                    Log::Closed => return,
+                    Log::Unread => loop {
+                        thread::park();
+                    },
+                }
+            }
+            lines
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(text);
+        }
+    });
+}
