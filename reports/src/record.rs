@@ -128,8 +128,8 @@ pub struct Workload {
     pub headers: Vec<String>,
     /// The status that every response must have.
     pub expected_status: u16,
-    /// The length that every response's body must have, in bytes.
-    pub expected_length: u64,
+    /// The length that every response's body must have, in bytes; absent where the file is not there to be compared.
+    pub expected_length: Option<u64>,
 }
 
 /// When the next request is sent.
