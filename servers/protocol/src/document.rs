@@ -1,0 +1,144 @@
+use crate::{Status, moment::imf_fixdate};
+use std::{sync::Arc, time::SystemTime};
+
+/// What a driver found for a [`Target`](crate::Target).
+#[derive(Debug)]
+pub enum Found<'a, F> {
+    /// Something to send.
+    Document(Document<'a, F>),
+    /// A directory whose name was asked for without its slash: the client is sent to the name with the slash.
+    Directory,
+}
+
+/// A file as it goes out: its fields and its bytes come from one and the same open file.
+#[derive(Debug)]
+pub struct Document<'a, F> {
+    /// What is said about it.
+    pub fields: &'a Fields,
+    /// Its bytes.
+    pub content: Content<'a, F>,
+}
+
+/// Where the bytes of a document are.
+#[derive(Debug)]
+pub enum Content<'a, F> {
+    /// In memory, shared with a cache. Their number is the [`Fields`]' length.
+    Memory(&'a Arc<[u8]>),
+    /// In an open file, from its first byte.
+    File(F),
+}
+
+/// Why nothing is sent for a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is no such file, or none that may be known: 404.
+    NotFound,
+    /// It may not be read: 403.
+    Forbidden,
+    /// The server lacks something at the moment, such as descriptors: 503.
+    Unavailable,
+    /// Reading it failed: 500.
+    Failed,
+}
+
+impl Refusal {
+    pub(crate) fn status(self) -> Status {
+        match self {
+            Self::NotFound => Status::NotFound,
+            Self::Forbidden => Status::Forbidden,
+            Self::Unavailable => Status::ServiceUnavailable,
+            Self::Failed => Status::InternalServerError,
+        }
+    }
+}
+
+/// The fields of a response that depend on nothing but the file, rendered once: worth keeping beside a cached file.
+#[derive(Debug)]
+pub struct Fields {
+    length: u64,
+    text: Box<[u8]>,
+}
+
+impl Fields {
+    /// Renders the fields of a file called `name` (its extension gives the content type) of `length` bytes that was
+    /// last modified at `modified`, as seen at `now`.
+    ///
+    /// `Last-Modified` is never later than `now`, and so never later than a `Date` (RFC 9110, section 8.8.2.1). The
+    /// entity tag is a strong one made of the length and the nanosecond of the modification.
+    #[must_use]
+    pub fn new(name: &[u8], length: u64, modified: SystemTime, now: SystemTime) -> Self {
+        let mut text = Vec::with_capacity(192);
+        text.extend_from_slice(b"Content-Type: ");
+        text.extend_from_slice(content_type(name).as_bytes());
+        text.extend_from_slice(format!("\r\nContent-Length: {length}\r\nLast-Modified: ").as_bytes());
+        text.extend_from_slice(&imf_fixdate(modified.min(now)));
+        let nanoseconds = match modified.duration_since(SystemTime::UNIX_EPOCH) {
+            Ok(after) => after.as_nanos(),
+            // Times before 1970 count down from the top, where no later time ever gets.
+            Err(before) => u128::MAX - before.duration().as_nanos(),
+        };
+        text.extend_from_slice(format!("\r\nETag: \"{length:x}-{nanoseconds:x}\"\r\n\r\n").as_bytes());
+        Self { length, text: text.into_boxed_slice() }
+    }
+
+    /// Bytes of the document.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// The field lines with the blank line behind them.
+    pub(crate) fn text(&self) -> &[u8] {
+        &self.text
+    }
+}
+
+/// The media type that the extension of a file name stands for, whatever its case.
+fn content_type(name: &[u8]) -> &'static str {
+    let file = name.rsplit(|&byte| byte == b'/').next().unwrap_or(name);
+    let extension = match memchr::memrchr(b'.', file) {
+        Some(dot) => std::str::from_utf8(&file[dot + 1..]).unwrap_or(""),
+        None => "",
+    };
+    mime_guess::from_ext(extension).first_raw().unwrap_or("application/octet-stream")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn content_types_go_by_the_last_extension_in_any_case() {
+        for (name, expected) in [
+            ("index.html", "text/html"),
+            ("A.HTML", "text/html"),
+            ("style.css", "text/css"),
+            ("a.b.c.png", "image/png"),
+            ("photo.jpeg", "image/jpeg"),
+            ("picture.svg", "image/svg+xml"),
+            ("dir.html/file", "application/octet-stream"),
+            ("README", "application/octet-stream"),
+            ("odd.xyzzy", "application/octet-stream"),
+            ("", "application/octet-stream"),
+        ] {
+            assert_eq!(content_type(name.as_bytes()), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn fields_are_true_of_the_file() {
+        let modified = SystemTime::UNIX_EPOCH + Duration::new(784_111_777, 5);
+        let fields = Fields::new(b"a.txt", 255, modified, modified + Duration::from_secs(1));
+        let expected = "Content-Type: text/plain\r\nContent-Length: 255\r\n\
+                        Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\nETag: \"ff-ae1b981bc490a05\"\r\n\r\n";
+        assert_eq!(String::from_utf8_lossy(fields.text()), expected);
+    }
+
+    #[test]
+    fn a_file_from_the_future_was_modified_now() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        let fields = Fields::new(b"a", 0, now + Duration::from_secs(3600), now);
+        assert!(String::from_utf8_lossy(fields.text()).contains("Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n"));
+    }
+}

@@ -1,0 +1,463 @@
+//! The connection under drivers that cut its input and its output in every possible way, with no socket at all.
+#![allow(missing_docs, reason = "a test binary has no readers of its documentation")]
+
+use proptest::prelude::*;
+use protocol::{Chunk, Connection, Content, Document, Fields, Found, Limits, Moment, Outbox, Refusal, Settings, Want};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+/// A document root in memory: a small file, a large one that is shared, a file on "disk", a directory.
+struct Root {
+    at: Moment,
+    small: Arc<[u8]>,
+    large: Arc<[u8]>,
+}
+
+/// The handle of the file on disk: its bytes can be computed from their offsets.
+#[derive(Debug, Clone, Copy)]
+struct OnDisk;
+const ON_DISK_LENGTH: u64 = 70_000;
+
+fn byte_on_disk(offset: u64) -> u8 {
+    (offset % 251) as u8
+}
+
+impl Root {
+    fn new() -> Self {
+        let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        let large: Vec<u8> = (0..40_000_u32).map(|number| (number % 241) as u8).collect();
+        Self { at: Moment::new(Instant::now(), wall), small: Arc::from(*b"<p>small</p>\n"), large: Arc::from(large) }
+    }
+
+    fn later(&self, by: Duration) -> Moment {
+        Moment::new(self.at.monotonic() + by, self.at.wall() + by)
+    }
+
+    fn serve(&self, connection: &mut Connection, out: &mut Outbox<OnDisk>, at: &Moment) {
+        let path = connection.target().path().to_vec();
+        let fields = |length: u64| Fields::new(&path, length, SystemTime::UNIX_EPOCH, at.wall());
+        let document = |fields, content| Ok(Found::Document(Document { fields, content }));
+        match path.as_slice() {
+            b"small.html" => {
+                let fields = fields(self.small.len() as u64);
+                connection.answer(document(&fields, Content::Memory(&self.small)), out, at);
+            }
+            b"large.bin" => {
+                let fields = fields(self.large.len() as u64);
+                connection.answer(document(&fields, Content::Memory(&self.large)), out, at);
+            }
+            b"disk.bin" => {
+                let fields = fields(ON_DISK_LENGTH);
+                connection.answer(document(&fields, Content::File(OnDisk)), out, at);
+            }
+            b"dir" => connection.answer(Ok(Found::Directory), out, at),
+            b"secret" => connection.answer(Err(Refusal::Forbidden), out, at),
+            _ => connection.answer(Err(Refusal::NotFound), out, at),
+        }
+    }
+}
+
+/// How a driver sends what is in the outbox.
+#[derive(Debug, Clone)]
+enum Writing {
+    /// In one go, as far as one call reaches.
+    Whole,
+    /// At most so many bytes a call, in turn.
+    Short(Vec<usize>),
+    /// Chunk by chunk, each owned until it is done.
+    Owned,
+}
+
+/// Sends `input` in the given pieces, reads until the connection closes, returns what it sent.
+fn talk(settings: &Settings, input: &[u8], cuts: &[usize], writing: &Writing) -> Vec<u8> {
+    let root = Root::new();
+    let mut now = root.at.clone();
+    let mut connection = Connection::new(Arc::new(settings.clone()), &now);
+    let mut outbox = Outbox::<OnDisk>::default();
+    let (mut sent, mut offset, mut step, mut turns) = (Vec::new(), 0, 0, 0);
+    let mut buffer: Vec<u8> = Vec::new();
+    loop {
+        turns += 1;
+        assert!(turns < 1_000_000, "a connection that never ends");
+        let mut unread = buffer.as_slice();
+        let want = connection.advance(&mut unread, &mut outbox, &now);
+        let rest = unread.to_vec();
+        buffer.clear();
+        match want {
+            Want::Lookup => root.serve(&mut connection, &mut outbox, &now),
+            Want::Write => {
+                let before = sent.len();
+                step += 1;
+                match writing {
+                    Writing::Whole => write(&mut outbox, usize::MAX, &mut sent),
+                    Writing::Short(lengths) => write(&mut outbox, lengths[step % lengths.len()], &mut sent),
+                    Writing::Owned => {
+                        let chunk = outbox.take().expect("something to write");
+                        let length = chunk.length();
+                        match chunk {
+                            Chunk::Copied(bytes, range) => sent.extend_from_slice(&bytes[range]),
+                            Chunk::Shared(bytes, range) => sent.extend_from_slice(&bytes[range]),
+                            Chunk::File(OnDisk, range) => sent.extend(range.map(byte_on_disk)),
+                        }
+                        assert_eq!((sent.len() - before) as u64, length);
+                    }
+                }
+                connection.progressed((sent.len() - before) as u64, &now);
+            }
+            Want::Read if offset == input.len() => connection.end_of_input(),
+            Want::Read => {
+                // Between turns the buffer belongs to somebody else.
+                connection.keep(&rest);
+                buffer = connection.take_kept();
+                let end = cuts.iter().copied().find(|&cut| cut > offset).unwrap_or(input.len()).min(input.len());
+                buffer.extend_from_slice(&input[offset..end]);
+                offset = end;
+                continue;
+            }
+            Want::Wait(until) => now = Moment::new(until, now.wall() + (until - now.monotonic())),
+            Want::HalfClose => {}
+            Want::Close => return sent,
+        }
+        buffer = rest;
+    }
+}
+
+fn write(outbox: &mut Outbox<OnDisk>, most: usize, sent: &mut Vec<u8>) {
+    let before = sent.len();
+    if let Some((OnDisk, range)) = outbox.front_file() {
+        sent.extend(range.take(most).map(byte_on_disk));
+    } else {
+        for slice in outbox.slices().iter() {
+            sent.extend_from_slice(slice);
+        }
+        sent.truncate(before.saturating_add(most));
+    }
+    outbox.written(sent.len() - before);
+}
+
+fn all_at_once(settings: &Settings, input: &[u8]) -> Vec<u8> {
+    talk(settings, input, &[], &Writing::Whole)
+}
+
+/// The status codes of a stream of responses to GET, whose bodies are told by their lengths.
+fn statuses(mut stream: &[u8]) -> Vec<u16> {
+    let mut codes = Vec::new();
+    while !stream.is_empty() {
+        let head = stream.windows(4).position(|window| window == b"\r\n\r\n").expect("a whole head") + 4;
+        let text = std::str::from_utf8(&stream[..head]).unwrap();
+        codes.push(text[9..12].parse().unwrap());
+        let length = text.lines().find_map(|line| line.strip_prefix("Content-Length: ")).unwrap();
+        stream = &stream[head + length.parse::<usize>().unwrap()..];
+    }
+    codes
+}
+
+fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n")
+}
+
+#[test]
+fn a_whole_response_is_in_one_piece() {
+    let sent = all_at_once(&Settings::default(), get("/small.html").as_bytes());
+    let expected = "HTTP/1.1 200 OK\r\nServer: OTUServer\r\nDate: Fri, 15 Jan 2027 08:00:00 GMT\r\n\
+                    Connection: keep-alive\r\nContent-Type: text/html\r\nContent-Length: 13\r\n\
+                    Last-Modified: Thu, 01 Jan 1970 00:00:00 GMT\r\nETag: \"d-0\"\r\n\r\n<p>small</p>\n";
+    assert_eq!(String::from_utf8(sent).unwrap(), expected);
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order_and_bodies_are_whole() {
+    let paths = ["/small.html", "/none", "/dir", "/disk.bin", "/secret", "/large.bin", "/a%2fb", "/small.html"];
+    let sent = all_at_once(&Settings::default(), paths.map(get).concat().as_bytes());
+    assert_eq!(statuses(&sent), [200, 404, 301, 200, 403, 200, 404, 200]);
+    let on_disk: Vec<u8> = (0..ON_DISK_LENGTH).map(byte_on_disk).collect();
+    assert!(sent.windows(on_disk.len()).any(|window| window == on_disk));
+    assert!(String::from_utf8_lossy(&sent).contains("\r\nLocation: /dir/\r\n"));
+}
+
+#[test]
+fn bodies_are_dropped_and_never_taken_for_requests() {
+    let post = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 35\r\n\r\nGET /secret HTTP/1.1\r\nHost: x\r\n\r\n..";
+    let sent = all_at_once(&Settings::default(), format!("{post}{}", get("/small.html")).as_bytes());
+    assert_eq!(statuses(&sent), [405, 200]);
+    let chunked = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    let sent = all_at_once(&Settings::default(), format!("{chunked}{}", get("/small.html")).as_bytes());
+    assert_eq!(statuses(&sent), [405]);
+    assert!(String::from_utf8_lossy(&sent).contains("\r\nConnection: close\r\n"));
+    assert!(String::from_utf8_lossy(&sent).contains("\r\nAllow: GET, HEAD\r\n"));
+}
+
+#[test]
+fn heads_have_no_body() {
+    let head = |path: &str| format!("HEAD {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+    let sent = all_at_once(&Settings::default(), ["/small.html", "/none", "/disk.bin"].map(head).concat().as_bytes());
+    let text = String::from_utf8(sent).unwrap();
+    assert_eq!(text.matches("HTTP/1.1 ").count(), 3);
+    assert!(text.ends_with("\r\n\r\n") && !text.contains('<'), "{text}");
+    assert!(text.contains("Content-Length: 70000"));
+    let bad = all_at_once(&Settings::default(), b"HEAD / HTTP/1.1\r\nHost : x\r\n\r\n");
+    assert!(bad.starts_with(b"HTTP/1.1 400 ") && bad.ends_with(b"\r\n\r\n"));
+}
+
+#[test]
+fn nothing_is_answered_to_nothing() {
+    for silence in ["", "\n", "\r\n\r\n\n"] {
+        assert!(all_at_once(&Settings::default(), silence.as_bytes()).is_empty());
+    }
+    assert_eq!(statuses(&all_at_once(&Settings::default(), b"GET / HTT")), [400]);
+}
+
+#[test]
+fn one_request_a_connection_if_told_so() {
+    let settings = Settings { keep_alive: false, ..Settings::default() };
+    let sent = all_at_once(&settings, get("/small.html").repeat(3).as_bytes());
+    assert_eq!(statuses(&sent), [200]);
+}
+
+/// A connection on a clock that the test moves by hand.
+struct Held {
+    root: Root,
+    connection: Connection,
+    outbox: Outbox<OnDisk>,
+}
+
+impl Held {
+    fn new(settings: Settings) -> Self {
+        let root = Root::new();
+        let connection = Connection::new(Arc::new(settings), &root.at);
+        Self { root, connection, outbox: Outbox::default() }
+    }
+
+    /// Feeds `input` at a time after the accept; returns what is wanted in the end and what was sent.
+    fn at(&mut self, seconds: f64, input: &[u8]) -> (Want, String) {
+        let now = self.root.later(Duration::from_secs_f64(seconds));
+        let mut buffer = self.connection.take_kept();
+        buffer.extend_from_slice(input);
+        let (mut unread, mut sent) = (buffer.as_slice(), Vec::new());
+        loop {
+            match self.connection.advance(&mut unread, &mut self.outbox, &now) {
+                Want::Lookup => self.root.serve(&mut self.connection, &mut self.outbox, &now),
+                Want::Write => {
+                    let before = sent.len();
+                    write(&mut self.outbox, usize::MAX, &mut sent);
+                    self.connection.progressed((sent.len() - before) as u64, &now);
+                }
+                Want::HalfClose => sent.extend_from_slice(b"[half-close]"),
+                want => {
+                    self.connection.keep(unread);
+                    return (want, String::from_utf8_lossy(&sent).into_owned());
+                }
+            }
+        }
+    }
+
+    fn deadline_in(&self) -> f64 {
+        let deadline = self.connection.deadline().expect("a deadline");
+        deadline.duration_since(self.root.at.monotonic()).as_secs_f64()
+    }
+}
+
+#[test]
+fn a_head_that_trickles_in_does_not_extend_its_deadline() {
+    let mut held = Held::new(Settings::default());
+    assert_eq!(held.at(0.0, b"").0, Want::Read);
+    for second in 1..10 {
+        assert_eq!(held.at(f64::from(second), b"G").0, Want::Read);
+        assert!((held.deadline_in() - 10.0).abs() < 1e-6);
+    }
+    let (want, sent) = held.at(10.0, b"");
+    assert_eq!(want, Want::Read, "it lingers: the client may still be sending");
+    assert!(sent.starts_with("HTTP/1.1 408 ") && sent.ends_with("[half-close]"), "{sent}");
+    assert_eq!(held.at(12.0, b"more").0, Want::Close);
+}
+
+#[test]
+fn a_silent_client_is_closed_without_a_word() {
+    let mut held = Held::new(Settings::default());
+    assert_eq!(held.at(9.9, b"\r\n"), (Want::Read, String::new()));
+    assert_eq!(held.at(10.0, b""), (Want::Close, String::new()));
+}
+
+#[test]
+fn a_kept_connection_may_idle_and_then_has_a_new_deadline() {
+    let mut held = Held::new(Settings::default());
+    let (want, sent) = held.at(1.0, get("/small.html").as_bytes());
+    assert!(want == Want::Read && sent.starts_with("HTTP/1.1 200 "));
+    assert!(held.connection.is_idle());
+    assert!((held.deadline_in() - 61.0).abs() < 1e-6);
+    assert_eq!(held.at(50.0, b"GET ").0, Want::Read);
+    assert!((held.deadline_in() - 60.0).abs() < 1e-6);
+    assert!(held.at(55.0, b"/ HTTP/1.1\r\nHost: x\r\n\r\n").1.starts_with("HTTP/1.1 404 "));
+    assert_eq!(held.at(114.9, b"").0, Want::Read);
+    assert_eq!(held.at(115.0, b""), (Want::Close, String::new()));
+}
+
+#[test]
+fn a_client_that_reads_nothing_is_closed_and_one_that_reads_slowly_is_not() {
+    let settings = Arc::new(Settings::default());
+    let root = Root::new();
+    let mut connection = Connection::new(settings, &root.at);
+    let mut outbox = Outbox::default();
+    let mut input = get("/small.html");
+    let mut unread = std::mem::take(&mut input).into_bytes();
+    let mut slice = unread.as_slice();
+    assert_eq!(connection.advance(&mut slice, &mut outbox, &root.at), Want::Lookup);
+    root.serve(&mut connection, &mut outbox, &root.at);
+    unread.clear();
+    for second in [0, 20, 40, 60] {
+        let now = root.later(Duration::from_secs(second));
+        assert_eq!(connection.advance(&mut &[][..], &mut outbox, &now), Want::Write);
+        outbox.written(1);
+        connection.progressed(1, &now);
+    }
+    assert_eq!(connection.advance(&mut &[][..], &mut outbox, &root.later(Duration::from_secs(89))), Want::Write);
+    assert_eq!(connection.advance(&mut &[][..], &mut outbox, &root.later(Duration::from_secs(90))), Want::Close);
+}
+
+#[test]
+fn a_delayed_response_is_never_early() {
+    let mut held = Held::new(Settings { delay: Duration::from_millis(10), ..Settings::default() });
+    let start = held.root.at.monotonic();
+    let (want, sent) = held.at(1.0, get("/small.html").as_bytes());
+    let due = start + Duration::from_millis(1010);
+    assert_eq!((want, sent.as_str()), (Want::Wait(due), ""));
+    assert_eq!(held.at(1.0099, b""), (Want::Wait(due), String::new()));
+    assert!(held.connection.deadline().is_none(), "no deadline of the client's runs while the server waits");
+    assert!(held.at(1.01, b"").1.starts_with("HTTP/1.1 200 "));
+}
+
+#[test]
+fn the_last_response_says_so() {
+    let mut held = Held::new(Settings::default());
+    held.connection.last_response();
+    let (want, sent) = held.at(0.0, get("/small.html").as_bytes());
+    assert!(want == Want::Close && sent.contains("\r\nConnection: close\r\n"), "{sent}");
+
+    let mut idle = Held::new(Settings::default());
+    idle.at(0.0, get("/small.html").as_bytes());
+    idle.connection.last_response();
+    assert_eq!(idle.at(0.1, b""), (Want::Close, String::new()));
+
+    let mut within_a_head = Held::new(Settings::default());
+    within_a_head.at(0.0, b"GET /small.html HTTP/1.1\r\n");
+    within_a_head.connection.last_response();
+    assert_eq!(within_a_head.at(0.1, b"").0, Want::Read);
+    assert!(within_a_head.at(0.2, b"Host: x\r\n\r\n").1.contains("\r\nConnection: close\r\n"));
+}
+
+#[test]
+fn the_log_tells_what_was_sent() {
+    let mut held = Held::new(Settings { log: true, ..Settings::default() });
+    held.at(0.0, (get("/small.html") + &get("/none")).as_bytes());
+    held.at(0.0, b"nonsense\r\n");
+    let told: Vec<_> = std::iter::from_fn(|| held.connection.finished())
+        .map(|exchange| {
+            (String::from_utf8_lossy(&exchange.request_line).into_owned(), exchange.status, exchange.body_bytes)
+        })
+        .collect();
+    assert_eq!(told[0], ("GET /small.html HTTP/1.1".to_owned(), 200, 13));
+    assert_eq!((told[1].0.as_str(), told[1].1), ("GET /none HTTP/1.1", 404));
+    assert_eq!((told[2].0.as_str(), told[2].1), ("nonsense", 400));
+
+    let root = Root::new();
+    let mut connection = Connection::new(Arc::new(Settings { log: true, ..Settings::default() }), &root.at);
+    let mut outbox = Outbox::default();
+    let request = get("/disk.bin");
+    connection.advance(&mut request.as_bytes(), &mut outbox, &root.at);
+    root.serve(&mut connection, &mut outbox, &root.at);
+    let head = outbox.slices()[0].len();
+    outbox.written(head + 7);
+    connection.progressed(head as u64 + 7, &root.at);
+    assert_eq!(connection.finished(), None);
+    let abandoned: Vec<u64> = connection.abandoned().map(|exchange| exchange.body_bytes).collect();
+    assert_eq!(abandoned, [7]);
+}
+
+#[test]
+fn an_endless_head_is_refused_within_its_limits() {
+    for (start, more, expected) in [("GET /", "a", "414"), ("GET / HTTP/1.1\r\nA: ", "b", "431")] {
+        let mut held = Held::new(Settings::default());
+        held.at(0.0, start.as_bytes());
+        let mut fed = 0;
+        let sent = loop {
+            let (_, sent) = held.at(0.1, more.repeat(1000).as_bytes());
+            fed += 1000;
+            if !sent.is_empty() {
+                break sent;
+            }
+            assert!(fed <= Limits::default().largest_head(), "{expected}");
+        };
+        assert!(sent.starts_with(&format!("HTTP/1.1 {expected} ")), "{sent}");
+    }
+}
+
+/// Requests good and bad, in any order.
+fn requests() -> impl Strategy<Value = Vec<u8>> {
+    let one = prop_oneof![
+        4 => "/(small\\.html|large\\.bin|disk\\.bin|dir|dir\\?q|secret|none|a%2fb|%zz|\\.\\./x)".prop_map(|path| get(&path)),
+        1 => "/(small\\.html|none)".prop_map(|path| format!("HEAD {path} HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")),
+        1 => (0_usize..200).prop_map(|length| {
+            format!("POST /small.html HTTP/1.1\nHost: x\nContent-Length: {length}\n\n{}", "G".repeat(length))
+        }),
+        1 => Just("\r\n\n".to_owned()),
+        1 => "(GET|HEAD|BREW) /(small\\.html)? HTTP/(1\\.1|1\\.0|2\\.0|1\\.9)\r\n(Host: x\r\n)?(A: b\r\n|A : b\r\n|B\r\n)?\r\n",
+        1 => "[ -~]{0,40}\r\n",
+        1 => Just("GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_owned()),
+    ];
+    proptest::collection::vec(one, 0..8).prop_map(|pieces| pieces.concat().into_bytes())
+}
+
+fn writings() -> impl Strategy<Value = Writing> {
+    prop_oneof![
+        Just(Writing::Whole),
+        proptest::collection::vec(1_usize..5000, 1..5).prop_map(Writing::Short),
+        Just(Writing::Owned)
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn however_it_is_cut_the_same_bytes_are_sent(
+        input in requests(),
+        mut cuts in proptest::collection::vec(0_usize..2000, 0..30),
+        writing in writings(),
+        delay in prop_oneof![Just(0_u64), Just(10)],
+        log in any::<bool>(),
+    ) {
+        cuts.sort_unstable();
+        let limits = Limits { request_line: 60, header_bytes: 80 };
+        let settings = Settings { limits, ..Settings::default() };
+        let whole = all_at_once(&settings, &input);
+        let other = Settings { delay: Duration::from_millis(delay), log, ..settings };
+        // A wait moves the clock, so the date may move too; nothing else may.
+        let cut = talk(&other, &input, &cuts, &writing);
+        prop_assert_eq!(without_dates(&cut), without_dates(&whole));
+    }
+
+    #[test]
+    fn byte_by_byte_is_no_different(input in requests()) {
+        let cuts: Vec<usize> = (1..input.len()).collect();
+        let settings = Settings::default();
+        prop_assert_eq!(talk(&settings, &input, &cuts, &Writing::Whole), all_at_once(&settings, &input));
+    }
+
+    #[test]
+    fn no_input_makes_it_panic(input in proptest::collection::vec(any::<u8>(), 0..300), cut in 0_usize..300) {
+        let settings = Settings::default();
+        prop_assert_eq!(talk(&settings, &input, &[cut], &Writing::Whole), all_at_once(&settings, &input));
+    }
+}
+
+fn without_dates(stream: &[u8]) -> Vec<u8> {
+    let mut stream = stream.to_vec();
+    let dates: Vec<usize> =
+        stream.windows(8).enumerate().filter(|(_, window)| window == b"\r\nDate: ").map(|(at, _)| at).collect();
+    for at in dates {
+        stream[at + 8..at + 37].fill(b'-');
+    }
+    stream
+}
