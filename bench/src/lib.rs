@@ -1,0 +1,24 @@
+//! Runs servers side by side under load and stores what was measured.
+//!
+//! A suite asks a question, a file of servers says who may answer it, and a run goes through all measurements in random
+//! order, several times. Each turn starts a server as a process, checks that it answers rightly, drives load at it,
+//! looks at its processes meanwhile, and stops it. A server is reached only as a process on a port, so that anybody's
+//! can take part.
+//!
+//! In the order of reading: what is asked ([`suite`], [`servers`], [`command`]), what will be done ([`plan`]), how one
+//! turn goes ([`process`], [`check`], [`sampler`]), and what surrounds it ([`cpus`], [`ports`]).
+#![forbid(unsafe_code)]
+
+pub mod accounting;
+pub mod check;
+pub mod command;
+pub mod cpus;
+pub mod duration;
+pub mod plan;
+pub mod ports;
+pub mod process;
+pub mod process_tree;
+pub mod sampler;
+pub mod servers;
+pub mod suite;
+pub mod toml_file;

@@ -1,0 +1,302 @@
+//! The servers that may take part, ours and anybody's, from a file such as `bench/servers.toml`.
+
+use std::env;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::command::Command;
+use crate::toml_file::{TomlFile, TomlFileError};
+
+/// A server that may take part.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// The name by which suites and `--only` choose it.
+    pub name: String,
+    /// Its way to share CPUs among connections, in words.
+    pub model: String,
+    /// The package of this workspace that it is built from; a server with one is ours.
+    pub package: Option<String>,
+    /// The command that builds it, for one that is not ours.
+    pub build: Option<Command>,
+    /// A program that must be there; without it the server is passed over.
+    pub requires: Option<String>,
+    /// How it is started.
+    pub command: Command,
+    /// The text of a configuration file with placeholders; filled in, it lies at `{config}`.
+    pub template: Option<String>,
+    /// What `{log}` stands for when an access log is wanted.
+    pub logged: Option<Command>,
+    /// What `{log}` stands for when none is wanted.
+    pub quiet: Option<Command>,
+    /// Whether it writes an access log when it has no `{log}` to choose by.
+    pub always_logs: bool,
+    /// Whether it has a number of workers to choose.
+    pub has_workers: bool,
+    /// The path that it is asked for, where that differs from the suite's.
+    pub path: Option<String>,
+    /// The file whose bytes it must answer, where that is not the suite's path below the document root.
+    pub expect: Option<PathBuf>,
+}
+
+/// Every server of a file, in its order.
+#[derive(Clone, Debug)]
+pub struct Servers {
+    path: PathBuf,
+    all: Vec<Server>,
+}
+
+/// There is no server of this name.
+#[derive(Debug, thiserror::Error)]
+#[error("{} has no server named \"{name}\"; there are {}", path.display(), known.join(", "))]
+pub struct UnknownServer {
+    /// The file.
+    pub path: PathBuf,
+    /// What was asked for.
+    pub name: String,
+    /// What there is.
+    pub known: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Contents {
+    #[serde(rename = "server")]
+    servers: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    name: Spanned<String>,
+    model: String,
+    package: Option<String>,
+    build: Option<Spanned<String>>,
+    requires: Option<String>,
+    command: Spanned<String>,
+    template: Option<Spanned<PathBuf>>,
+    logged: Option<Spanned<String>>,
+    quiet: Option<Spanned<String>>,
+    #[serde(default)]
+    always_logs: bool,
+    #[serde(default = "yes")]
+    workers: bool,
+    path: Option<Spanned<String>>,
+    expect: Option<PathBuf>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Servers {
+    /// Reads a file of servers. Relative paths in it are taken from `project`.
+    ///
+    /// # Errors
+    /// [`TomlFileError`] with the file and the line of what is wrong.
+    pub fn read(path: &Path, project: &Path) -> Result<Self, TomlFileError> {
+        let file = TomlFile::read(path)?;
+        let contents: Contents = file.parse()?;
+        let mut all: Vec<Server> = Vec::with_capacity(contents.servers.len());
+        for entry in contents.servers {
+            if all.iter().any(|server| server.name == *entry.name.get_ref()) {
+                return Err(
+                    file.problem_with(&entry.name, format!("a second server named \"{}\"", entry.name.get_ref()))
+                );
+            }
+            all.push(entry.check(&file, project)?);
+        }
+        Ok(Self { path: path.to_path_buf(), all })
+    }
+
+    /// The server of this name.
+    ///
+    /// # Errors
+    /// [`UnknownServer`], with the names that there are.
+    pub fn named(&self, name: &str) -> Result<&Server, UnknownServer> {
+        self.all.iter().find(|server| server.name == name).ok_or_else(|| UnknownServer {
+            path: self.path.clone(),
+            name: name.to_owned(),
+            known: self.all.iter().map(|server| server.name.clone()).collect(),
+        })
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Server> {
+        self.all.iter()
+    }
+}
+
+impl Server {
+    /// Whether it is one of this project's models.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        self.package.is_some()
+    }
+
+    /// Whether a program that it needs is missing here.
+    #[must_use]
+    pub fn is_missing(&self) -> Option<&str> {
+        self.requires.as_deref().filter(|program| !is_in_path(program))
+    }
+
+    /// Whether it can be told to write an access log or not.
+    #[must_use]
+    pub fn can_choose_log(&self) -> bool {
+        self.mentions("log")
+    }
+
+    /// Whether the placeholder stands in its command or in its configuration file.
+    #[must_use]
+    pub fn mentions(&self, placeholder: &str) -> bool {
+        let braced = format!("{{{placeholder}}}");
+        self.command.mentions(placeholder) || self.template.as_ref().is_some_and(|text| text.contains(&braced))
+    }
+}
+
+impl Entry {
+    fn check(self, file: &TomlFile, project: &Path) -> Result<Server, TomlFileError> {
+        let command = |text: &Spanned<String>| {
+            Command::parse(text.get_ref()).map_err(|error| file.problem_with(text, error.to_string()))
+        };
+        // Words that take the place of {log} may be none at all.
+        let words = |text: &Option<Spanned<String>>| match text {
+            Some(text) if !text.get_ref().trim().is_empty() => command(text).map(Some),
+            _ => Ok(None),
+        };
+        let template = match &self.template {
+            Some(path) => {
+                let text = std::fs::read_to_string(project.join(path.get_ref())).map_err(|error| {
+                    file.problem_with(path, format!("cannot read the template {}: {error}", path.get_ref().display()))
+                })?;
+                Some(text)
+            }
+            None => None,
+        };
+        if let Some(path) = &self.path
+            && !path.get_ref().starts_with('/')
+        {
+            return Err(file.problem_with(path, format!("the path \"{}\" does not begin with a slash", path.get_ref())));
+        }
+        let server = Server {
+            command: command(&self.command)?,
+            build: words(&self.build)?,
+            logged: words(&self.logged)?,
+            quiet: words(&self.quiet)?,
+            name: self.name.get_ref().clone(),
+            model: self.model,
+            package: self.package,
+            requires: self.requires,
+            template,
+            always_logs: self.always_logs,
+            has_workers: self.workers,
+            path: self.path.map(Spanned::into_inner),
+            expect: self.expect.map(|path| project.join(path)),
+        };
+        let name = &server.name;
+        if !server.mentions("port") {
+            let problem = format!("the command of \"{name}\" has no {{port}}, so it cannot be told where to listen");
+            return Err(file.problem_with(&self.command, problem));
+        }
+        if server.has_workers && !server.mentions("workers") {
+            let problem =
+                format!("the command of \"{name}\" has no {{workers}}; add it, or say workers = false if it has none");
+            return Err(file.problem_with(&self.command, problem));
+        }
+        if server.package.is_none() && server.mentions("program") {
+            let problem = format!("{{program}} is the program of a package, and \"{name}\" has no package");
+            return Err(file.problem_with(&self.command, problem));
+        }
+        Ok(server)
+    }
+}
+
+/// Whether the shell would find this program.
+fn is_in_path(program: &str) -> bool {
+    let executable =
+        |path: PathBuf| path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0);
+    if program.contains('/') {
+        return executable(program.into());
+    }
+    env::split_paths(&env::var_os("PATH").unwrap_or_default()).any(|folder| executable(folder.join(program)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Servers, TomlFileError> {
+        let folder = env::temp_dir().join(format!(
+            "otus-bench-servers-{}-{:?}",
+            std::process::id(),
+            std::thread::current().id()
+        ));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("servers.toml"), text).unwrap();
+        std::fs::write(folder.join("a.conf"), "listen {port}; log {log}; workers {workers};").unwrap();
+        let servers = Servers::read(&folder.join("servers.toml"), &folder);
+        std::fs::remove_dir_all(&folder).unwrap();
+        servers
+    }
+
+    fn problem(text: &str) -> String {
+        let error = read(text).unwrap_err().to_string();
+        error.split_once("servers.toml, ").unwrap_or_else(|| panic!("no file in {error:?}")).1.to_owned()
+    }
+
+    #[test]
+    fn reads_any_command() {
+        let servers = read(
+            "[[server]]\nname = \"a\"\nmodel = \"m\"\ncommand = \"a -w {workers} {log} {port}\"\nquiet = \"-q\"\n\
+             [[server]]\nname = \"b\"\nmodel = \"m\"\ncommand = \"b {port}\"\nworkers = false\nalways_logs = true\n\
+             [[server]]\nname = \"c\"\nmodel = \"m\"\ncommand = \"c -c {config}\"\ntemplate = \"a.conf\"\nrequires = \"no-such-program\"\n",
+        )
+        .unwrap();
+        let a = servers.named("a").unwrap();
+        assert!(a.can_choose_log() && a.has_workers && !a.is_ours() && a.logged.is_none() && a.is_missing().is_none());
+        let b = servers.named("b").unwrap();
+        assert!(!b.can_choose_log() && !b.has_workers && b.always_logs);
+        let c = servers.named("c").unwrap();
+        assert!(c.can_choose_log() && c.is_missing() == Some("no-such-program"));
+        let error = servers.named("d").unwrap_err().to_string();
+        assert!(error.contains("\"d\"") && error.contains("a, b, c"), "{error}");
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_line() {
+        let entry = "[[server]]\nname = \"a\"\nmodel = \"m\"\n";
+        for (rest, line, word) in [
+            ("command = \"a {workers}\"\n", "line 4", "{port}"),
+            ("command = \"a {port}\"\n", "line 4", "workers = false"),
+            ("command = \"a {prot}\"\n", "line 4", "{prot}"),
+            ("command = \"{program} {workers} {port}\"\n", "line 4", "package"),
+            ("command = \"a {workers} {port}\"\npath = \"x\"\n", "line 5", "slash"),
+            ("command = \"a {workers} {port}\"\ntemplate = \"absent.conf\"\n", "line 5", "absent.conf"),
+            ("comand = \"a {port}\"\n", "line 4", "unknown field `comand`, expected one of"),
+            ("command = 7\n", "line 4", "string"),
+            ("command = \"a\n", "line 4", ""),
+            (
+                "command = \"a {workers} {port}\"\n\n[[server]]\nname = \"a\"\nmodel = \"\"\ncommand = \"\"\n",
+                "line 7",
+                "second",
+            ),
+        ] {
+            let problem = problem(&format!("{entry}{rest}"));
+            assert!(
+                problem.starts_with(line) && problem.contains(word) && !problem.contains('\n'),
+                "{rest:?}: {problem}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_servers_that_ship_are_understood() {
+        let project = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let servers = Servers::read(&project.join("bench/servers.toml"), project).unwrap();
+        let ours: Vec<&str> =
+            servers.iter().filter(|server| server.is_ours()).map(|server| server.name.as_str()).collect();
+        assert_eq!(ours, ["thread-per-connection", "thread-pool", "epoll", "async"]);
+    }
+}

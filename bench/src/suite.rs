@@ -1,0 +1,280 @@
+//! A suite: a question, the workload that asks it, and the configurations that answer it.
+
+use std::fs;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Deserializer};
+use toml::Spanned;
+
+use crate::duration::Span;
+use crate::toml_file::{TomlFile, TomlFileError};
+
+/// A suite, as its file says it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Suite {
+    /// The file's name without its ending.
+    #[serde(skip)]
+    pub name: String,
+    /// What the suite wants to know, in one sentence.
+    pub question: String,
+    /// The names of the servers that take part unless others are asked for.
+    pub servers: Vec<String>,
+    /// What the client does.
+    pub workload: Workload,
+    /// How often and how long.
+    pub schedule: Schedule,
+    /// How often and how long in miniature.
+    #[serde(default = "Schedule::miniature")]
+    pub quick: Schedule,
+    /// How the servers are started.
+    pub configurations: Vec<Configuration>,
+}
+
+/// What the client does.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Workload {
+    /// The document root, from the project's folder on.
+    pub root: PathBuf,
+    /// The path that is asked for, from the slash on.
+    #[serde(deserialize_with = "path_from_the_slash")]
+    pub path: String,
+    /// Open connections at a time.
+    pub connections: NonZeroU32,
+    /// Threads of the load generator.
+    #[serde(default = "one")]
+    pub threads: NonZeroU32,
+    /// Whether a connection is used for more than one request.
+    #[serde(default = "yes")]
+    pub keep_alive: bool,
+    /// How long a response may take before it counts as a timeout.
+    #[serde(default = "two_seconds")]
+    pub timeout: Span,
+    /// Further header lines of the request.
+    #[serde(default, deserialize_with = "header_lines")]
+    pub headers: Vec<String>,
+    /// The Content-Type of the right answer, where it matters; its parameters are not looked at.
+    pub content_type: Option<String>,
+}
+
+/// How often and how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Schedule {
+    /// Passes over all measurements.
+    pub rounds: NonZeroU32,
+    /// Measured time of one measurement in one round.
+    #[serde(deserialize_with = "not_nothing")]
+    pub duration: Span,
+    /// Load before it that is not measured.
+    pub warm_up: Span,
+}
+
+/// A way to start servers; each number of workers is a configuration of its own.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Configuration {
+    /// Numbers of workers, for servers that have a number to choose.
+    pub workers: Vec<NonZeroU32>,
+    /// Whether an access log is written.
+    pub access_log: bool,
+    /// What takes the place of `{flags}` in a server's command.
+    #[serde(default)]
+    pub flags: Vec<String>,
+    /// The servers that are started so, where not all of the suite's are.
+    pub only: Option<Vec<String>>,
+}
+
+/// There is no such suite.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no suite \"{name}\" in {}; there are {}; --suite FILE takes any other", folder.display(), known.join(", "))]
+pub struct UnknownSuite {
+    /// What was asked for.
+    pub name: String,
+    /// Where it was looked for.
+    pub folder: PathBuf,
+    /// What there is.
+    pub known: Vec<String>,
+}
+
+impl Suite {
+    /// Reads a suite.
+    ///
+    /// # Errors
+    /// [`TomlFileError`] with the file and the line of what is wrong.
+    pub fn read(path: &Path) -> Result<Self, TomlFileError> {
+        let file = TomlFile::read(path)?;
+        let lists: Lists = file.parse()?;
+        for (list, name) in [(&lists.servers, "servers"), (&lists.configurations, "configurations")] {
+            if let Some(list) =
+                list.as_ref().filter(|list| matches!(list.get_ref(), toml::Value::Array(items) if items.is_empty()))
+            {
+                return Err(
+                    file.problem_with(list, format!("the list of {name} is empty, so there is nothing to measure"))
+                );
+            }
+        }
+        let mut suite: Self = file.parse()?;
+        suite.name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(suite)
+    }
+}
+
+/// The parts of a suite whose emptiness is told with its line.
+#[derive(Deserialize)]
+struct Lists {
+    servers: Option<Spanned<toml::Value>>,
+    configurations: Option<Spanned<toml::Value>>,
+}
+
+/// The file of the suite of this name in a folder of suites.
+///
+/// # Errors
+/// [`UnknownSuite`], with the names that there are.
+pub fn find(name: &str, folder: &Path) -> Result<PathBuf, UnknownSuite> {
+    let path = folder.join(format!("{name}.toml"));
+    if !name.contains('/') && path.is_file() {
+        return Ok(path);
+    }
+    let known = all(folder).iter().filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned())).collect();
+    Err(UnknownSuite { name: name.to_owned(), folder: folder.to_path_buf(), known })
+}
+
+/// The files of all suites in a folder, in alphabetical order.
+#[must_use]
+pub fn all(folder: &Path) -> Vec<PathBuf> {
+    let mut suites: Vec<PathBuf> = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|ending| ending == "toml"))
+        .collect();
+    suites.sort();
+    suites
+}
+
+impl Schedule {
+    /// A schedule for trying a suite out.
+    fn miniature() -> Self {
+        let milliseconds = |count| Span(std::time::Duration::from_millis(count));
+        Self { rounds: NonZeroU32::MIN, duration: milliseconds(2000), warm_up: milliseconds(300) }
+    }
+}
+
+fn one() -> NonZeroU32 {
+    NonZeroU32::MIN
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn two_seconds() -> Span {
+    Span(std::time::Duration::from_secs(2))
+}
+
+fn path_from_the_slash<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let path = String::deserialize(deserializer)?;
+    let plain = path.bytes().all(|byte| byte.is_ascii_graphic());
+    if path.starts_with('/') && plain {
+        Ok(path)
+    } else {
+        let problem =
+            format!("\"{path}\" is not a path as it stands in a request; begin with a slash and write spaces as %20");
+        Err(serde::de::Error::custom(problem))
+    }
+}
+
+fn header_lines<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let lines = Vec::<String>::deserialize(deserializer)?;
+    match lines.iter().find(|line| !line.contains(':') || line.contains(['\r', '\n'])) {
+        Some(line) => {
+            Err(serde::de::Error::custom(format!("\"{line}\" is not a header line; write it as \"Name: value\"")))
+        }
+        None => Ok(lines),
+    }
+}
+
+fn not_nothing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
+    let span = Span::deserialize(deserializer)?;
+    if span.0.is_zero() {
+        Err(serde::de::Error::custom("a measurement of no length measures nothing"))
+    } else {
+        Ok(span)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SUITE: &str = "question = \"Which?\"\nservers = [\"a\", \"b\"]\n\n\
+        [workload]\nroot = \"www\"\npath = \"/\"\nconnections = 100\n\n\
+        [schedule]\nrounds = 3\nduration = \"10s\"\nwarm_up = \"1s\"\n\n\
+        [[configurations]]\nworkers = [1, 4]\naccess_log = false\n";
+
+    fn read(text: &str) -> Result<Suite, TomlFileError> {
+        let path = std::env::temp_dir().join(format!(
+            "otus-bench-suite-{}-{:?}.toml",
+            std::process::id(),
+            std::thread::current().id()
+        ));
+        fs::write(&path, text).unwrap();
+        let suite = Suite::read(&path);
+        fs::remove_file(&path).unwrap();
+        suite
+    }
+
+    #[test]
+    fn what_is_not_said_is_as_people_expect() {
+        let suite = read(SUITE).unwrap();
+        assert!(suite.name.starts_with("otus-bench-suite-"));
+        assert!(suite.workload.keep_alive);
+        assert_eq!((suite.workload.threads.get(), suite.workload.timeout), (1, two_seconds()));
+        assert_eq!(suite.quick, Schedule::miniature());
+        assert_eq!(suite.configurations[0].workers.len(), 2);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_line() {
+        for (right, wrong, line, word) in [
+            ("connections = 100", "conections = 100", "line 7", "unknown field `conections`, expected one of"),
+            ("connections = 100", "connections = 0", "line 7", "nonzero"),
+            ("path = \"/\"", "path = \"index.html\"", "line 6", "slash"),
+            ("path = \"/\"", "path = \"/a b\"", "line 6", "%20"),
+            ("path = \"/\"", "path = \"/\"\nheaders = [\"cookie\"]", "line 7", "Name: value"),
+            ("\"10s\"", "\"10\"", "line 11", "10s, 500ms or 2m"),
+            ("\"10s\"", "\"0s\"", "line 11", "nothing"),
+            ("servers = [\"a\", \"b\"]", "servers = []", "line 2", "empty"),
+            ("workers = [1, 4]", "workers = [1, 0]", "line 15", "nonzero"),
+            ("access_log = false", "", "line 14", "access_log"),
+        ] {
+            assert!(SUITE.contains(right), "{right}");
+            let error = read(&SUITE.replacen(right, wrong, 1)).unwrap_err().to_string();
+            assert!(error.contains(&format!(".toml, {line}: ")) && error.contains(word), "{wrong}: {error}");
+            assert!(!error.contains('\n'), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_suites_that_ship_are_understood() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("suites");
+        let suites = all(&folder);
+        assert!(suites.iter().any(|path| path.ends_with("wrk.toml")));
+        for path in suites {
+            let suite = Suite::read(&path).unwrap();
+            assert!(suite.question.ends_with('?'), "{}: {}", path.display(), suite.question);
+        }
+    }
+
+    #[test]
+    fn an_unknown_suite_is_named_with_those_there_are() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("suites");
+        assert_eq!(find("wrk", &folder).unwrap(), folder.join("wrk.toml"));
+        let error = find("work", &folder).unwrap_err().to_string();
+        assert!(error.contains("\"work\"") && error.contains("wrk"), "{error}");
+        assert!(find("../suites/wrk", &folder).is_err());
+    }
+}
