@@ -12,14 +12,8 @@ type Built = LazyLock<BTreeMap<String, PathBuf>>;
 /// `cargo test` builds no binaries of other packages, and what lies in `target/` may be of yesterday: so each test program asks
 /// cargo, once. When nothing changed, that costs a fraction of a second. In groups, because one cargo call for four
 /// servers is faster than four, and a broken bench should not keep the servers from being tested.
-static SERVERS: Built = LazyLock::new(|| {
-    build(&[
-        "otus-thread-per-connection",
-        "otus-thread-pool",
-        "otus-epoll",
-        "otus-async",
-    ])
-});
+static SERVERS: Built =
+    LazyLock::new(|| build(&["otus-thread-per-connection", "otus-thread-pool", "otus-epoll", "otus-async"]));
 static LOADGEN: Built = LazyLock::new(|| build(&["otus-loadgen"]));
 static BENCH: Built = LazyLock::new(|| build(&["otus-bench"]));
 
@@ -30,9 +24,7 @@ pub fn binary(name: &str) -> &'static Path {
         "bench" => &BENCH,
         _ => &SERVERS,
     };
-    group
-        .get(name)
-        .unwrap_or_else(|| panic!("the workspace builds no program called {name}"))
+    group.get(name).unwrap_or_else(|| panic!("the workspace builds no program called {name}"))
 }
 
 /// The root of the workspace.
@@ -46,24 +38,18 @@ pub fn www() -> PathBuf {
 }
 
 fn build(packages: &[&str]) -> BTreeMap<String, PathBuf> {
-    let mut cargo = CargoBuild::new()
-        .manifest_path(workspace().join("Cargo.toml"))
-        .bins();
+    let mut cargo = CargoBuild::new().manifest_path(workspace().join("Cargo.toml")).bins();
     if !cfg!(debug_assertions) {
         cargo = cargo.release();
     }
     for package in packages {
         cargo = cargo.arg("--package").arg(package);
     }
-    let messages = cargo
-        .exec()
-        .unwrap_or_else(|error| panic!("cargo cannot build {packages:?}: {error}"));
+    let messages = cargo.exec().unwrap_or_else(|error| panic!("cargo cannot build {packages:?}: {error}"));
     let mut built = BTreeMap::new();
     for message in messages {
         let message = message.unwrap_or_else(|error| panic!("{packages:?} do not build: {error}"));
-        let message = message
-            .decode()
-            .expect("cargo's messages are JSON of a known shape");
+        let message = message.decode().expect("cargo's messages are JSON of a known shape");
         if let Message::CompilerArtifact(artifact) = message
             && let Some(executable) = artifact.executable
         {

@@ -44,36 +44,25 @@ impl Client {
     pub fn with_small_window(address: SocketAddr) -> Self {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
         socket.set_recv_buffer_size(4096).expect("a smaller buffer");
-        socket
-            .connect(&address.into())
-            .unwrap_or_else(|error| panic!("cannot connect to {address}: {error}"));
+        socket.connect(&address.into()).unwrap_or_else(|error| panic!("cannot connect to {address}: {error}"));
         Self::over(socket.into())
     }
 
     fn over(stream: TcpStream) -> Self {
         stream.set_nodelay(true).expect("an open socket");
-        stream
-            .set_write_timeout(Some(PATIENCE))
-            .expect("an open socket");
-        Self {
-            stream,
-            arrived: Vec::new(),
-        }
+        stream.set_write_timeout(Some(PATIENCE)).expect("an open socket");
+        Self { stream, arrived: Vec::new() }
     }
 
     /// The port that this end has, which tells a server's log lines and descriptors apart.
     pub fn address(&self) -> SocketAddr {
-        self.stream
-            .local_addr()
-            .unwrap_or_else(|_| (Ipv4Addr::UNSPECIFIED, 0).into())
+        self.stream.local_addr().unwrap_or_else(|_| (Ipv4Addr::UNSPECIFIED, 0).into())
     }
 
     /// Sends bytes; panics when the server does not take them.
     #[track_caller]
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
-        self.stream
-            .write_all(bytes.as_ref())
-            .unwrap_or_else(|error| panic!("the server takes no bytes: {error}"));
+        self.stream.write_all(bytes.as_ref()).unwrap_or_else(|error| panic!("the server takes no bytes: {error}"));
         self
     }
 
@@ -92,8 +81,7 @@ impl Client {
     /// The next response; panics when none comes within [`PATIENCE`].
     #[track_caller]
     pub fn response(&mut self) -> Response {
-        self.receive(PATIENCE)
-            .unwrap_or_else(|why| panic!("{why}; arrived and not read: {}", self.preview()))
+        self.receive(PATIENCE).unwrap_or_else(|why| panic!("{why}; arrived and not read: {}", self.preview()))
     }
 
     /// The next response, which answers a HEAD and so has no body whatever its length says.
@@ -111,8 +99,8 @@ impl Client {
         let end = Instant::now() + limit;
         let mut response = self.receive_head(end)?;
         let length = response.length().unwrap_or(0);
-        let length = usize::try_from(length)
-            .map_err(|_| Unanswered::Malformed(Malformed(format!("{length} bytes"))))?;
+        let length =
+            usize::try_from(length).map_err(|_| Unanswered::Malformed(Malformed(format!("{length} bytes"))))?;
         while self.arrived.len() < length {
             self.read_some(end)?;
         }
@@ -134,11 +122,7 @@ impl Client {
     #[track_caller]
     pub fn closed(&mut self) {
         let rest = self.rest();
-        assert!(
-            rest.is_empty(),
-            "before the end came {:?}",
-            String::from_utf8_lossy(&rest)
-        );
+        assert!(rest.is_empty(), "before the end came {:?}", String::from_utf8_lossy(&rest));
     }
 
     /// How the connection ends, whatever comes before, and how many bytes came.
@@ -154,11 +138,7 @@ impl Client {
     /// Panics when within `time` anything arrives or the connection ends.
     #[track_caller]
     pub fn hears_nothing_for(&mut self, time: Duration) {
-        assert!(
-            self.arrived.is_empty(),
-            "already arrived: {}",
-            self.preview()
-        );
+        assert!(self.arrived.is_empty(), "already arrived: {}", self.preview());
         match self.read_some(Instant::now() + time) {
             Err(Unanswered::TimedOut(0)) => {}
             other => panic!("expected silence, got {other:?} and {}", self.preview()),
@@ -168,46 +148,33 @@ impl Client {
     /// Reads once, at most `size` bytes, and says how many came; they are dropped.
     #[track_caller]
     pub fn sip(&mut self, size: usize) -> usize {
-        self.stream
-            .set_read_timeout(Some(PATIENCE))
-            .expect("an open socket");
+        self.stream.set_read_timeout(Some(PATIENCE)).expect("an open socket");
         let mut piece = vec![0; size];
-        self.stream
-            .read(&mut piece)
-            .unwrap_or_else(|error| panic!("nothing to read: {error}"))
+        self.stream.read(&mut piece).unwrap_or_else(|error| panic!("nothing to read: {error}"))
     }
 
     /// Says that no more will be sent; the answers can still come.
     #[track_caller]
     pub fn half_close(&mut self) -> &mut Self {
-        self.stream
-            .shutdown(Shutdown::Write)
-            .expect("the server has not reset the connection");
+        self.stream.shutdown(Shutdown::Write).expect("the server has not reset the connection");
         self
     }
 
     /// Ends the connection with a reset, as a killed client does.
     pub fn reset(self) {
-        SockRef::from(&self.stream)
-            .set_linger(Some(Duration::ZERO))
-            .expect("an open socket");
+        SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).expect("an open socket");
     }
 
     fn receive_head(&mut self, end: Instant) -> Result<Response, Unanswered> {
         let mut searched = 0;
         loop {
-            if let Some(at) = self.arrived[searched..]
-                .windows(4)
-                .position(|four| four == b"\r\n\r\n")
-            {
+            if let Some(at) = self.arrived[searched..].windows(4).position(|four| four == b"\r\n\r\n") {
                 let rest = self.arrived.split_off(searched + at + 4);
                 let head = std::mem::replace(&mut self.arrived, rest);
                 return Response::parse_head(&head).map_err(Unanswered::Malformed);
             }
             if self.arrived.len() > LONGEST_HEAD {
-                return Err(Unanswered::Malformed(Malformed(format!(
-                    "no end of the head in {LONGEST_HEAD} bytes"
-                ))));
+                return Err(Unanswered::Malformed(Malformed(format!("no end of the head in {LONGEST_HEAD} bytes"))));
             }
             searched = self.arrived.len().saturating_sub(3);
             self.read_some(end)?;
@@ -221,9 +188,7 @@ impl Client {
             if left.is_zero() {
                 return Err(Unanswered::TimedOut(had));
             }
-            self.stream
-                .set_read_timeout(Some(left))
-                .expect("a timeout above zero");
+            self.stream.set_read_timeout(Some(left)).expect("a timeout above zero");
             self.arrived.resize(had + PIECE, 0);
             let read = self.stream.read(&mut self.arrived[had..]);
             self.arrived.truncate(had + *read.as_ref().unwrap_or(&0));
@@ -240,10 +205,6 @@ impl Client {
 
     fn preview(&self) -> String {
         let shown = &self.arrived[..self.arrived.len().min(500)];
-        format!(
-            "{} bytes {:?}",
-            self.arrived.len(),
-            String::from_utf8_lossy(shown)
-        )
+        format!("{} bytes {:?}", self.arrived.len(), String::from_utf8_lossy(shown))
     }
 }

@@ -22,21 +22,13 @@ impl Finished {
     /// The exit code; panics when a signal ended it.
     #[track_caller]
     pub fn code(&self) -> i32 {
-        self.status
-            .code()
-            .unwrap_or_else(|| panic!("ended by a signal: {self:?}"))
+        self.status.code().unwrap_or_else(|| panic!("ended by a signal: {self:?}"))
     }
 
     /// Panics unless the exit code is 0.
     #[track_caller]
     pub fn succeeded(self) -> Self {
-        assert!(
-            self.status.success(),
-            "{}\nstdout: {}\nstderr: {}",
-            self.status,
-            self.stdout,
-            self.stderr
-        );
+        assert!(self.status.success(), "{}\nstdout: {}\nstderr: {}", self.status, self.stdout, self.stderr);
         self
     }
 }
@@ -67,15 +59,8 @@ pub fn finish(command: &mut Command, limit: Duration) -> Finished {
         String::from_utf8_lossy(&reader.join().expect("reading a pipe does not panic")).into_owned()
     };
     let (stdout, stderr) = (text(stdout), text(stderr));
-    assert!(
-        ended,
-        "{name} did not end within {limit:?}\nstdout: {stdout}\nstderr: {stderr}"
-    );
-    Finished {
-        status: status.expect("it ended"),
-        stdout,
-        stderr,
-    }
+    assert!(ended, "{name} did not end within {limit:?}\nstdout: {stdout}\nstderr: {stderr}");
+    Finished { status: status.expect("it ended"), stdout, stderr }
 }
 
 fn collect(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {

@@ -21,10 +21,7 @@
 //! are not ours (wrk, ab, h2load, curl, Chromium) are looked up by [`tool`]; a missing one skips its test and
 //! says so, or fails it when `OTUS_REQUIRE_TOOLS` is set.
 #![forbid(unsafe_code)]
-#![allow(
-    clippy::missing_panics_doc,
-    reason = "to panic is how everything here fails, as the crate's docs say"
-)]
+#![allow(clippy::missing_panics_doc, reason = "to panic is how everything here fails, as the crate's docs say")]
 
 mod binaries;
 mod client;

@@ -15,12 +15,7 @@ pub enum Model {
 
 impl Model {
     /// Every model that there is.
-    pub const ALL: [Self; 4] = [
-        Self::ThreadPerConnection,
-        Self::ThreadPool,
-        Self::Epoll,
-        Self::Async,
-    ];
+    pub const ALL: [Self; 4] = [Self::ThreadPerConnection, Self::ThreadPool, Self::Epoll, Self::Async];
 
     /// The name of the binary, and of the model in the ready line.
     pub fn name(self) -> &'static str {

@@ -33,14 +33,9 @@ impl Process {
         let stat = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
         // The name in parentheses may hold spaces; user and system time are the 14th and 15th fields of the line, the 12th
         // and 13th after the name.
-        let (_, fields) = stat
-            .rsplit_once(')')
-            .expect("a stat line has the name in parentheses");
+        let (_, fields) = stat.rsplit_once(')').expect("a stat line has the name in parentheses");
         let fields: Vec<&str> = fields.split_whitespace().collect();
-        fields[11..=12]
-            .iter()
-            .map(|field| field.parse::<u64>().expect("ticks are a number"))
-            .sum()
+        fields[11..=12].iter().map(|field| field.parse::<u64>().expect("ticks are a number")).sum()
     }
 
     /// Its resident memory in KiB.
@@ -48,21 +43,13 @@ impl Process {
     pub fn resident_kibibytes(self) -> u64 {
         let path = format!("/proc/{}/status", self.id);
         let status = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .expect("a live process has memory");
-        line.trim()
-            .trim_end_matches(" kB")
-            .parse()
-            .expect("memory is a number of kB")
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a live process has memory");
+        line.trim().trim_end_matches(" kB").parse().expect("memory is a number of kB")
     }
 
     #[track_caller]
     fn count(self, directory: &str) -> usize {
         let path = format!("/proc/{}/{directory}", self.id);
-        fs::read_dir(&path)
-            .unwrap_or_else(|error| panic!("{path}: {error}"))
-            .count()
+        fs::read_dir(&path).unwrap_or_else(|error| panic!("{path}: {error}")).count()
     }
 }

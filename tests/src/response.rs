@@ -34,14 +34,8 @@ impl fmt::Display for Unanswered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TimedOut(bytes) => write!(f, "the time was up after {bytes} bytes of a response"),
-            Self::Closed(bytes) => write!(
-                f,
-                "the connection was closed after {bytes} bytes of a response"
-            ),
-            Self::Reset(bytes) => write!(
-                f,
-                "the connection was reset after {bytes} bytes of a response"
-            ),
+            Self::Closed(bytes) => write!(f, "the connection was closed after {bytes} bytes of a response"),
+            Self::Reset(bytes) => write!(f, "the connection was reset after {bytes} bytes of a response"),
             Self::Malformed(Malformed(why)) => write!(f, "a malformed response: {why}"),
         }
     }
@@ -56,41 +50,24 @@ impl Response {
     pub fn parse_head(head: &[u8]) -> Result<Self, Malformed> {
         let wrong = |why: &str| Malformed(format!("{why}: {:?}", String::from_utf8_lossy(head)));
         let text = std::str::from_utf8(head).map_err(|_| wrong("the head is not UTF-8"))?;
-        let text = text
-            .strip_suffix("\r\n\r\n")
-            .ok_or_else(|| wrong("no blank line"))?;
+        let text = text.strip_suffix("\r\n\r\n").ok_or_else(|| wrong("no blank line"))?;
         let mut lines = text.split("\r\n");
         let status_line = lines.next().unwrap_or_default();
-        let status = status_line
-            .strip_prefix("HTTP/1.1 ")
-            .ok_or_else(|| wrong("no status line of HTTP/1.1"))?;
-        let (status, reason) = status
-            .split_once(' ')
-            .ok_or_else(|| wrong("no reason phrase"))?;
+        let status = status_line.strip_prefix("HTTP/1.1 ").ok_or_else(|| wrong("no status line of HTTP/1.1"))?;
+        let (status, reason) = status.split_once(' ').ok_or_else(|| wrong("no reason phrase"))?;
         let status = status.parse().map_err(|_| wrong("no status code"))?;
         if reason.is_empty() {
             return Err(wrong("an empty reason phrase"));
         }
         let mut headers = Vec::new();
         for line in lines {
-            let (name, value) = line
-                .split_once(": ")
-                .ok_or_else(|| wrong("a header line without a colon"))?;
-            if name.is_empty()
-                || name.contains(' ')
-                || value != value.trim()
-                || value.chars().any(char::is_control)
-            {
+            let (name, value) = line.split_once(": ").ok_or_else(|| wrong("a header line without a colon"))?;
+            if name.is_empty() || name.contains(' ') || value != value.trim() || value.chars().any(char::is_control) {
                 return Err(wrong("an untidy header line"));
             }
             headers.push((name.to_owned(), value.to_owned()));
         }
-        let response = Self {
-            status,
-            body: Vec::new(),
-            head: text.to_owned(),
-            headers,
-        };
+        let response = Self { status, body: Vec::new(), head: text.to_owned(), headers };
         for name in ["Server", "Date", "Connection"] {
             if response.all(name).count() != 1 {
                 return Err(wrong(&format!("not exactly one {name}")));
@@ -115,9 +92,7 @@ impl Response {
     #[track_caller]
     pub fn header(&self, name: &str) -> &str {
         let values: Vec<&str> = self.all(name).collect();
-        let [value] = values[..] else {
-            panic!("not exactly one {name} in {:?}", self.head)
-        };
+        let [value] = values[..] else { panic!("not exactly one {name} in {:?}", self.head) };
         value
     }
 
@@ -139,20 +114,13 @@ impl Response {
     /// The body as text.
     #[track_caller]
     pub fn text(&self) -> &str {
-        std::str::from_utf8(&self.body)
-            .unwrap_or_else(|_| panic!("the body of {:?} is not UTF-8", self.head))
+        std::str::from_utf8(&self.body).unwrap_or_else(|_| panic!("the body of {:?} is not UTF-8", self.head))
     }
 
     /// Panics unless the status is `status`.
     #[track_caller]
     pub fn expect(self, status: u16) -> Self {
-        assert_eq!(
-            self.status,
-            status,
-            "{:?} {:?}",
-            self.head,
-            String::from_utf8_lossy(&self.body)
-        );
+        assert_eq!(self.status, status, "{:?} {:?}", self.head, String::from_utf8_lossy(&self.body));
         self
     }
 
@@ -160,11 +128,7 @@ impl Response {
     pub fn without_date(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         for line in self.head.split("\r\n") {
-            let line = if line.starts_with("Date: ") {
-                "Date: "
-            } else {
-                line
-            };
+            let line = if line.starts_with("Date: ") { "Date: " } else { line };
             bytes.extend_from_slice(line.as_bytes());
             bytes.extend_from_slice(b"\r\n");
         }
@@ -174,29 +138,21 @@ impl Response {
     }
 
     fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
-        self.headers
-            .iter()
-            .filter(move |(other, _)| other.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().filter(move |(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 }
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT`, the one form of date that RFC 9110 5.6.7 lets a server send.
 fn is_imf_fixdate(date: &str) -> bool {
     const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let pattern = "@@@, 00 @@@ 0000 00:00:00 GMT";
     date.len() == pattern.len()
-        && pattern
-            .bytes()
-            .zip(date.bytes())
-            .all(|(expected, byte)| match expected {
-                b'0' => byte.is_ascii_digit(),
-                b'@' => byte.is_ascii_alphabetic(),
-                _ => byte == expected,
-            })
+        && pattern.bytes().zip(date.bytes()).all(|(expected, byte)| match expected {
+            b'0' => byte.is_ascii_digit(),
+            b'@' => byte.is_ascii_alphabetic(),
+            _ => byte == expected,
+        })
         && DAYS.contains(&&date[..3])
         && MONTHS.contains(&&date[8..11])
 }
@@ -211,10 +167,7 @@ mod tests {
     #[test]
     fn takes_what_a_server_owes() {
         let response = Response::parse_head(GOOD.as_bytes()).unwrap();
-        assert_eq!(
-            (response.status, response.length(), response.keeps_alive()),
-            (200, Some(2), true)
-        );
+        assert_eq!((response.status, response.length(), response.keeps_alive()), (200, Some(2), true));
         assert_eq!(response.header("server"), "x");
     }
 
@@ -234,8 +187,7 @@ mod tests {
             (" OK", "", "reason"),
             ("Server: x", "Server:  x", "untidy"),
         ] {
-            let Err(Malformed(told)) = Response::parse_head(GOOD.replace(good, bad).as_bytes())
-            else {
+            let Err(Malformed(told)) = Response::parse_head(GOOD.replace(good, bad).as_bytes()) else {
                 panic!("{bad:?} for {good:?} was taken");
             };
             assert!(told.contains(why), "{told:?} does not say {why:?}");
@@ -245,10 +197,6 @@ mod tests {
     #[test]
     fn leaves_out_the_date_and_nothing_else() {
         let response = Response::parse_head(GOOD.as_bytes()).unwrap();
-        assert_eq!(
-            response.without_date(),
-            GOOD.replace("Sun, 06 Nov 1994 08:49:37 GMT", "")
-                .into_bytes()
-        );
+        assert_eq!(response.without_date(), GOOD.replace("Sun, 06 Nov 1994 08:49:37 GMT", "").into_bytes());
     }
 }

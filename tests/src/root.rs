@@ -23,15 +23,11 @@ impl Default for Root {
 impl Root {
     /// An empty document root, readable for everybody.
     pub fn new() -> Self {
-        let place = tempfile::Builder::new()
-            .prefix("otus-tests-")
-            .tempdir()
-            .expect("a temporary directory");
+        let place = tempfile::Builder::new().prefix("otus-tests-").tempdir().expect("a temporary directory");
         let root = Self { place };
         fs::create_dir(root.path()).expect("a fresh directory");
         for directory in [root.outside().to_path_buf(), root.path()] {
-            fs::set_permissions(directory, fs::Permissions::from_mode(0o755))
-                .expect("our own directory");
+            fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).expect("our own directory");
         }
         root
     }
@@ -81,22 +77,15 @@ impl Root {
     /// Adds a FIFO that nobody writes to.
     #[must_use]
     pub fn fifo(self, name: &str) -> Self {
-        rustix::fs::mknodat(
-            CWD,
-            self.ready(name),
-            FileType::Fifo,
-            Mode::from_raw_mode(0o644),
-            0,
-        )
-        .expect("a FIFO beneath our own directory");
+        rustix::fs::mknodat(CWD, self.ready(name), FileType::Fifo, Mode::from_raw_mode(0o644), 0)
+            .expect("a FIFO beneath our own directory");
         self
     }
 
     /// Sets the permission bits of a file or directory.
     #[must_use]
     pub fn mode(self, name: &str, mode: u32) -> Self {
-        fs::set_permissions(self.path().join(name), fs::Permissions::from_mode(mode))
-            .expect("our own file");
+        fs::set_permissions(self.path().join(name), fs::Permissions::from_mode(mode)).expect("our own file");
         self
     }
 

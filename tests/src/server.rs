@@ -70,18 +70,13 @@ impl Start {
     /// So many workers, where the model has any.
     #[must_use]
     pub fn workers(self, workers: u32) -> Self {
-        if self.model.has_workers() {
-            self.flags(["--workers", &workers.to_string()])
-        } else {
-            self
-        }
+        if self.model.has_workers() { self.flags(["--workers", &workers.to_string()]) } else { self }
     }
 
     /// Further flags.
     #[must_use]
     pub fn flags<I: AsRef<OsStr>>(mut self, flags: impl IntoIterator<Item = I>) -> Self {
-        self.flags
-            .extend(flags.into_iter().map(|flag| flag.as_ref().to_owned()));
+        self.flags.extend(flags.into_iter().map(|flag| flag.as_ref().to_owned()));
         self
     }
 
@@ -102,10 +97,7 @@ impl Start {
     /// Starts the server by another program, which has to become it (`exec`), so that they are one process.
     #[must_use]
     pub fn wrapper<I: AsRef<OsStr>>(mut self, wrapper: impl IntoIterator<Item = I>) -> Self {
-        self.wrapper = wrapper
-            .into_iter()
-            .map(|word| word.as_ref().to_owned())
-            .collect();
+        self.wrapper = wrapper.into_iter().map(|word| word.as_ref().to_owned()).collect();
         self
     }
 
@@ -114,11 +106,7 @@ impl Start {
         let mut words = self.wrapper.clone();
         words.push(self.program.clone().into());
         let mut command = Command::new(&words[0]);
-        command
-            .args(&words[1..])
-            .arg("--root")
-            .arg(&self.root)
-            .args(&self.flags);
+        command.args(&words[1..]).arg("--root").arg(&self.root).args(&self.flags);
         if self.log == Log::Quiet {
             command.arg("--quiet");
         }
@@ -144,17 +132,9 @@ impl Start {
             .unwrap_or_else(|error| panic!("{} does not start: {error}", self.model.name()));
         let errors = Arc::new(Mutex::new(Vec::new()));
         let lines = Arc::new(Mutex::new(Vec::new()));
-        gather_errors(
-            child.stderr.take().expect("piped above"),
-            Arc::clone(&errors),
-        );
+        gather_errors(child.stderr.take().expect("piped above"), Arc::clone(&errors));
         let (ready, readiness) = mpsc::channel();
-        read_output(
-            child.stdout.take().expect("piped above"),
-            self.log,
-            ready,
-            Arc::clone(&lines),
-        );
+        read_output(child.stdout.take().expect("piped above"), self.log, ready, Arc::clone(&lines));
         let mut server = Server {
             model: self.model,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -165,20 +145,13 @@ impl Start {
         };
         match readiness.recv_timeout(PATIENCE) {
             Ok(line) => {
-                server.address = address_in(&line)
-                    .unwrap_or_else(|| panic!("no address in the first line {line:?}"));
+                server.address = address_in(&line).unwrap_or_else(|| panic!("no address in the first line {line:?}"));
                 server.ready_line = line;
             }
             Err(RecvTimeoutError::Timeout) => panic!("no first line within {PATIENCE:?}"),
             Err(RecvTimeoutError::Disconnected) => {
-                let status = server
-                    .child
-                    .wait()
-                    .expect("a child of ours can be waited for");
-                panic!(
-                    "ended with {status} before its first line; it said {:?}",
-                    server.errors()
-                );
+                let status = server.child.wait().expect("a child of ours can be waited for");
+                panic!("ended with {status} before its first line; it said {:?}", server.errors());
             }
         }
         server
@@ -214,8 +187,7 @@ impl Server {
     #[track_caller]
     pub fn copy_program(model: Model, directory: &Path) -> PathBuf {
         let copy = directory.join(model.name());
-        std::fs::copy(binary(model.name()), &copy)
-            .unwrap_or_else(|error| panic!("{}: {error}", copy.display()));
+        std::fs::copy(binary(model.name()), &copy).unwrap_or_else(|error| panic!("{}: {error}", copy.display()));
         copy
     }
 
@@ -259,16 +231,12 @@ impl Server {
 
     /// The lines of its access log so far, if they are collected.
     pub fn log_lines(&self) -> Vec<String> {
-        self.lines
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What it said on standard error so far.
     pub fn errors(&self) -> String {
-        String::from_utf8_lossy(&self.errors.lock().unwrap_or_else(PoisonError::into_inner))
-            .into_owned()
+        String::from_utf8_lossy(&self.errors.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
     }
 
     /// Asks it to stop, by SIGTERM.
@@ -281,25 +249,18 @@ impl Server {
     #[track_caller]
     pub fn signal(&self, signal: Signal) {
         let id = Pid::from_child(&self.child);
-        kill_process(id, signal)
-            .unwrap_or_else(|error| panic!("cannot signal the server: {error}"));
+        kill_process(id, signal).unwrap_or_else(|error| panic!("cannot signal the server: {error}"));
     }
 
     /// Whether it still runs.
     pub fn runs(&mut self) -> bool {
-        self.child
-            .try_wait()
-            .expect("a child of ours can be waited for")
-            .is_none()
+        self.child.try_wait().expect("a child of ours can be waited for").is_none()
     }
 
     /// Its exit status; panics when it does not end within `limit`.
     #[track_caller]
     pub fn ends_within(&mut self, limit: Duration) -> ExitStatus {
-        assert!(
-            eventually(limit, || !self.runs()),
-            "the server did not end within {limit:?}"
-        );
+        assert!(eventually(limit, || !self.runs()), "the server did not end within {limit:?}");
         self.child.wait().expect("it ended")
     }
 }
@@ -326,20 +287,12 @@ fn gather_errors(mut pipe: impl Read + Send + 'static, errors: Arc<Mutex<Vec<u8>
     thread::spawn(move || {
         let mut piece = [0; 4096];
         while let Ok(read @ 1..) = pipe.read(&mut piece) {
-            errors
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .extend_from_slice(&piece[..read]);
+            errors.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&piece[..read]);
         }
     });
 }
 
-fn read_output(
-    output: ChildStdout,
-    log: Log,
-    ready: Sender<String>,
-    lines: Arc<Mutex<Vec<String>>>,
-) {
+fn read_output(output: ChildStdout, log: Log, ready: Sender<String>, lines: Arc<Mutex<Vec<String>>>) {
     thread::spawn(move || {
         let mut output = BufReader::new(output);
         let mut ready = Some(ready);
@@ -358,10 +311,7 @@ fn read_output(
                     },
                 }
             }
-            lines
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(text);
+            lines.lock().unwrap_or_else(PoisonError::into_inner).push(text);
         }
     });
 }

@@ -19,10 +19,7 @@ pub fn tool_among(names: &[&str]) -> Option<Command> {
         return Some(Command::new(path));
     }
     let name = names[0];
-    assert!(
-        env::var_os("OTUS_REQUIRE_TOOLS").is_none_or(|value| value.is_empty()),
-        "no {name}, which is required"
-    );
+    assert!(env::var_os("OTUS_REQUIRE_TOOLS").is_none_or(|value| value.is_empty()), "no {name}, which is required");
     // Not by eprintln!, which the test runner keeps to itself when a test passes.
     let _ = writeln!(std::io::stderr(), "skipped: no {name}");
     None
@@ -30,7 +27,5 @@ pub fn tool_among(names: &[&str]) -> Option<Command> {
 
 fn find(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
-    env::split_paths(&path)
-        .map(|directory| directory.join(name))
-        .find(|candidate| candidate.is_file())
+    env::split_paths(&path).map(|directory| directory.join(name)).find(|candidate| candidate.is_file())
 }

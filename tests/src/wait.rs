@@ -23,8 +23,5 @@ pub fn eventually(limit: Duration, mut condition: impl FnMut() -> bool) -> bool 
 /// Waits up to [`PATIENCE`] until `condition` holds; panics with `what` when it does not.
 #[track_caller]
 pub fn wait_until(what: &str, condition: impl FnMut() -> bool) {
-    assert!(
-        eventually(PATIENCE, condition),
-        "waited {PATIENCE:?} in vain until {what}"
-    );
+    assert!(eventually(PATIENCE, condition), "waited {PATIENCE:?} in vain until {what}");
 }

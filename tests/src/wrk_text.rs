@@ -72,36 +72,24 @@ impl WrkText {
     /// # Errors
     /// With the line that is not what wrk would have printed there.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let mut lines = Lines {
-            left: text.lines().peekable(),
-        };
+        let mut lines = Lines { left: text.lines().peekable() };
         let (duration, url) = lines.next("a line `Running`", |line| {
             let (duration, url) = line.strip_prefix("Running ")?.split_once(" test @ ")?;
             Some((time(duration)?, url.to_owned()))
         })?;
         let (threads, connections) = lines.next("threads and connections", |line| {
             let (threads, connections) = line.strip_prefix("  ")?.split_once(" threads and ")?;
-            Some((
-                count(threads)?,
-                count(connections.strip_suffix(" connections")?)?,
-            ))
+            Some((count(threads)?, count(connections.strip_suffix(" connections")?)?))
         })?;
         lines.next("the heads of the columns", |line| {
             (line == "  Thread Stats   Avg      Stdev     Max   +/- Stdev").then_some(())
         })?;
-        let latency = lines.next("the row `Latency`", |line| {
-            row(line, "    Latency   ", time)
-        })?;
-        let rate = lines.next("the row `Req/Sec`", |line| {
-            row(line, "    Req/Sec   ", metric)
-        })?;
+        let latency = lines.next("the row `Latency`", |line| row(line, "    Latency   ", time))?;
+        let rate = lines.next("the row `Req/Sec`", |line| row(line, "    Req/Sec   ", metric))?;
         let distribution = if lines.is_next("  Latency Distribution") {
             lines.next("the heading", Some)?;
-            let mut percentile = |label: &str| {
-                lines.next(label, |line| {
-                    field(line.strip_prefix(label)?, 10).and_then(padded(time))
-                })
-            };
+            let mut percentile =
+                |label: &str| lines.next(label, |line| field(line.strip_prefix(label)?, 10).and_then(padded(time)));
             Some(Distribution {
                 p50: percentile("     50%")?,
                 p75: percentile("     75%")?,
@@ -114,11 +102,7 @@ impl WrkText {
         let (requests, elapsed, bytes) = lines.next("the totals", |line| {
             let (requests, rest) = line.strip_prefix("  ")?.split_once(" requests in ")?;
             let (elapsed, bytes) = rest.split_once(", ")?;
-            Some((
-                count(requests)?,
-                time(elapsed)?,
-                binary(bytes.strip_suffix("B read")?)?,
-            ))
+            Some((count(requests)?, time(elapsed)?, binary(bytes.strip_suffix("B read")?)?))
         })?;
         let socket_errors = if lines.is_next("  Socket errors: ") {
             lines.next("socket errors", errors)?
@@ -126,11 +110,8 @@ impl WrkText {
             SocketErrors::default()
         };
         let label = "  Non-2xx or 3xx responses: ";
-        let not_2xx_or_3xx = if lines.is_next(label) {
-            lines.next("a count", |line| count(line.strip_prefix(label)?))?
-        } else {
-            0
-        };
+        let not_2xx_or_3xx =
+            if lines.is_next(label) { lines.next("a count", |line| count(line.strip_prefix(label)?))? } else { 0 };
         let requests_per_second = lines.next("the line `Requests/sec`", |line| {
             let value = line.strip_prefix("Requests/sec: ")?;
             (value.len() >= 9).then(|| value.trim_start().parse().ok())?
@@ -167,15 +148,8 @@ impl<'a> Lines<'a> {
         self.left.peek().is_some_and(|line| line.starts_with(start))
     }
 
-    fn next<T>(
-        &mut self,
-        expected: &str,
-        read: impl FnOnce(&'a str) -> Option<T>,
-    ) -> Result<T, String> {
-        let line = self
-            .left
-            .next()
-            .ok_or_else(|| format!("the text ends before {expected}"))?;
+    fn next<T>(&mut self, expected: &str, read: impl FnOnce(&'a str) -> Option<T>) -> Result<T, String> {
+        let line = self.left.next().ok_or_else(|| format!("the text ends before {expected}"))?;
         read(line).ok_or_else(|| format!("expected {expected}, got {line:?}"))
     }
 }
@@ -187,12 +161,7 @@ fn row(line: &str, label: &str, read: impl Fn(&str) -> Option<f64> + Copy) -> Op
     let (maximum, share) = columns.split_at_checked(9)?;
     let share = field(share.strip_suffix('%')?, 8)?.trim().parse().ok()?;
     let read = padded(read);
-    Some(Row {
-        mean: read(mean)?,
-        deviation: read(deviation)?,
-        maximum: read(maximum)?,
-        within_deviation: share,
-    })
+    Some(Row { mean: read(mean)?, deviation: read(deviation)?, maximum: read(maximum)?, within_deviation: share })
 }
 
 /// The field, if it is as wide as it should be.
@@ -204,12 +173,7 @@ fn field(text: &str, width: usize) -> Option<&str> {
 fn padded(read: impl Fn(&str) -> Option<f64>) -> impl Fn(&str) -> Option<f64> {
     move |field| {
         let value = field.trim_end();
-        let letters = value
-            .bytes()
-            .rev()
-            .take(2)
-            .filter(u8::is_ascii_alphabetic)
-            .count();
+        let letters = value.bytes().rev().take(2).filter(u8::is_ascii_alphabetic).count();
         (field.len() - value.len() == 2 - letters).then(|| read(value.trim_start()))?
     }
 }
@@ -232,16 +196,7 @@ fn count(text: &str) -> Option<u64> {
 
 /// Seconds of `221.67us`, `4.25ms`, `1.10s`, `2m`.
 fn time(text: &str) -> Option<f64> {
-    scaled(
-        text,
-        &[
-            ("us", 1e-6),
-            ("ms", 1e-3),
-            ("s", 1.0),
-            ("m", 60.0),
-            ("h", 3600.0),
-        ],
-    )
+    scaled(text, &[("us", 1e-6), ("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0)])
 }
 
 /// `46.77k` is 46,770.
@@ -251,21 +206,11 @@ fn metric(text: &str) -> Option<f64> {
 
 /// `41.33M` is 41.33 times 1024 times 1024.
 fn binary(text: &str) -> Option<f64> {
-    scaled(
-        text,
-        &[
-            ("K", 1024.0),
-            ("M", 1_048_576.0),
-            ("G", 1_073_741_824.0),
-            ("", 1.0),
-        ],
-    )
+    scaled(text, &[("K", 1024.0), ("M", 1_048_576.0), ("G", 1_073_741_824.0), ("", 1.0)])
 }
 
 fn scaled(text: &str, units: &[(&str, f64)]) -> Option<f64> {
-    let end = text
-        .trim_end_matches(|letter: char| letter.is_ascii_alphabetic())
-        .len();
+    let end = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic()).len();
     let (number, unit) = text.split_at(end);
     let (_, scale) = units.iter().find(|(name, _)| *name == unit)?;
     Some(number.parse::<f64>().ok()? * scale)
@@ -308,23 +253,12 @@ Transfer/sec:    797.07KB
     #[test]
     fn reads_what_wrk_prints() {
         let wrk = WrkText::parse(PLAIN).unwrap();
-        assert_eq!(
-            (wrk.url.as_str(), wrk.duration),
-            ("http://127.0.0.1:18999/", 1.0)
-        );
+        assert_eq!((wrk.url.as_str(), wrk.duration), ("http://127.0.0.1:18999/", 1.0));
         assert_eq!((wrk.threads, wrk.connections, wrk.requests), (1, 10, 50984));
         let close = |a: f64, b: f64| assert!((a / b - 1.0).abs() < 1e-9, "{a} is not {b}");
         close(wrk.latency.mean, 221.67e-6);
         close(wrk.latency.maximum, 4.25e-3);
-        assert_eq!(
-            wrk.rate,
-            Row {
-                mean: 46770.0,
-                deviation: 6970.0,
-                maximum: 55450.0,
-                within_deviation: 72.73
-            }
-        );
+        assert_eq!(wrk.rate, Row { mean: 46770.0, deviation: 6970.0, maximum: 55450.0, within_deviation: 72.73 });
         let Distribution { p50, p99, .. } = wrk.distribution.unwrap();
         close(p50, 194e-6);
         close(p99, 486e-6);
@@ -336,14 +270,7 @@ Transfer/sec:    797.07KB
     #[test]
     fn reads_the_lines_that_only_trouble_brings() {
         let wrk = WrkText::parse(TROUBLED).unwrap();
-        assert_eq!(
-            wrk.socket_errors,
-            SocketErrors {
-                read: 75167,
-                timeout: 5,
-                ..SocketErrors::default()
-            }
-        );
+        assert_eq!(wrk.socket_errors, SocketErrors { read: 75167, timeout: 5, ..SocketErrors::default() });
         assert_eq!(wrk.not_2xx_or_3xx, 75167);
         assert_eq!(wrk.distribution, None);
     }

@@ -1,0 +1,146 @@
+//! What a person at a terminal sees: the first line, the mistakes and their exit codes.
+
+use std::net::TcpListener;
+use std::process::Command;
+
+use harness::{Log, Model, PATIENCE, Root, Server, binary, finish};
+
+harness::under_every_model!(
+    says_where_it_listens,
+    takes_short_flags_and_the_port_it_is_given,
+    refuses_a_port_that_somebody_has,
+    refuses_a_port_that_another_of_ours_has,
+    refuses_a_root_that_is_none,
+    refuses_wrong_usage,
+    refuses_an_address_that_is_not_its_own,
+    helps,
+);
+
+fn says_where_it_listens(model: Model) {
+    for (workers, text) in [(1, "1 worker"), (4, "4 workers")] {
+        for log in [Log::Quiet, Log::Collected] {
+            let server = Server::of(model).workers(workers).log(log).start();
+            let port = server.address().port();
+            assert_ne!(port, 0);
+            let rest = if model.has_workers() { format!("{}, {text}", model.name()) } else { model.name().to_owned() };
+            assert_eq!(server.ready_line(), format!("listening on http://127.0.0.1:{port} ({rest})"));
+            server.get("/").expect(200);
+        }
+    }
+}
+
+fn takes_short_flags_and_the_port_it_is_given(model: Model) {
+    let root = Root::with_index("index");
+    // A free port, given back just now; nobody else is likely to take it in between.
+    let port = TcpListener::bind("127.0.0.2:0").and_then(|listener| listener.local_addr()).expect("a free port").port();
+    let server = Server::of(model)
+        .root_at(".")
+        .port(port)
+        .flags(["-a", "127.0.0.2", "-r"])
+        .flags([root.path()])
+        .flags(if model.has_workers() { vec!["-w", "2", "-q"] } else { vec!["-q"] })
+        .log(Log::Collected);
+    // The harness says --root first; of a repeated flag the parser may take the last or complain, so build it by hand.
+    let mut command = Command::new(binary(model.name()));
+    command.args(server.command().get_args().skip(2));
+    drop(server);
+    let mut child = command.stdout(std::process::Stdio::piped()).spawn().expect("it starts");
+    let output = child.stdout.take().expect("piped above");
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(output), &mut line).expect("a first line");
+    let result = std::panic::catch_unwind(|| {
+        assert!(line.starts_with(&format!("listening on http://127.0.0.2:{port} (")), "{line:?}");
+        let mut client = harness::Client::connect(([127, 0, 0, 2], port).into());
+        assert_eq!(client.get("/").expect(200).text(), "index");
+    });
+    child.kill().expect("a child of ours");
+    child.wait().expect("a child of ours");
+    result.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+}
+
+/// One sentence on standard error, which names the thing; nothing on standard output.
+#[track_caller]
+fn complains(finished: &harness::Finished, code: i32, about: &str) {
+    assert_eq!(finished.code(), code, "{finished:?}");
+    assert_eq!(finished.stdout, "", "{finished:?}");
+    assert!(finished.stderr.contains(about), "{:?} does not mention {about:?}", finished.stderr);
+    assert!(!finished.stderr.contains("panicked"), "{:?}", finished.stderr);
+}
+
+fn refuses_a_port_that_somebody_has(model: Model) {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = taken.local_addr().expect("it listens").port();
+    let finished = Server::of(model).port(port).fail();
+    complains(&finished, 1, &port.to_string());
+    assert_eq!(finished.stderr.trim_end().lines().count(), 1, "{:?}", finished.stderr);
+}
+
+fn refuses_a_port_that_another_of_ours_has(model: Model) {
+    for other in Model::ALL {
+        let first = Server::of(other).start();
+        let port = first.address().port();
+        complains(&Server::of(model).port(port).fail(), 1, &port.to_string());
+        first.get("/").expect(200);
+    }
+}
+
+fn refuses_a_root_that_is_none(model: Model) {
+    let root = Root::with_index("index");
+    complains(&Server::of(model).root_at("/nowhere/at/all").fail(), 1, "/nowhere/at/all");
+    complains(&Server::of(model).root_at(root.path().join("index.html")).fail(), 1, "index.html");
+}
+
+fn refuses_wrong_usage(model: Model) {
+    for flags in [
+        &["--no-such-flag"][..],
+        &["--delay", "soon"],
+        &["--header-timeout", "-1s"],
+        &["--keep-alive", "sometimes"],
+        &["--max-connections", "0"],
+        &["--max-connections", "many"],
+        &["--max-request-line", "x"],
+        &["--address", "localhost:80:80"],
+        &["80", "81"],
+        &["65536"],
+    ] {
+        let finished = Server::of(model).flags(flags).fail();
+        let about = flags.iter().find(|flag| !flag.is_empty()).expect("flags that say something");
+        complains(&finished, 2, about.trim_start_matches('-').split('=').next().unwrap_or(about));
+    }
+    if model.has_workers() {
+        for workers in ["0", "-1", "many"] {
+            complains(&Server::of(model).flags(["-w", workers]).fail(), 2, workers);
+        }
+    } else {
+        complains(&Server::of(model).flags(["-w", "2"]).fail(), 2, "worker");
+    }
+}
+
+fn refuses_an_address_that_is_not_its_own(model: Model) {
+    // From the block for documentation (RFC 5737), which no machine has.
+    complains(&Server::of(model).flags(["-a", "192.0.2.1"]).fail(), 1, "192.0.2.1");
+}
+
+fn helps(model: Model) {
+    let finished = finish(Command::new(binary(model.name())).arg("--help"), PATIENCE).succeeded();
+    for flag in [
+        "--address",
+        "--root",
+        "--quiet",
+        "--keep-alive",
+        "--delay",
+        "--hidden",
+        "--header-timeout",
+        "--idle-timeout",
+        "--send-timeout",
+        "--grace",
+        "--max-request-line",
+        "--max-header-bytes",
+        "--max-connections",
+        "--cache-ttl",
+        "--cache-bytes",
+        "PORT",
+    ] {
+        assert!(finished.stdout.contains(flag), "no {flag} in {}", finished.stdout);
+    }
+}

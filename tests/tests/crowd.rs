@@ -1,0 +1,249 @@
+//! Many connections at once, and who is served among them.
+
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use harness::{Client, Model, PATIENCE, Server, Unanswered, eventually, request, wait_until};
+
+harness::under_every_model!(
+    serves_a_hundred_connections_at_once_with_one_worker,
+    serves_a_newcomer_while_others_idle,
+    serves_the_others_while_one_is_slow,
+    delays_each_answer,
+    carries_as_many_delayed_requests_as_its_model_can,
+    pauses_beyond_the_maximum_of_connections,
+    recovers_from_a_lack_of_descriptors,
+    gives_everything_back_after_a_flood,
+);
+
+const CROWD: usize = 100;
+
+/// A hundred clients, all connected before the first asks, each asking again and again until it has been answered so many
+/// times. They open a new connection where the server closed the old one, as wrk does.
+fn serves_a_hundred_connections_at_once_with_one_worker(model: Model) {
+    const ANSWERS: usize = 20;
+    let server = Server::of(model).workers(1).start();
+    let address = server.address();
+    let together = Barrier::new(CROWD);
+    thread::scope(|scope| {
+        for _ in 0..CROWD {
+            scope.spawn(|| {
+                let mut client = Client::connect(address);
+                together.wait();
+                let mut answered = 0;
+                while answered < ANSWERS {
+                    client.offer(request("GET", "/", &[]));
+                    match client.receive(PATIENCE) {
+                        Ok(response) => {
+                            answered += 1;
+                            if !response.expect(200).keeps_alive() {
+                                client = Client::connect(address);
+                            }
+                        }
+                        Err(Unanswered::Closed(0) | Unanswered::Reset(0)) if model == Model::ThreadPool => {
+                            // A worker that idled here for a moment went to somebody who waited.
+                            client = Client::connect(address);
+                        }
+                        Err(why) => panic!("after {answered} answers: {why}"),
+                    }
+                }
+            });
+        }
+    });
+}
+
+fn serves_a_newcomer_while_others_idle(model: Model) {
+    let server = Server::of(model).workers(1).start();
+    let mut idle = server.connect();
+    assert!(idle.get("/").expect(200).keeps_alive());
+    for _ in 0..5 {
+        let begun = Instant::now();
+        let mut newcomer = server.connect();
+        newcomer.get("/").expect(200);
+        // The idle one would be closed after a minute. At once is milliseconds.
+        assert!(begun.elapsed() < PATIENCE / 4, "the newcomer waited {:?}", begun.elapsed());
+    }
+}
+
+#[test]
+fn a_pinned_worker_starves_newcomers() {
+    let server = Server::of(Model::ThreadPool).workers(1).flags(["--keep-alive", "pinned"]).start();
+    let mut first = server.connect();
+    assert!(first.get("/").expect(200).keeps_alive());
+    let mut newcomer = server.connect();
+    newcomer.send(request("GET", "/", &[]));
+    newcomer.hears_nothing_for(Duration::from_millis(500));
+    for _ in 0..10 {
+        assert!(first.get("/").expect(200).keeps_alive(), "a pinned worker stays");
+    }
+    newcomer.hears_nothing_for(Duration::from_millis(100));
+    drop(first);
+    newcomer.response().expect(200);
+}
+
+#[test]
+fn a_fair_worker_takes_turns() {
+    let server = Server::of(Model::ThreadPool).workers(1).start();
+    let mut first = server.connect();
+    assert!(first.get("/").expect(200).keeps_alive(), "nobody else waits");
+    // While another waits, a client that asks again and again is told to go.
+    let mut second = server.connect();
+    second.send(request("GET", "/", &[]));
+    first.offer(request("GET", "/", &[]));
+    second.response().expect(200);
+    match first.receive(PATIENCE) {
+        Ok(response) => assert!(!response.expect(200).keeps_alive()),
+        Err(why) => assert!(matches!(why, Unanswered::Closed(0) | Unanswered::Reset(0)), "{why}"),
+    }
+}
+
+/// One worker, and a client that sends a request in pieces: in the event models nobody notices. A worker of the pool is
+/// taken by it, so the pool has two.
+fn serves_the_others_while_one_is_slow(model: Model) {
+    let server = Server::of(model).workers(if model == Model::ThreadPool { 2 } else { 1 }).start();
+    let mut slow = server.connect();
+    for piece in request("GET", "/", &[]).chunks(4) {
+        slow.send(piece);
+        let begun = Instant::now();
+        server.get("/style.css").expect(200);
+        assert!(begun.elapsed() < PATIENCE / 4, "waited {:?}", begun.elapsed());
+    }
+    slow.response().expect(200);
+}
+
+fn delays_each_answer(model: Model) {
+    let delay = Duration::from_millis(300);
+    let server = Server::of(model).flags(["--delay", "300ms"]).start();
+    let mut client = server.connect();
+    for target in ["/", "/style.css", "/absent"] {
+        let begun = Instant::now();
+        client.get(target);
+        assert!(begun.elapsed() >= delay, "{target} took {:?}", begun.elapsed());
+    }
+}
+
+/// 100 clients in a closed loop, each answer after 10 ms: ten workers can give 1,000 a second and not one more; who does not
+/// wait with a thread gives about 10,000. The bounds leave a factor of four for a busy machine.
+fn carries_as_many_delayed_requests_as_its_model_can(model: Model) {
+    let workers = if model == Model::ThreadPool { 10 } else { 1 };
+    let server = Server::of(model).workers(workers).flags(["--delay", "10ms"]).start();
+    let (least, most) = if model == Model::ThreadPool { (250.0, 1_100.0) } else { (2_500.0, 10_500.0) };
+    let mut seen = Vec::new();
+    for _ in 0..4 {
+        let rate = closed_loop(&server, Duration::from_secs(1));
+        assert!(rate <= most, "{rate:.0} answers a second are more than a wait of 10 ms allows");
+        if rate >= least {
+            return;
+        }
+        seen.push(rate);
+    }
+    panic!("at least {least} answers a second were expected, not {seen:.0?}");
+}
+
+/// Answers per second to a hundred clients that ask again when they are answered.
+fn closed_loop(server: &Server, time: Duration) -> f64 {
+    let answers = AtomicU32::new(0);
+    let together = Barrier::new(CROWD + 1);
+    let address = server.address();
+    thread::scope(|scope| {
+        for _ in 0..CROWD {
+            scope.spawn(|| {
+                let mut client = Client::connect(address);
+                together.wait();
+                let end = Instant::now() + time;
+                while Instant::now() < end {
+                    match client.offer(request("GET", "/", &[])).receive(PATIENCE) {
+                        Ok(response) => {
+                            if Instant::now() < end {
+                                answers.fetch_add(1, Ordering::Relaxed);
+                            }
+                            if !response.keeps_alive() {
+                                client = Client::connect(address);
+                            }
+                        }
+                        Err(_) => client = Client::connect(address),
+                    }
+                }
+            });
+        }
+        together.wait();
+    });
+    f64::from(answers.into_inner()) / time.as_secs_f64()
+}
+
+fn pauses_beyond_the_maximum_of_connections(model: Model) {
+    const MAXIMUM: usize = 8;
+    // A worker for each, so that in the pool as well only the maximum keeps anybody waiting.
+    let workers = if model == Model::ThreadPool { 16 } else { 1 };
+    let server = Server::of(model).workers(workers).flags(["--max-connections", &MAXIMUM.to_string()]).start();
+    let mut clients: Vec<Client> = (0..MAXIMUM).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        assert!(client.get("/").expect(200).keeps_alive());
+    }
+    let mut waiting: Vec<Client> = (0..3).map(|_| server.connect()).collect();
+    for client in &mut waiting {
+        client.send(request("GET", "/", &[]));
+    }
+    waiting[0].hears_nothing_for(Duration::from_millis(300));
+    let before = server.process().cpu_ticks();
+    waiting[1].hears_nothing_for(Duration::from_millis(1000));
+    let used = server.process().cpu_ticks() - before;
+    assert!(used < 30, "{used} ticks of CPU for waiting a second");
+    for client in &mut clients {
+        client.get("/").expect(200);
+    }
+    clients.truncate(MAXIMUM - 3);
+    for client in &mut waiting {
+        client.response().expect(200);
+    }
+}
+
+fn recovers_from_a_lack_of_descriptors(model: Model) {
+    let mut server = Server::of(model).workers(1).wrapper(["sh", "-c", "ulimit -n 40; exec \"$@\"", "sh"]).start();
+    server.get("/").expect(200);
+    let crowd: Vec<Client> = (0..80)
+        .map(|_| {
+            let mut client = server.connect();
+            client.offer(request("GET", "/", &[]));
+            client
+        })
+        .collect();
+    // The lack lasts: does the accept loop burn the CPU meanwhile?
+    thread::sleep(Duration::from_millis(200));
+    let before = server.process().cpu_ticks();
+    thread::sleep(Duration::from_secs(1));
+    let used = server.process().cpu_ticks() - before;
+    assert!(server.runs(), "the server died");
+    assert!(used < 50, "{used} ticks of CPU within a second of having no descriptors");
+    drop(crowd);
+    for _ in 0..10 {
+        server.get("/").expect(200);
+    }
+}
+
+fn gives_everything_back_after_a_flood(model: Model) {
+    let server = Server::of(model).workers(2).start();
+    let burst = || {
+        let mut clients: Vec<Client> = (0..150).map(|_| server.connect()).collect();
+        for client in &mut clients {
+            client.send(request("GET", "/", &[]));
+        }
+        for client in &mut clients {
+            client.response().expect(200);
+        }
+    };
+    burst();
+    let counts = || (server.process().descriptors(), server.process().threads());
+    server.get("/").expect(200);
+    wait_until("the first burst is over", || counts().0 < 100 && counts().1 < 100);
+    // What the first burst left open is what is kept for the next; it must not grow.
+    thread::sleep(Duration::from_millis(200));
+    let (descriptors, threads) = counts();
+    for _ in 0..3 {
+        burst();
+    }
+    let given_back = eventually(PATIENCE, || counts().0 <= descriptors && counts().1 <= threads);
+    assert!(given_back, "(descriptors, threads) were {:?} and are {:?}", (descriptors, threads), counts());
+}

@@ -1,0 +1,118 @@
+//! Stopping: what is in flight is finished, what idles is not waited for.
+
+use std::time::{Duration, Instant};
+
+use harness::{Client, Model, Root, Server, Unanswered, request};
+use rustix::process::Signal;
+
+harness::under_every_model!(
+    ends_at_once_when_nothing_happens,
+    closes_idle_connections,
+    finishes_a_response_in_flight,
+    finishes_a_delayed_response,
+    waits_no_longer_than_its_grace,
+    ends_now_at_a_second_signal,
+    ends_while_it_is_busy,
+);
+
+const LARGE: usize = 48 << 20;
+const SOON: Duration = Duration::from_secs(6);
+
+fn large() -> Root {
+    Root::with_index("index").file("large.bin", vec![b'x'; LARGE])
+}
+
+fn ends_at_once_when_nothing_happens(model: Model) {
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut server = Server::of(model).start();
+        server.get("/").expect(200);
+        server.signal(signal);
+        assert_eq!(server.ends_within(SOON).code(), Some(0), "after {signal:?}");
+        assert_eq!(server.errors(), "");
+    }
+}
+
+fn closes_idle_connections(model: Model) {
+    let mut server = Server::of(model).flags(["--grace", "60s"]).start();
+    let mut kept = server.connect();
+    kept.get("/").expect(200);
+    server.terminate();
+    kept.closed();
+    assert_eq!(server.ends_within(SOON).code(), Some(0));
+}
+
+fn finishes_a_response_in_flight(model: Model) {
+    let root = large();
+    let mut server = Server::of(model).root(&root).start();
+    let mut client = Client::with_small_window(server.address());
+    client.send(request("GET", "/large.bin", &[]));
+    let head = client.sip(16);
+    server.terminate();
+    // It takes no newcomers any more, but the one that is there gets everything.
+    let refused = harness::eventually(SOON, || std::net::TcpStream::connect(server.address()).is_err());
+    assert!(refused, "still accepting");
+    assert!(server.runs(), "it did not wait");
+    match client.until_end(SOON * 2) {
+        Unanswered::Closed(rest) => assert!(head + rest > LARGE, "{head} and {rest} bytes"),
+        why => panic!("{why}"),
+    }
+    assert_eq!(server.ends_within(SOON).code(), Some(0));
+}
+
+fn finishes_a_delayed_response(model: Model) {
+    let mut server = Server::of(model).flags(["--delay", "500ms"]).start();
+    let mut client = server.connect();
+    client.send(request("GET", "/", &[]));
+    // Until the request is read there is nothing in flight.
+    client.hears_nothing_for(Duration::from_millis(200));
+    server.terminate();
+    client.response().expect(200);
+    client.closed();
+    assert_eq!(server.ends_within(SOON).code(), Some(0));
+}
+
+fn waits_no_longer_than_its_grace(model: Model) {
+    let root = large();
+    let mut server = Server::of(model).root(&root).flags(["--grace", "700ms"]).start();
+    let mut client = Client::with_small_window(server.address());
+    client.send(request("GET", "/large.bin", &[])).sip(16);
+    let begun = Instant::now();
+    server.terminate();
+    assert_eq!(server.ends_within(SOON).code(), Some(0));
+    assert!(begun.elapsed() >= Duration::from_millis(650), "it waited only {:?}", begun.elapsed());
+}
+
+fn ends_now_at_a_second_signal(model: Model) {
+    let root = large();
+    let mut server = Server::of(model).root(&root).flags(["--grace", "60s"]).start();
+    let mut client = Client::with_small_window(server.address());
+    client.send(request("GET", "/large.bin", &[])).sip(16);
+    server.terminate();
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(server.runs(), "the first signal lets the response finish");
+    server.signal(Signal::INT);
+    server.ends_within(SOON);
+}
+
+fn ends_while_it_is_busy(model: Model) {
+    let mut server = Server::of(model).start();
+    let address = server.address();
+    let clients: Vec<_> = (0..10)
+        .map(|_| {
+            std::thread::spawn(move || {
+                while let Ok(stream) = std::net::TcpStream::connect(address) {
+                    drop(stream);
+                    let Ok(stream) = std::net::TcpStream::connect(address) else { return };
+                    let _ = std::io::Write::write_all(&mut &stream, &request("GET", "/", &[]));
+                    let _ = std::io::Read::read(&mut &stream, &mut [0; 2000]);
+                }
+            })
+        })
+        .collect();
+    std::thread::sleep(Duration::from_millis(300));
+    server.terminate();
+    assert_eq!(server.ends_within(SOON).code(), Some(0));
+    for client in clients {
+        client.join().expect("a client stops when it is refused");
+    }
+}
