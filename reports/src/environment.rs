@@ -36,11 +36,11 @@ pub struct Environment {
 /// Limits of the system that connections run into.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Open descriptors a process may have (the soft RLIMIT_NOFILE that the server started with).
+    /// Open descriptors a process may have (the soft `RLIMIT_NOFILE` that the server started with).
     pub descriptors: u64,
-    /// Connections that may wait for accept on one listener (net.core.somaxconn).
+    /// Connections that may wait for accept on one listener (`net.core.somaxconn`).
     pub backlog: u64,
-    /// First and last port that the kernel gives to clients (net.ipv4.ip_local_port_range), where it is known.
+    /// First and last port that the kernel gives to clients (`net.ipv4.ip_local_port_range`), where it is known.
     pub ephemeral_ports: Option<(u16, u16)>,
 }
 
@@ -67,8 +67,6 @@ impl Environment {
     /// Whether client and server had at least one CPU in common.
     #[must_use]
     pub fn cpus_are_shared(&self) -> bool {
-        self.client_cpus
-            .iter()
-            .any(|cpu| self.server_cpus.contains(cpu))
+        self.client_cpus.iter().any(|cpu| self.server_cpus.contains(cpu))
     }
 }

@@ -10,14 +10,23 @@
 #![forbid(unsafe_code)]
 
 pub mod environment;
+pub mod failure;
+pub mod figures;
+pub mod ranking;
+pub mod reason;
 pub mod record;
 pub mod sample;
 pub mod statistics;
+pub mod steal;
 pub mod store;
 pub mod timestamp;
+pub mod validity;
+pub mod words;
 
 pub use environment::Environment;
+pub use failure::{Failure, Phase};
 pub use record::{Measurement, Round, Run};
 pub use sample::ServerSample;
 pub use store::Store;
 pub use timestamp::Timestamp;
+pub use validity::Validity;

@@ -4,6 +4,7 @@ use loadgen::Outcome;
 use serde::{Deserialize, Serialize};
 
 use crate::environment::Environment;
+use crate::failure::Failure;
 use crate::sample::ServerSample;
 use crate::timestamp::Timestamp;
 
@@ -177,66 +178,6 @@ pub struct CorrectnessCheck {
     pub problems: Vec<String>,
 }
 
-/// What went wrong with the server as a process.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum Failure {
-    /// The program could not be started at all.
-    NotStarted {
-        /// Why, by the system or by the server's build.
-        error: String,
-    },
-    /// The program ran, but did not accept a connection in time.
-    NeverListened {
-        /// How long it was waited for, in seconds.
-        waited_seconds: f64,
-        /// The end of what it wrote on standard error.
-        standard_error: String,
-    },
-    /// The program ended before it was told to.
-    Died {
-        /// What it was being used for.
-        during: Phase,
-        /// Its exit status, if it exited.
-        status: Option<i32>,
-        /// The signal that ended it, if one did.
-        signal: Option<i32>,
-        /// The end of what it wrote on standard error.
-        standard_error: String,
-    },
-    /// The program accepted connections, but stopped answering.
-    Hung {
-        /// What it was being used for.
-        during: Phase,
-        /// How long it was waited for, in seconds.
-        waited_seconds: f64,
-    },
-    /// The program did not end within its time when it was told to, and was killed.
-    NotStopped {
-        /// How long it was waited for, in seconds.
-        waited_seconds: f64,
-    },
-    /// The load generator could not do its work.
-    Generator {
-        /// Why.
-        error: String,
-    },
-}
-
-/// The parts of a round.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Phase {
-    /// Waiting until it accepts.
-    Start,
-    /// Comparing the file that comes back.
-    Check,
-    /// Load that is not measured.
-    WarmUp,
-    /// Load that is measured.
-    Measuring,
-}
-
 impl Server {
     /// Whether this is one of the project's own models.
     #[must_use]
@@ -263,12 +204,7 @@ impl Run {
     /// Rounds in which every measurement had its turn.
     #[must_use]
     pub fn rounds_done(&self) -> u32 {
-        let fewest = self
-            .measurements
-            .iter()
-            .map(|measurement| measurement.rounds.len())
-            .min()
-            .unwrap_or(0);
+        let fewest = self.measurements.iter().map(|measurement| measurement.rounds.len()).min().unwrap_or(0);
         u32::try_from(fewest).unwrap_or(u32::MAX)
     }
 }

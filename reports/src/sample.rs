@@ -52,7 +52,6 @@ impl ServerSample {
     /// Voluntary and involuntary switches together.
     #[must_use]
     pub fn switches(&self) -> u64 {
-        self.voluntary_switches
-            .saturating_add(self.involuntary_switches)
+        self.voluntary_switches.saturating_add(self.involuntary_switches)
     }
 }

@@ -11,8 +11,7 @@ const RESAMPLES: usize = 10_000;
 const BOOTSTRAP_SEED: u64 = 0x5eed;
 
 /// Student's t for a two-sided interval of 95 %, by degrees of freedom from 1 (any table of the distribution has these).
-const STUDENT_95: [f64; BOOTSTRAP_FROM - 2] =
-    [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306];
+const STUDENT_95: [f64; BOOTSTRAP_FROM - 2] = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306];
 
 /// How many times as much one thing did as another, from rounds in which both had their turn.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,7 +20,7 @@ pub struct Ratio {
     pub ratio: f64,
     /// The lower and upper end of its 95 % interval; one round has none.
     pub interval: Option<(f64, f64)>,
-    /// Rounds that it comes from, at least 1.
+    /// Pairs of rounds that it comes from.
     pub rounds: usize,
 }
 
@@ -29,8 +28,7 @@ impl Ratio {
     /// Whether the interval leaves out 1, so that the two can be told apart. One round cannot tell.
     #[must_use]
     pub fn is_distinct(&self) -> bool {
-        self.interval
-            .is_some_and(|(low, high)| low > 1.0 || high < 1.0)
+        self.interval.is_some_and(|(low, high)| low > 1.0 || high < 1.0)
     }
 }
 
@@ -45,16 +43,9 @@ pub fn paired_ratio(pairs: &[(f64, f64)]) -> Option<Ratio> {
         .map(|(first, second)| (first / second).ln())
         .collect();
     let mean = mean(&logs)?;
-    let interval = if logs.len() < BOOTSTRAP_FROM {
-        student_interval(&logs, mean)
-    } else {
-        Some(bootstrap_interval(&logs))
-    };
-    Some(Ratio {
-        ratio: mean.exp(),
-        interval: interval.map(|(low, high)| (low.exp(), high.exp())),
-        rounds: logs.len(),
-    })
+    let interval =
+        if logs.len() < BOOTSTRAP_FROM { student_interval(&logs, mean) } else { Some(bootstrap_interval(&logs)) };
+    Some(Ratio { ratio: mean.exp(), interval: interval.map(|(low, high)| (low.exp(), high.exp())), rounds: logs.len() })
 }
 
 /// The middle of the figures, or the mean of the middle two; none of no figures.
@@ -64,11 +55,7 @@ pub fn median(figures: &[f64]) -> Option<f64> {
     sorted.sort_by(f64::total_cmp);
     let middle = sorted.len() / 2;
     let upper = *sorted.get(middle)?;
-    Some(if sorted.len() % 2 == 1 {
-        upper
-    } else {
-        f64::midpoint(sorted[middle - 1], upper)
-    })
+    Some(if sorted.len() % 2 == 1 { upper } else { f64::midpoint(sorted[middle - 1], upper) })
 }
 
 fn mean(figures: &[f64]) -> Option<f64> {
@@ -108,9 +95,7 @@ mod tests {
 
     /// Pairs whose log ratios are these.
     fn pairs(logs: &[f64]) -> Vec<(f64, f64)> {
-        logs.iter()
-            .map(|log| (1_000.0 * log.exp(), 1_000.0))
-            .collect()
+        logs.iter().map(|log| (1_000.0 * log.exp(), 1_000.0)).collect()
     }
 
     #[test]
@@ -145,25 +130,14 @@ mod tests {
     #[test]
     fn what_has_no_ratio_is_left_out() {
         assert_eq!(paired_ratio(&[]), None);
-        assert_eq!(
-            paired_ratio(&[
-                (0.0, 1.0),
-                (1.0, 0.0),
-                (f64::NAN, 1.0),
-                (1.0, f64::INFINITY)
-            ]),
-            None
-        );
+        assert_eq!(paired_ratio(&[(0.0, 1.0), (1.0, 0.0), (f64::NAN, 1.0), (1.0, f64::INFINITY)]), None);
         assert_eq!(paired_ratio(&[(2.0, 1.0), (0.0, 1.0)]).unwrap().rounds, 1);
     }
 
     #[test]
     fn equal_rounds_have_an_interval_of_no_width() {
         for rounds in [2, 9, 10, 30] {
-            let (low, high) = paired_ratio(&vec![(3.0, 2.0); rounds])
-                .unwrap()
-                .interval
-                .unwrap();
+            let (low, high) = paired_ratio(&vec![(3.0, 2.0); rounds]).unwrap().interval.unwrap();
             close(low, 1.5);
             close(high, 1.5);
         }

@@ -99,19 +99,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::Missing`] if it holds no record.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let folder = if path.is_file() {
-            path.parent().unwrap_or(Path::new("."))
-        } else {
-            path
-        };
+        let folder = if path.is_file() { path.parent().unwrap_or(Path::new(".")) } else { path };
         if folder.join(RESULTS).is_file() {
-            Ok(Self {
-                folder: folder.to_path_buf(),
-            })
+            Ok(Self { folder: folder.to_path_buf() })
         } else {
-            Err(StoreError::Missing {
-                path: path.to_path_buf(),
-            })
+            Err(StoreError::Missing { path: path.to_path_buf() })
         }
     }
 
@@ -125,10 +117,7 @@ impl Store {
     #[must_use]
     pub fn id(&self) -> String {
         let whole = fs::canonicalize(&self.folder).unwrap_or_else(|_| self.folder.clone());
-        whole
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default()
+        whole.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
     }
 
     /// Writes the record, whole or not at all: whoever reads meanwhile sees the former one. Returns its path.
@@ -137,13 +126,8 @@ impl Store {
     /// [`StoreError::File`] if it cannot be written.
     pub fn save(&self, run: &Run) -> Result<PathBuf, StoreError> {
         let path = self.folder.join(RESULTS);
-        let mut text = serde_json::to_vec(run).map_err(|error| {
-            failed(
-                "write",
-                &path,
-                io::Error::new(io::ErrorKind::InvalidData, error),
-            )
-        })?;
+        let mut text = serde_json::to_vec(run)
+            .map_err(|error| failed("write", &path, io::Error::new(io::ErrorKind::InvalidData, error)))?;
         text.push(b'\n');
         write_whole(&path, &text)?;
         Ok(path)
@@ -166,10 +150,7 @@ impl Store {
         match serde_json::from_slice::<Versioned>(&text) {
             Ok(Versioned { format }) if format == u64::from(FORMAT) => {}
             Ok(Versioned { format }) => {
-                return Err(StoreError::Format {
-                    path,
-                    found: format,
-                });
+                return Err(StoreError::Format { path, found: format });
             }
             Err(source) => return Err(StoreError::Broken { path, source }),
         }
@@ -206,19 +187,11 @@ fn point_to(link: &Path, name: &str) -> Result<(), StoreError> {
 /// A suite's name as part of a file name: letters, digits, dots and hyphens; everything else becomes a hyphen.
 fn file_name(suite: &str) -> String {
     let kept = |letter: char| {
-        if letter.is_ascii_alphanumeric() || letter == '.' {
-            letter
-        } else {
-            '-'
-        }
+        if letter.is_ascii_alphanumeric() || letter == '.' { letter } else { '-' }
     };
     suite.chars().map(kept).collect()
 }
 
 fn failed(action: &'static str, path: &Path, source: io::Error) -> StoreError {
-    StoreError::File {
-        action,
-        path: path.to_path_buf(),
-        source,
-    }
+    StoreError::File { action, path: path.to_path_buf(), source }
 }

@@ -44,9 +44,7 @@ impl Timestamp {
     /// The moment so many milliseconds after the start of 1970; what lies past the year 9999 becomes its last moment.
     #[must_use]
     pub fn from_unix_milliseconds(milliseconds: u64) -> Self {
-        Self {
-            milliseconds: milliseconds.min(Self::LAST),
-        }
+        Self { milliseconds: milliseconds.min(Self::LAST) }
     }
 
     /// Milliseconds since the start of 1970.
@@ -64,29 +62,14 @@ impl Timestamp {
     /// The moment as part of a file name that sorts by time: `20260301T123005Z`.
     #[must_use]
     pub fn for_file_name(self) -> String {
-        let Calendar {
-            year,
-            month,
-            day,
-            hour,
-            minute,
-            second,
-            ..
-        } = self.calendar();
+        let Calendar { year, month, day, hour, minute, second, .. } = self.calendar();
         format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
     }
 
     /// The moment for a reader, to the minute: `2026-03-01 12:30 UTC`.
     #[must_use]
     pub fn for_reader(self) -> String {
-        let Calendar {
-            year,
-            month,
-            day,
-            hour,
-            minute,
-            ..
-        } = self.calendar();
+        let Calendar { year, month, day, hour, minute, .. } = self.calendar();
         format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
     }
 
@@ -95,15 +78,10 @@ impl Timestamp {
         let day_of_time = self.milliseconds / MILLISECONDS_PER_DAY + 719_468;
         let era = day_of_time / 146_097;
         let day_of_era = day_of_time % 146_097;
-        let year_of_era =
-            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
         let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let march_month = (5 * day_of_year + 2) / 153;
-        let month = if march_month < 10 {
-            march_month + 3
-        } else {
-            march_month - 9
-        };
+        let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
         let rest = self.milliseconds % MILLISECONDS_PER_DAY;
         Calendar {
             year: era * 400 + year_of_era + u64::from(month <= 2),
@@ -131,19 +109,13 @@ impl Calendar {
             return None;
         }
         let march_year = self.year - u64::from(self.month <= 2);
-        let march_month = if self.month > 2 {
-            self.month - 3
-        } else {
-            self.month + 9
-        };
+        let march_month = if self.month > 2 { self.month - 3 } else { self.month + 9 };
         let day_of_year = (153 * march_month + 2) / 5 + self.day - 1;
         let year_of_era = march_year % 400;
         let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
         let day = march_year / 400 * 146_097 + day_of_era - 719_468;
         let seconds = (self.hour * 60 + self.minute) * 60 + self.second;
-        let found = Timestamp::from_unix_milliseconds(
-            day * MILLISECONDS_PER_DAY + seconds * 1_000 + self.millisecond,
-        );
+        let found = Timestamp::from_unix_milliseconds(day * MILLISECONDS_PER_DAY + seconds * 1_000 + self.millisecond);
         // The thirtieth of February comes back as a day in March: a date that changes on its way was none.
         (found.calendar().day == self.day).then_some(found)
     }
@@ -158,19 +130,8 @@ impl From<SystemTime> for Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Calendar {
-            year,
-            month,
-            day,
-            hour,
-            minute,
-            second,
-            millisecond,
-        } = self.calendar();
-        write!(
-            formatter,
-            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z"
-        )
+        let Calendar { year, month, day, hour, minute, second, millisecond } = self.calendar();
+        write!(formatter, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z")
     }
 }
 
@@ -182,17 +143,8 @@ impl FromStr for Timestamp {
             && text
                 .bytes()
                 .zip("0000-00-00T00:00:00.000Z".bytes())
-                .all(|(found, expected)| {
-                    if expected == b'0' {
-                        found.is_ascii_digit()
-                    } else {
-                        found == expected
-                    }
-                });
-        let figure = |from: usize, to: usize| {
-            text.get(from..to)
-                .and_then(|digits| digits.parse::<u64>().ok())
-        };
+                .all(|(found, expected)| if expected == b'0' { found.is_ascii_digit() } else { found == expected });
+        let figure = |from: usize, to: usize| text.get(from..to).and_then(|digits| digits.parse::<u64>().ok());
         let read = || {
             Calendar {
                 year: figure(0, 4)?,
@@ -205,10 +157,7 @@ impl FromStr for Timestamp {
             }
             .timestamp()
         };
-        shape_fits
-            .then(read)
-            .flatten()
-            .ok_or_else(|| NotATimestamp(text.to_owned()))
+        shape_fits.then(read).flatten().ok_or_else(|| NotATimestamp(text.to_owned()))
     }
 }
 
@@ -269,10 +218,7 @@ mod tests {
             "2026-03-01 12:30:05.250Z",
             "2026-03-01T12:30:05.2é",
         ] {
-            assert!(
-                text.parse::<Timestamp>().is_err(),
-                "{text:?} was taken for a moment"
-            );
+            assert!(text.parse::<Timestamp>().is_err(), "{text:?} was taken for a moment");
         }
     }
 

@@ -1,0 +1,293 @@
+//! Why a measurement is not ranked, and what else should be known of it, in sentences.
+
+use std::fmt;
+
+use crate::failure::Failure;
+use crate::steal::{QUIET_SHARE_NEEDED, QuietTime, STEAL_LIMIT};
+use crate::words;
+
+/// Why a measurement is not ranked. Its text is one sentence that says what to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reason {
+    /// Answers with another status than the expected one.
+    WrongStatus {
+        /// The status that was due.
+        expected: u16,
+        /// The others, with how many answers had each.
+        found: Vec<(u16, u64)>,
+        /// Answers in all.
+        answers: u64,
+        /// The path that was asked for.
+        path: String,
+    },
+    /// Answers with the right status, but another length than the file.
+    WrongLength {
+        /// The length that was due, in bytes; absent where the file was not there to be compared.
+        expected: Option<u64>,
+        /// How many answers had another.
+        count: u64,
+        /// Answers in all.
+        answers: u64,
+    },
+    /// The file did not come back as it lies on disk, before anything was measured.
+    CheckFailed {
+        /// What differed.
+        problems: Vec<String>,
+    },
+    /// The server, or the generator, failed as a process.
+    Failed {
+        /// How.
+        failure: Failure,
+        /// In how many rounds something failed.
+        rounds: usize,
+        /// Rounds in all.
+        of: usize,
+    },
+    /// Answers that were cut off, or were not HTTP.
+    Broken {
+        /// Cut off in the middle.
+        truncated: u64,
+        /// Not HTTP, or longer than announced.
+        malformed: u64,
+    },
+    /// Requests without a complete answer in time.
+    TimedOut {
+        /// How many.
+        count: u64,
+        /// The time limit, in seconds.
+        limit_seconds: f64,
+    },
+    /// Connections that never got an answer while others did.
+    NeverServed {
+        /// How many, in the worst round.
+        connections: u64,
+        /// Connections in all.
+        of: u64,
+    },
+    /// Too many requests or connects failed.
+    ConnectionErrors {
+        /// Failed requests and connects, by kind.
+        kinds: Vec<(&'static str, u64)>,
+        /// Their share of all attempts.
+        share: f64,
+    },
+    /// There was no answer at all.
+    NoAnswer,
+    /// The client's own counts do not add up.
+    Unaccounted {
+        /// Requests sent.
+        requests: u64,
+        /// Answers, failures and requests in flight together.
+        accounted: u64,
+    },
+    /// Throughput times latency is far from the number of connections.
+    LittlesLaw {
+        /// What it makes.
+        under_way: f64,
+        /// What it should be about.
+        connections: u32,
+    },
+    /// Too few windows without much steal.
+    TooNoisy {
+        /// What the windows were like.
+        quiet: QuietTime,
+    },
+}
+
+/// What a reader should know beside the figures; it excludes nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Note {
+    /// The load generator was the limit.
+    GeneratorAtCeiling {
+        /// How busy its busiest thread was.
+        generator: f64,
+        /// How busy the server was, where that is known.
+        server: Option<f64>,
+    },
+    /// Windows were set aside for their steal.
+    WindowsSetAside {
+        /// How many.
+        set_aside: u64,
+        /// Of how many.
+        windows: u64,
+    },
+    /// The kernel did not tell of steal, so nobody knows how noisy it was.
+    StealUnknown,
+    /// The server had to be killed after a round.
+    Killed {
+        /// How long it was waited for, in seconds.
+        waited_seconds: f64,
+    },
+    /// A round was stopped before its time.
+    StoppedEarly {
+        /// Measured time in all, in seconds.
+        measured_seconds: f64,
+    },
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WrongStatus { expected, found, answers, path } => {
+                wrong_status_sentence(out, *expected, found, *answers, path)
+            }
+            Self::WrongLength { expected, count, answers } => {
+                write!(out, "{} another length than the ", part(*count, *answers, "had"))?;
+                match expected {
+                    Some(length) => write!(out, "{} that were expected", words::plural(*length, "byte"))?,
+                    None => out.write_str("first one")?,
+                }
+                out.write_str(": look whether the file changed or the server cuts it off.")
+            }
+            Self::CheckFailed { problems } => write!(
+                out,
+                "The file did not come back as it lies on disk ({}): compare the server's answer with the file \
+                 before measuring it.",
+                problems.join("; "),
+            ),
+            Self::Failed { failure, rounds, of } => {
+                write!(out, "{failure}")?;
+                if *of > 1 {
+                    write!(out, " This was so in {rounds} of {of} rounds.")?;
+                }
+                Ok(())
+            }
+            Self::Broken { truncated, malformed } => write!(
+                out,
+                "{} cut off and {} not HTTP as announced: the server breaks its answers under load; look at what it \
+                 says on standard error.",
+                were(*truncated, "answer"),
+                words::count(*malformed),
+            ),
+            Self::TimedOut { count, limit_seconds } => write!(
+                out,
+                "{} no complete answer within {}, and the percentiles do not hold them: look for what stalls, or \
+                 allow more time.",
+                if *count == 1 { "1 request got".to_owned() } else { format!("{} requests got", words::count(*count)) },
+                words::seconds(*limit_seconds),
+            ),
+            Self::NeverServed { connections, of } => write!(
+                out,
+                "{} of {} never served while others were: the server ties its workers to connections; give it \
+                 as many workers as connections, or let it share them.",
+                words::count(*connections),
+                were(*of, "connection"),
+            ),
+            Self::ConnectionErrors { kinds, share } => {
+                let kinds: Vec<String> =
+                    kinds.iter().map(|(kind, count)| format!("{kind}: {}", words::count(*count))).collect();
+                write!(
+                    out,
+                    "{} of the attempts failed ({}): look at the limits on descriptors, ports and waiting connections, \
+                     and at the server's standard error.",
+                    words::percent(*share),
+                    kinds.join(", "),
+                )
+            }
+            Self::NoAnswer => {
+                out.write_str("Not one answer came: ask the server by hand, with curl, and look at what it does.")
+            }
+            Self::Unaccounted { requests, accounted } => write!(
+                out,
+                "The client sent {} and can account for {}: its counts cannot be trusted; report this as a fault of \
+                 the load generator.",
+                words::plural(*requests, "request"),
+                words::count(*accounted),
+            ),
+            Self::LittlesLaw { under_way, connections } => write!(
+                out,
+                "Throughput times mean latency makes {} requests under way, not the {} connections of a closed loop: \
+                 connections idled or time was measured wrongly; look at the requests per connection.",
+                words::figure(*under_way),
+                words::count(u64::from(*connections)),
+            ),
+            Self::TooNoisy { quiet } => write!(
+                out,
+                "Other guests of this machine took its CPUs: only {} of the measured time had at most {} steal, {} is \
+                 needed; run it again in a quieter hour or on a machine of its own.",
+                words::percent(quiet.share()),
+                words::percent(STEAL_LIMIT),
+                words::percent(QUIET_SHARE_NEEDED),
+            ),
+        }
+    }
+}
+
+fn wrong_status_sentence(
+    out: &mut fmt::Formatter<'_>,
+    expected: u16,
+    found: &[(u16, u64)],
+    answers: u64,
+    path: &str,
+) -> fmt::Result {
+    let wrong: u64 = found.iter().map(|(_, count)| count).sum();
+    match found {
+        [(status, count)] => write!(out, "{} {status}", part(*count, answers, "was"))?,
+        _ => {
+            let texts: Vec<String> =
+                found.iter().map(|(status, count)| format!("{status}: {}", words::count(*count))).collect();
+            write!(out, "{} another status ({})", part(wrong, answers, "had"), texts.join(", "))?;
+        }
+    }
+    let advice = match found.first() {
+        Some((404, _)) => format!("look whether the document root holds what {path} asks for"),
+        Some((401 | 403, _)) => format!("look whether the server may read what {path} asks for"),
+        Some((300..=399, _)) => "let the suite ask for the place that it is sent to".to_owned(),
+        Some((500.., _)) => "look at what the server says on standard error".to_owned(),
+        _ => format!("ask the server for {path} by hand, with curl -i"),
+    };
+    write!(out, " instead of {expected}: {advice}.")
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::GeneratorAtCeiling { generator, server } => {
+                write!(
+                    out,
+                    "The load generator was the limit: it was busy {} of its time",
+                    words::percent(*generator)
+                )?;
+                if let Some(server) = server {
+                    write!(out, ", the server {}", words::percent(*server))?;
+                }
+                out.write_str(". Requests per second are a lower bound; compare the server's CPU per request.")
+            }
+            Self::WindowsSetAside { set_aside, windows } => write!(
+                out,
+                "{} of {} had more than {} steal and were set aside.",
+                words::count(*set_aside),
+                words::plural(*windows, "window"),
+                words::percent(STEAL_LIMIT),
+            ),
+            Self::StealUnknown => {
+                out.write_str("The kernel told no steal for some windows, so nobody knows how noisy they were.")
+            }
+            Self::Killed { waited_seconds } => write!(
+                out,
+                "The server did not end within {} of being told to, and was killed after the measuring.",
+                words::seconds(*waited_seconds),
+            ),
+            Self::StoppedEarly { measured_seconds } => write!(
+                out,
+                "A round was stopped before its time; {} were measured in all.",
+                words::seconds(*measured_seconds),
+            ),
+        }
+    }
+}
+
+/// `Every answer was`, `1 of 200 answers was`, `12 of 200 answers had`.
+fn part(count: u64, all: u64, verb: &str) -> String {
+    if count >= all {
+        format!("Every answer {verb}")
+    } else {
+        let verb = if count != 1 && verb == "was" { "were" } else { verb };
+        format!("{} of {} {verb}", words::count(count), words::plural(all, "answer"))
+    }
+}
+
+/// `1 answer was`, `12 answers were`.
+fn were(count: u64, noun: &str) -> String {
+    format!("{} {}", words::plural(count, noun), if count == 1 { "was" } else { "were" })
+}

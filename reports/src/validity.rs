@@ -1,0 +1,262 @@
+//! May a measurement be ranked, and if not, why not and what to do about it.
+
+use crate::environment::Environment;
+use crate::failure::Failure;
+use crate::figures::Figures;
+use crate::reason::{Note, Reason};
+use crate::record::{Arrival, Measurement, Workload};
+
+/// The share of its available time from which on the load generator is taken to be what limited the rate, if the server
+/// was below [`SERVER_BUSY`].
+pub const GENERATOR_BUSY: f64 = 0.95;
+
+/// The share of its available time from which on the server is taken to be busy enough to be the limit itself.
+pub const SERVER_BUSY: f64 = 0.90;
+
+/// Failed requests and connects beyond this share of all requests are a reason of their own.
+pub const MATERIAL_ERRORS: f64 = 0.001;
+
+/// How far Little's law may be missed, as a share of the connections, before the latency is not believed.
+pub const LITTLE_TOLERANCE: f64 = 0.25;
+
+/// What may be said of a measurement.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Validity {
+    /// Why it is not ranked; none if nothing speaks against it.
+    pub reasons: Vec<Reason>,
+    /// What a reader should know beside.
+    pub notes: Vec<Note>,
+    /// Whether there is a round at all.
+    pub is_measured: bool,
+}
+
+/// Where a measurement stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Ranked by its capacity.
+    Ranked,
+    /// The load generator was the limit: its requests per second are a lower bound, and it is compared by its CPU time
+    /// per request alone.
+    AtLeast,
+    /// Other guests of the machine took too much for a figure to mean anything.
+    TooNoisy,
+    /// Something was wrong with the answers or with the server.
+    Invalid,
+    /// It had no round yet.
+    Pending,
+}
+
+impl Validity {
+    /// Judges a measurement by its rounds and their figures.
+    #[must_use]
+    pub fn of(measurement: &Measurement, figures: &Figures, environment: &Environment) -> Self {
+        Self {
+            reasons: reasons(measurement, figures),
+            notes: notes(measurement, figures, environment),
+            is_measured: !measurement.rounds.is_empty(),
+        }
+    }
+
+    /// Where the measurement stands.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        let is_noise = |reason: &Reason| matches!(reason, Reason::TooNoisy { .. });
+        let at_ceiling = |note: &Note| matches!(note, Note::GeneratorAtCeiling { .. });
+        if !self.is_measured {
+            Standing::Pending
+        } else if self.reasons.iter().any(|reason| !is_noise(reason)) {
+            Standing::Invalid
+        } else if !self.reasons.is_empty() {
+            Standing::TooNoisy
+        } else if self.notes.iter().any(at_ceiling) {
+            Standing::AtLeast
+        } else {
+            Standing::Ranked
+        }
+    }
+}
+
+impl Standing {
+    /// The standing in a word or two.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Ranked => "valid",
+            Self::AtLeast => "at least",
+            Self::TooNoisy => "too noisy",
+            Self::Invalid => "not valid",
+            Self::Pending => "not measured yet",
+        }
+    }
+}
+
+/// Everything that speaks against ranking, the plainest first.
+fn reasons(measurement: &Measurement, figures: &Figures) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    reasons.extend(process_failure(measurement));
+    reasons.extend(wrong_status(measurement, figures));
+    reasons.extend(wrong_length(&measurement.workload, figures));
+    // A check that fails because of the status has been told already, in plainer words.
+    if !reasons.iter().any(|reason| matches!(reason, Reason::WrongStatus { .. })) {
+        reasons.extend(failed_check(measurement));
+    }
+    reasons.extend(lost_requests(&measurement.workload, figures));
+    reasons.extend(impossible_figures(measurement, figures, reasons.is_empty()));
+    if !figures.rounds.is_empty() && !figures.quiet.suffices() {
+        reasons.push(Reason::TooNoisy { quiet: figures.quiet });
+    }
+    reasons
+}
+
+/// The first failure of a process that spoils a round.
+fn process_failure(measurement: &Measurement) -> Option<Reason> {
+    let spoils = |failure: &&Failure| !matches!(failure, Failure::NotStopped { .. });
+    let failures = || measurement.rounds.iter().filter_map(|round| round.failure.as_ref()).filter(spoils);
+    Some(Reason::Failed {
+        failure: failures().next()?.clone(),
+        rounds: failures().count(),
+        of: measurement.rounds.len(),
+    })
+}
+
+/// Statuses under load, or those of the check where it did not come to load.
+fn wrong_status(measurement: &Measurement, figures: &Figures) -> Option<Reason> {
+    let expected = measurement.workload.expected_status;
+    let mut found: Vec<(u16, u64)> = Vec::new();
+    let mut answers = figures.responses;
+    if figures.rounds.is_empty() {
+        let checks = measurement.rounds.iter().filter_map(|round| round.check.as_ref());
+        for (status, requests) in checks.filter_map(|check| Some((check.status?, check.requests))) {
+            found.push((status, u64::from(requests)));
+            answers += u64::from(requests);
+        }
+        found.sort_unstable();
+        found.dedup_by(|later, earlier| {
+            let same = later.0 == earlier.0;
+            earlier.1 += if same { later.1 } else { 0 };
+            same
+        });
+    } else {
+        found.extend(figures.statuses.iter().map(|(status, count)| (*status, *count)));
+    }
+    found.retain(|(status, count)| *status != expected && *count > 0);
+    found.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let path = measurement.workload.path.clone();
+    (!found.is_empty()).then_some(Reason::WrongStatus { expected, found, answers, path })
+}
+
+fn wrong_length(workload: &Workload, figures: &Figures) -> Option<Reason> {
+    // An error page has another length, too; that is no second reason.
+    let count = figures.unexpected.responses.saturating_sub(figures.unexpected.status);
+    let (expected, answers) = (workload.expected_length, figures.responses);
+    (count > 0).then_some(Reason::WrongLength { expected, count, answers })
+}
+
+fn failed_check(measurement: &Measurement) -> Option<Reason> {
+    let mut checks = measurement.rounds.iter().filter_map(|round| round.check.as_ref());
+    let check = checks.find(|check| !check.passed())?;
+    Some(Reason::CheckFailed { problems: check.problems.clone() })
+}
+
+/// Requests and connections that got no proper answer.
+fn lost_requests(workload: &Workload, figures: &Figures) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    let errors = &figures.errors;
+    if errors.truncated > 0 || errors.malformed > 0 {
+        reasons.push(Reason::Broken { truncated: errors.truncated, malformed: errors.malformed });
+    }
+    if errors.timed_out > 0 {
+        reasons.push(Reason::TimedOut { count: errors.timed_out, limit_seconds: workload.timeout_seconds });
+    }
+    if figures.never_served > 0 && figures.responses > 0 {
+        reasons.push(Reason::NeverServed { connections: figures.never_served, of: u64::from(workload.connections) });
+    }
+    let kinds: Vec<(&'static str, u64)> = [
+        ("connects refused", errors.refused),
+        ("connects timed out", errors.connect_timed_out),
+        ("connects failed otherwise", errors.connect_other),
+        ("requests could not be written", errors.write),
+        ("connections were reset before the answer", errors.reset),
+        ("connections were closed before the answer", errors.closed_early),
+        ("answers could not be read", errors.read_other),
+    ]
+    .into_iter()
+    .filter(|(_, count)| *count > 0)
+    .collect();
+    let failed: u64 = kinds.iter().map(|(_, count)| count).sum();
+    let share = failed as f64 / (figures.requests + errors.connect()).max(1) as f64;
+    if share > MATERIAL_ERRORS {
+        reasons.push(Reason::ConnectionErrors { kinds, share });
+    }
+    reasons
+}
+
+/// Counts that contradict each other.
+fn impossible_figures(measurement: &Measurement, figures: &Figures, unexplained: bool) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    let accounted = figures.responses + figures.errors.of_requests() + figures.in_flight;
+    if figures.requests != accounted {
+        reasons.push(Reason::Unaccounted { requests: figures.requests, accounted });
+    }
+    if unexplained && !measurement.rounds.is_empty() && figures.responses == 0 {
+        reasons.push(Reason::NoAnswer);
+    }
+    // Lost requests and connections that never were served break the law, too; then they are the reason.
+    if unexplained && measurement.workload.arrival == Arrival::Closed {
+        reasons.extend(littles_law(&measurement.workload, figures));
+    }
+    reasons
+}
+
+fn littles_law(workload: &Workload, figures: &Figures) -> Option<Reason> {
+    let under_way = figures.requests_under_way()?;
+    let connections = workload.connections;
+    let share = under_way / f64::from(connections.max(1));
+    // Where connections are made anew for every few requests, the time to connect is not in the latency.
+    let reuses = figures.requests_per_connection().is_some_and(|requests| requests >= 10.0);
+    let too_few = reuses && share < 1.0 - LITTLE_TOLERANCE;
+    let too_many = share > 1.0 + LITTLE_TOLERANCE;
+    (too_few || too_many).then_some(Reason::LittlesLaw { under_way, connections })
+}
+
+fn notes(measurement: &Measurement, figures: &Figures, environment: &Environment) -> Vec<Note> {
+    let mut notes = Vec::new();
+    if let Some(generator) = figures.generator_utilisation
+        && generator_was_the_limit(measurement, figures, environment)
+    {
+        notes.push(Note::GeneratorAtCeiling { generator, server: server_load(measurement, figures, environment) });
+    }
+    let quiet = &figures.quiet;
+    if quiet.set_aside > 0 {
+        notes.push(Note::WindowsSetAside { set_aside: quiet.set_aside, windows: quiet.windows });
+    }
+    if quiet.unknown > 0 {
+        notes.push(Note::StealUnknown);
+    }
+    for round in &measurement.rounds {
+        if let Some(Failure::NotStopped { waited_seconds }) = round.failure {
+            notes.push(Note::Killed { waited_seconds });
+            break;
+        }
+    }
+    if measurement.rounds.iter().filter_map(|round| round.outcome.as_ref()).any(|outcome| outcome.stopped_early) {
+        notes.push(Note::StoppedEarly { measured_seconds: figures.measured_seconds });
+    }
+    notes
+}
+
+/// Whether the client was busy all the time while the server was not. On shared CPUs the two cannot be told apart.
+fn generator_was_the_limit(measurement: &Measurement, figures: &Figures, environment: &Environment) -> bool {
+    let generator = figures.generator_utilisation.is_some_and(|busy| busy >= GENERATOR_BUSY);
+    let server = server_load(measurement, figures, environment).is_some_and(|busy| busy >= SERVER_BUSY);
+    generator && !server && !environment.cpus_are_shared()
+}
+
+/// How busy the server was, as a share of what its workers could have used: one worker on four CPUs is fully busy at
+/// a quarter of them.
+fn server_load(measurement: &Measurement, figures: &Figures, environment: &Environment) -> Option<f64> {
+    let cpus = environment.server_cpus.len() as f64;
+    let usable = measurement.configuration.workers.map_or(cpus, |workers| cpus.min(f64::from(workers)));
+    let utilisation = figures.server_utilisation?;
+    (usable > 0.0).then(|| (utilisation * cpus / usable).min(1.0))
+}

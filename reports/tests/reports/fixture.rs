@@ -1,0 +1,244 @@
+//! Runs as the bench might have stored them, built in code.
+
+use std::collections::BTreeMap;
+
+use loadgen::{Connections, Errors, Histogram, Outcome, Plan, ThreadRecord, Unexpected, Window};
+use reports::environment::{Commit, GeneratorCeiling, Limits};
+use reports::record::{
+    Arrival, Configuration, CorrectnessCheck, FORMAT, LogSink, Measurement, Round, Run, Server, ServerKind, Workload,
+};
+use reports::sample::{SamplePoint, ServerSample};
+use reports::{Environment, Timestamp};
+
+/// Connections of every measurement here.
+pub(crate) const CONNECTIONS: u32 = 100;
+
+/// Windows of every round here: 1 s in pieces of 200 ms.
+pub(crate) const WINDOWS: u64 = 5;
+
+/// The length of one of them, in nanoseconds.
+pub(crate) const WINDOW_NS: u64 = 200_000_000;
+
+/// The length of the file that everything here asks for.
+pub(crate) const LENGTH: u64 = 612;
+
+/// The suite with which the models are compared: 17 measurements in three rounds, all of them in order.
+pub(crate) fn whole_run() -> Run {
+    run(plan(), 3)
+}
+
+/// A finished run of these measurements, each with so many rounds.
+pub(crate) fn run(measurements: Vec<Measurement>, rounds: u32) -> Run {
+    let mut run = Run {
+        format: FORMAT,
+        id: "20260301T123005Z-wrk".to_owned(),
+        suite: "wrk".to_owned(),
+        question: "How should a server share its CPUs among 100 connections?".to_owned(),
+        started_at: Timestamp::from_unix_milliseconds(1_772_368_205_250),
+        finished_at: Some(Timestamp::from_unix_milliseconds(1_772_368_805_250)),
+        command: ["cargo", "bench-all", "--seed", "42"].map(str::to_owned).to_vec(),
+        seed: 42,
+        rounds_planned: rounds,
+        environment: environment(),
+        measurements,
+    };
+    for (place, measurement) in run.measurements.iter_mut().enumerate() {
+        for index in 0..rounds {
+            let rate = plausible_rate(measurement) * drift(place, index);
+            measurement.rounds.push(round(index, rate));
+        }
+    }
+    run
+}
+
+/// The 17 measurements of the plan, without a round.
+pub(crate) fn plan() -> Vec<Measurement> {
+    let mut plan = Vec::new();
+    for (name, model) in [
+        ("thread-per-connection", "a thread for each connection"),
+        ("thread-pool", "a pool of blocking workers"),
+        ("epoll", "an event loop for each worker"),
+        ("async", "tasks on tokio's workers"),
+    ] {
+        let workers: &[(Option<u32>, bool)] = if name == "thread-per-connection" {
+            &[(None, true), (None, false)]
+        } else {
+            &[(Some(1), true), (Some(1), false), (Some(4), false), (Some(10), false), (Some(50), false)]
+        };
+        plan.extend(workers.iter().map(|(workers, log)| measurement(name, model, *workers, *log)));
+    }
+    plan
+}
+
+/// One measurement without a round.
+pub(crate) fn measurement(name: &str, model: &str, workers: Option<u32>, access_log: bool) -> Measurement {
+    let mut command = vec![format!("target/release/{name}"), "--root".to_owned(), "www".to_owned()];
+    command.extend(workers.iter().flat_map(|workers| ["--workers".to_owned(), workers.to_string()]));
+    command.extend((!access_log).then(|| "--quiet".to_owned()));
+    command.push("{port}".to_owned());
+    Measurement {
+        server: Server { name: name.to_owned(), model: model.to_owned(), kind: ServerKind::Ours },
+        configuration: Configuration { workers, flags: vec![], command, access_log, log_sink: LogSink::File },
+        workload: Workload {
+            connections: CONNECTIONS,
+            threads: 1,
+            duration_seconds: 1.0,
+            warm_up_seconds: 0.5,
+            timeout_seconds: 2.0,
+            arrival: Arrival::Closed,
+            keep_alive: true,
+            path: "/".to_owned(),
+            headers: vec![],
+            expected_status: 200,
+            expected_length: Some(LENGTH),
+        },
+        configuration_hash: format!("{name}-{workers:?}-{access_log}"),
+        workload_hash: "wrk".to_owned(),
+        rounds: vec![],
+    }
+}
+
+/// A round in which all went well, at so many responses per second.
+pub(crate) fn round(index: u32, rate: f64) -> Round {
+    let outcome = outcome(rate);
+    Round {
+        index,
+        position: index,
+        started_at: Timestamp::from_unix_milliseconds(1_772_368_205_250 + u64::from(index) * 60_000),
+        check: Some(check(200, &[])),
+        server: Some(sample(&outcome)),
+        outcome: Some(outcome),
+        failure: None,
+    }
+}
+
+/// What the check before the measuring saw.
+pub(crate) fn check(status: u16, problems: &[&str]) -> CorrectnessCheck {
+    CorrectnessCheck {
+        requests: 3,
+        status: Some(status),
+        length: Some(LENGTH),
+        problems: problems.iter().map(|problem| (*problem).to_owned()).collect(),
+    }
+}
+
+/// What the load generator sees when a server answers so many requests per second, all of them well, for one second.
+pub(crate) fn outcome(rate: f64) -> Outcome {
+    let per_window = (rate / WINDOWS as f64).round() as u64;
+    let responses = per_window * WINDOWS;
+    let mut latency = Histogram::new();
+    // In a closed loop the mean latency is connections over throughput; some are quicker, few are slow.
+    let mean = f64::from(CONNECTIONS) / rate.max(1.0) * 1e9;
+    for place in 0..responses {
+        let share = match place % 1_000 {
+            0..900 => 0.9 + 0.2 * (place % 100) as f64 / 100.0,
+            900..999 => 1.0,
+            _ => 4.0,
+        };
+        latency.record((mean * share) as u64);
+    }
+    let mut in_flight = Histogram::new();
+    (0..CONNECTIONS).for_each(|_| in_flight.record(mean as u64 / 2));
+    let elapsed_ns = WINDOWS * WINDOW_NS;
+    let shares = (0..u64::from(CONNECTIONS))
+        .map(|place| responses / u64::from(CONNECTIONS) + u64::from(place < responses % u64::from(CONNECTIONS)));
+    Outcome {
+        format: loadgen::FORMAT,
+        plan: Plan::new("http://127.0.0.1:18080/"),
+        address: "127.0.0.1:18080".to_owned(),
+        started_at_ms: 1_772_368_206_250,
+        elapsed_ns,
+        stopped_early: false,
+        requests: responses + u64::from(CONNECTIONS),
+        responses,
+        bytes_read: responses * 800,
+        statuses: BTreeMap::from([(200, responses)]),
+        unexpected: Unexpected::default(),
+        errors: Errors::default(),
+        latency,
+        timed_out: Histogram::new(),
+        in_flight,
+        connections: Connections::new(u64::from(CONNECTIONS), 0, shares.collect()),
+        threads: vec![ThreadRecord {
+            connections: CONNECTIONS as usize,
+            responses,
+            wall_ns: elapsed_ns,
+            cpu_ns: responses * 6_000,
+            cpu: Some(1),
+            ..ThreadRecord::default()
+        }],
+        windows: (0..WINDOWS)
+            .map(|place| Window {
+                offset_ns: place * WINDOW_NS,
+                length_ns: WINDOW_NS,
+                responses: per_window,
+                bytes_read: per_window * 800,
+                steal_ns: Some(BTreeMap::new()),
+                ..Window::default()
+            })
+            .collect(),
+    }
+}
+
+/// What a server uses that is busy all the time.
+pub(crate) fn sample(outcome: &Outcome) -> ServerSample {
+    ServerSample {
+        wall_seconds: 1.0,
+        cpu_user_seconds: 0.27,
+        cpu_system_seconds: 0.71,
+        voluntary_switches: outcome.responses / 20,
+        involuntary_switches: 60,
+        peak_resident_bytes: 4 << 20,
+        peak_threads: 5,
+        peak_descriptors: 112,
+        points: vec![SamplePoint {
+            at_seconds: 1.0,
+            cpu_user_seconds: 0.27,
+            cpu_system_seconds: 0.71,
+            resident_bytes: 4 << 20,
+            threads: 5,
+            descriptors: 112,
+        }],
+    }
+}
+
+/// A machine with two CPUs, one for each side.
+pub(crate) fn environment() -> Environment {
+    Environment {
+        cpu_model: "Example Processor 9000 <& friends>".to_owned(),
+        cpus: 2,
+        client_cpus: vec![1],
+        server_cpus: vec![0],
+        governor: None,
+        hypervisor: true,
+        memory_bytes: 8 << 30,
+        kernel: "Linux 6.8.0".to_owned(),
+        limits: Limits { descriptors: 1_048_576, backlog: 4_096, ephemeral_ports: Some((32_768, 60_999)) },
+        rustc: Some("rustc 1.95.0".to_owned()),
+        commit: Some(Commit { hash: "0123456789abcdef0123456789abcdef01234567".to_owned(), dirty: true }),
+        tool_version: "0.1.0".to_owned(),
+        generator_ceiling: Some(GeneratorCeiling {
+            requests_per_second: 151_234.0,
+            requests_per_cpu_second: 158_000.0,
+        }),
+    }
+}
+
+/// What such a server might answer in a second.
+fn plausible_rate(measurement: &Measurement) -> f64 {
+    let base = match measurement.server.name.as_str() {
+        "thread-per-connection" => 61_000.0,
+        "thread-pool" => 9_400.0,
+        "epoll" => 118_000.0,
+        _ => 97_000.0,
+    };
+    let workers = f64::from(measurement.configuration.workers.unwrap_or(1));
+    let oversubscribed = 1.0 - 0.055 * workers.ln();
+    base * oversubscribed * if measurement.configuration.access_log { 0.86 } else { 1.0 }
+}
+
+/// Rounds differ by a few per cent: some by the minute, some by themselves.
+fn drift(place: usize, index: u32) -> f64 {
+    let minute = [1.0, 0.97, 1.02][index as usize % 3];
+    minute * (1.0 + 0.012 * ((place * 7 + index as usize * 3) % 5) as f64 / 5.0)
+}

@@ -1,0 +1,97 @@
+//! A run comes back from its folder as it was stored, or a sentence says why not.
+
+use std::fs;
+
+use reports::store::{LATEST, RESULTS, Store, StoreError};
+
+use reports::Run;
+
+use crate::fixture::whole_run;
+
+/// Two records are the same if they are written alike. (Printing a difference of histograms would fill a book.)
+fn assert_same(found: &Run, expected: &Run) {
+    let text = |run: &Run| serde_json::to_string(run).unwrap();
+    assert!(text(found) == text(expected), "the record changed on its way");
+}
+
+#[test]
+fn what_is_stored_comes_back_the_same() {
+    let parent = tempfile::tempdir().unwrap();
+    let run = whole_run();
+    let store = Store::create(parent.path(), &run.suite, run.started_at).unwrap();
+    assert_eq!(store.id(), "20260301T123005Z-wrk");
+    store.save(&run).unwrap();
+    assert_same(&store.load().unwrap(), &run);
+    // The record can be found by its folder, by its file and by the link to the newest.
+    for path in [store.folder().to_path_buf(), store.folder().join(RESULTS), parent.path().join(LATEST)] {
+        assert_same(&Store::open(&path).unwrap().load().unwrap(), &run);
+    }
+    assert_eq!(Store::open(&parent.path().join(LATEST)).unwrap().id(), "20260301T123005Z-wrk");
+}
+
+#[test]
+fn the_array_of_measurements_is_where_other_programs_look_for_it() {
+    let parent = tempfile::tempdir().unwrap();
+    let run = whole_run();
+    let store = Store::create(parent.path(), &run.suite, run.started_at).unwrap();
+    let path = store.save(&run).unwrap();
+    let value: serde_json::Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    assert_eq!(value["measurements"].as_array().unwrap().len(), 17);
+    assert_eq!(value["measurements"][0]["rounds"][2]["outcome"]["statuses"]["200"], 53_640);
+    assert_eq!(value["started_at"], "2026-03-01T12:30:05.250Z");
+    assert_eq!(value["format"], 1);
+}
+
+#[test]
+fn a_second_run_in_the_same_second_has_its_own_folder_and_is_the_latest() {
+    let parent = tempfile::tempdir().unwrap();
+    let run = whole_run();
+    let first = Store::create(parent.path(), "a/b c", run.started_at).unwrap();
+    let second = Store::create(parent.path(), "a/b c", run.started_at).unwrap();
+    assert_eq!(first.id(), "20260301T123005Z-a-b-c");
+    assert_eq!(second.id(), "20260301T123005Z-a-b-c-2");
+    assert_eq!(fs::read_link(parent.path().join(LATEST)).unwrap().to_str(), Some("20260301T123005Z-a-b-c-2"));
+}
+
+#[test]
+fn saving_leaves_nothing_but_the_record() {
+    let parent = tempfile::tempdir().unwrap();
+    let run = whole_run();
+    let store = Store::create(parent.path(), &run.suite, run.started_at).unwrap();
+    store.save(&run).unwrap();
+    store.save(&run).unwrap();
+    let names: Vec<_> = fs::read_dir(store.folder()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, [RESULTS]);
+}
+
+#[test]
+fn a_record_of_another_version_is_refused_by_its_version() {
+    let parent = tempfile::tempdir().unwrap();
+    let store = Store::create(parent.path(), "wrk", whole_run().started_at).unwrap();
+    fs::write(store.folder().join(RESULTS), r#"{"format": 7, "rows": []}"#).unwrap();
+    let error = store.load().unwrap_err();
+    assert!(matches!(error, StoreError::Format { found: 7, .. }));
+    assert!(error.to_string().contains("has the format 7, and this version reads format 1"), "{error}");
+}
+
+#[test]
+fn a_broken_record_is_refused() {
+    let parent = tempfile::tempdir().unwrap();
+    let run = whole_run();
+    let store = Store::create(parent.path(), &run.suite, run.started_at).unwrap();
+    let path = store.save(&run).unwrap();
+    let whole = fs::read(&path).unwrap();
+    for broken in [&whole[..whole.len() / 2], b"", b"[]", b"{\"format\": 1}", b"\xff\xfe"] {
+        fs::write(&path, broken).unwrap();
+        let error = store.load().unwrap_err();
+        assert!(matches!(error, StoreError::Broken { .. }), "{error}");
+    }
+}
+
+#[test]
+fn a_folder_without_a_record_says_so() {
+    let parent = tempfile::tempdir().unwrap();
+    let error = Store::open(&parent.path().join("nowhere")).unwrap_err();
+    assert!(matches!(error, StoreError::Missing { .. }));
+    assert!(error.to_string().contains("there is no run at"), "{error}");
+}

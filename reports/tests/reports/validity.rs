@@ -1,0 +1,421 @@
+//! Every rule of validity, on both of its sides.
+
+use std::collections::BTreeMap;
+
+use loadgen::{Connections, Outcome};
+use reports::failure::{Failure, Phase};
+use reports::ranking::{Row, tables};
+use reports::record::{Measurement, Run};
+use reports::validity::Standing;
+
+use crate::fixture::{CONNECTIONS, WINDOW_NS, check, measurement, round, run};
+
+/// A run of one measurement with two rounds, and what `change` made of it.
+fn changed(change: impl FnOnce(&mut Measurement)) -> Run {
+    let mut run = run(vec![measurement("epoll", "event loops", Some(1), false)], 2);
+    change(&mut run.measurements[0]);
+    run
+}
+
+fn outcome(measurement: &mut Measurement) -> &mut Outcome {
+    measurement.rounds[0].outcome.as_mut().unwrap()
+}
+
+fn with_row<Answer>(run: &Run, ask: impl FnOnce(&Row<'_>) -> Answer) -> Answer {
+    let tables = tables(run);
+    ask(&tables[0].rows[0])
+}
+
+fn reasons(run: &Run) -> Vec<String> {
+    with_row(run, |row| row.validity.reasons.iter().map(ToString::to_string).collect())
+}
+
+fn notes(run: &Run) -> Vec<String> {
+    with_row(run, |row| row.validity.notes.iter().map(ToString::to_string).collect())
+}
+
+fn standing(run: &Run) -> Standing {
+    with_row(run, |row| row.standing())
+}
+
+/// The row is invalid for this one reason, and not ranked.
+fn assert_invalid(run: &Run, reason: &str) {
+    assert_eq!(reasons(run), [reason]);
+    assert_eq!(standing(run), Standing::Invalid);
+    with_row(run, |row| assert_eq!((row.rank, row.to_best), (None, None)));
+}
+
+fn assert_ranked(run: &Run) {
+    assert_eq!(reasons(run), [""; 0]);
+    assert_eq!(standing(run), Standing::Ranked);
+    with_row(run, |row| assert_eq!(row.rank, Some(1)));
+}
+
+#[test]
+fn a_good_measurement_is_ranked_without_a_word() {
+    let run = changed(|_| {});
+    assert_ranked(&run);
+    assert_eq!(notes(&run), [""; 0]);
+}
+
+#[test]
+fn a_measurement_without_a_round_is_pending() {
+    let run = changed(|measurement| measurement.rounds.clear());
+    assert_eq!(standing(&run), Standing::Pending);
+    assert_eq!(reasons(&run), [""; 0]);
+}
+
+#[test]
+fn a_root_without_the_file_is_named_404() {
+    let every = |measurement: &mut Measurement| {
+        for round in &mut measurement.rounds {
+            let outcome = round.outcome.as_mut().unwrap();
+            outcome.statuses = BTreeMap::from([(404, outcome.responses)]);
+            outcome.unexpected.status = outcome.responses;
+            outcome.unexpected.length = outcome.responses;
+            outcome.unexpected.responses = outcome.responses;
+            round.check = Some(check(404, &["status is 404, not 200"]));
+        }
+    };
+    assert_invalid(
+        &changed(every),
+        "Every answer was 404 instead of 200: look whether the document root holds what / asks for.",
+    );
+}
+
+#[test]
+fn a_root_without_the_file_is_named_404_even_if_nothing_was_measured() {
+    let unmeasured = |measurement: &mut Measurement| {
+        for round in &mut measurement.rounds {
+            round.outcome = None;
+            round.server = None;
+            round.check = Some(check(404, &["status is 404, not 200"]));
+        }
+    };
+    assert_invalid(
+        &changed(unmeasured),
+        "Every answer was 404 instead of 200: look whether the document root holds what / asks for.",
+    );
+}
+
+#[test]
+fn a_few_wrong_statuses_are_counted() {
+    let run = changed(|measurement| {
+        let outcome = outcome(measurement);
+        outcome.statuses = BTreeMap::from([(200, outcome.responses - 12), (500, 2), (503, 10)]);
+        outcome.unexpected.status = 12;
+        outcome.unexpected.responses = 12;
+    });
+    let [reason] = &reasons(&run)[..] else { panic!("one reason") };
+    assert!(reason.starts_with("12 of 23"), "{reason}");
+    assert!(
+        reason.ends_with(
+            "answers had another status (503: 10, 500: 2) instead of 200: look at what the server says on standard \
+             error."
+        ),
+        "{reason}"
+    );
+}
+
+#[test]
+fn another_length_is_a_reason_of_its_own() {
+    let run = changed(|measurement| {
+        outcome(measurement).unexpected.length = 3;
+        outcome(measurement).unexpected.responses = 3;
+    });
+    let [reason] = &reasons(&run)[..] else { panic!("one reason") };
+    assert!(reason.starts_with("3 of 2"), "{reason}");
+    assert!(reason.contains("had another length than the 612 bytes that were expected"), "{reason}");
+}
+
+#[test]
+fn a_failed_check_says_what_differed() {
+    assert_invalid(
+        &changed(|measurement| {
+            measurement.rounds[1].check = Some(check(200, &["byte 17 differs", "Content-Type is text/plain"]));
+        }),
+        "The file did not come back as it lies on disk (byte 17 differs; Content-Type is text/plain): compare the \
+         server's answer with the file before measuring it.",
+    );
+}
+
+#[test]
+fn timeouts_are_named_with_their_limit() {
+    let run = changed(|measurement| {
+        let outcome = outcome(measurement);
+        outcome.errors.timed_out = 7;
+        outcome.requests += 7;
+    });
+    assert_invalid(
+        &run,
+        "7 requests got no complete answer within 2 s, and the percentiles do not hold them: look for what stalls, or \
+         allow more time.",
+    );
+}
+
+#[test]
+fn connections_that_were_never_served_are_counted() {
+    let run = changed(|measurement| {
+        let mut shares = vec![0; 99];
+        shares.push(outcome(measurement).responses);
+        outcome(measurement).connections = Connections::new(u64::from(CONNECTIONS), 0, shares);
+    });
+    assert_invalid(
+        &run,
+        "99 of 100 connections were never served while others were: the server ties its workers to connections; give \
+         it as many workers as connections, or let it share them.",
+    );
+}
+
+#[test]
+fn a_server_that_closes_connections_for_the_sake_of_others_is_valid() {
+    let run = changed(|measurement| {
+        for round in &mut measurement.rounds {
+            let outcome = round.outcome.as_mut().unwrap();
+            outcome.connections.opened = outcome.responses / 2;
+            outcome.connections.closed_by_server = outcome.connections.opened;
+        }
+    });
+    assert_ranked(&run);
+    with_row(&run, |row| assert!((row.figures.requests_per_connection().unwrap() - 2.0).abs() < 0.01));
+}
+
+#[test]
+fn broken_answers_are_told_apart() {
+    let run = changed(|measurement| {
+        let outcome = outcome(measurement);
+        outcome.errors.truncated = 1;
+        outcome.errors.malformed = 2;
+        outcome.requests += 3;
+    });
+    assert_invalid(
+        &run,
+        "1 answer was cut off and 2 not HTTP as announced: the server breaks its answers under load; look at what it \
+         says on standard error.",
+    );
+}
+
+#[test]
+fn refused_and_reset_connections_count_where_they_are_material() {
+    let refused = |share: f64| {
+        changed(move |measurement| {
+            for round in &mut measurement.rounds {
+                let outcome = round.outcome.as_mut().unwrap();
+                outcome.errors.refused = (outcome.requests as f64 * share) as u64;
+                outcome.errors.reset = 1;
+                outcome.requests += 1;
+            }
+        })
+    };
+    assert_ranked(&refused(0.0005));
+    let [reason] = &reasons(&refused(0.02))[..] else { panic!("one reason") };
+    assert!(reason.starts_with("2.0 % of the attempts failed (connects refused: 4,"), "{reason}");
+    assert!(reason.contains("connections were reset before the answer: 2)"), "{reason}");
+}
+
+#[test]
+fn counts_that_do_not_add_up_are_not_believed() {
+    let run = changed(|measurement| outcome(measurement).requests += 5);
+    let [reason] = &reasons(&run)[..] else { panic!("one reason") };
+    assert!(reason.contains("its counts cannot be trusted"), "{reason}");
+}
+
+#[test]
+fn silence_is_a_reason() {
+    let run = changed(|measurement| {
+        measurement.rounds = vec![round(0, 0.0)];
+        measurement.rounds[0].outcome.as_mut().unwrap().connections.never_served = 100;
+    });
+    assert_invalid(&run, "Not one answer came: ask the server by hand, with curl, and look at what it does.");
+}
+
+#[test]
+fn latency_that_contradicts_the_throughput_is_not_believed() {
+    let slowed = |factor: f64| {
+        changed(move |measurement| {
+            for round in &mut measurement.rounds {
+                let outcome = round.outcome.as_mut().unwrap();
+                let former = outcome.latency.clone();
+                outcome.latency.clear();
+                for (nanoseconds, count) in former.buckets() {
+                    (0..count).for_each(|_| outcome.latency.record((nanoseconds as f64 * factor) as u64));
+                }
+            }
+        })
+    };
+    assert_ranked(&slowed(0.8));
+    assert_ranked(&slowed(1.2));
+    for (factor, under_way) in [(0.5, "50."), (2.0, "200")] {
+        let [reason] = &reasons(&slowed(factor))[..] else { panic!("one reason at {factor}") };
+        assert!(reason.starts_with(&format!("Throughput times mean latency makes {under_way}")), "{reason}");
+    }
+}
+
+#[test]
+fn littles_law_allows_for_the_time_to_connect() {
+    let run = changed(|measurement| {
+        for round in &mut measurement.rounds {
+            let outcome = round.outcome.as_mut().unwrap();
+            outcome.connections.opened = outcome.responses;
+            outcome.latency.clear();
+            (0..outcome.responses).for_each(|_| outcome.latency.record(400_000));
+        }
+    });
+    assert_ranked(&run);
+}
+
+#[test]
+fn a_busy_generator_makes_a_lower_bound_of_the_rate() {
+    let busy = |server_cpu: f64| {
+        changed(move |measurement| {
+            for round in &mut measurement.rounds {
+                let thread = &mut round.outcome.as_mut().unwrap().threads[0];
+                thread.cpu_ns = thread.wall_ns * 97 / 100;
+                let server = round.server.as_mut().unwrap();
+                (server.cpu_user_seconds, server.cpu_system_seconds) = (0.0, server_cpu);
+            }
+        })
+    };
+    let limited = busy(0.6);
+    assert_eq!(standing(&limited), Standing::AtLeast);
+    assert_eq!(
+        notes(&limited),
+        ["The load generator was the limit: it was busy 97 % of its time, the server 60 %. Requests per second are a \
+          lower bound; compare the server's CPU per request."]
+    );
+    with_row(&limited, |row| assert_eq!(row.rank, None));
+    // A server that is as busy is the limit itself.
+    assert_ranked(&busy(0.98));
+}
+
+#[test]
+fn a_worker_that_is_busy_is_the_limit_though_other_cpus_idle() {
+    let mut run = changed(|measurement| {
+        for round in &mut measurement.rounds {
+            let thread = &mut round.outcome.as_mut().unwrap().threads[0];
+            thread.cpu_ns = thread.wall_ns;
+        }
+    });
+    run.environment.server_cpus = vec![0, 2, 3, 4];
+    assert_ranked(&run);
+    run.measurements[0].configuration.workers = Some(4);
+    assert_eq!(standing(&run), Standing::AtLeast);
+}
+
+/// Lets so many of the five windows of each round lose this share of one CPU.
+fn steal(run: &mut Run, cpu: usize, windows: usize, share: f64) {
+    for round in &mut run.measurements[0].rounds {
+        for window in round.outcome.as_mut().unwrap().windows.iter_mut().take(windows) {
+            window.steal_ns = Some(BTreeMap::from([(cpu, (WINDOW_NS as f64 * share) as u64)]));
+            window.responses /= 2;
+        }
+    }
+}
+
+#[test]
+fn stolen_windows_are_set_aside_and_told() {
+    for cpu in [0, 1] {
+        let mut run = changed(|_| {});
+        let quiet = with_row(&run, |row| row.figures.capacity().unwrap());
+        steal(&mut run, cpu, 2, 0.5);
+        assert_ranked(&run);
+        assert_eq!(notes(&run), ["4 of 10 windows had more than 5.0 % steal and were set aside."]);
+        let found = with_row(&run, |row| row.figures.capacity().unwrap());
+        assert!((found / quiet - 1.0).abs() < 0.01, "{found} is not {quiet}");
+    }
+}
+
+#[test]
+fn a_little_steal_is_taken_off_the_available_time() {
+    let mut run = changed(|_| {});
+    let before = with_row(&run, |row| row.figures.quiet.available_cpu_seconds);
+    steal(&mut run, 0, 5, 0.05);
+    assert_eq!(notes(&run), [""; 0]);
+    let after = with_row(&run, |row| row.figures.quiet.available_cpu_seconds);
+    assert!((after / before - 0.95).abs() < 1e-9, "{after} of {before}");
+}
+
+#[test]
+fn steal_on_cpus_that_nobody_used_does_not_matter() {
+    let mut run = changed(|_| {});
+    steal(&mut run, 7, 5, 0.9);
+    assert_ranked(&run);
+    assert_eq!(notes(&run), [""; 0]);
+}
+
+#[test]
+fn too_few_quiet_windows_are_too_noisy_to_rank() {
+    let mut run = changed(|_| {});
+    steal(&mut run, 0, 4, 0.5);
+    assert_eq!(standing(&run), Standing::TooNoisy);
+    assert_eq!(
+        reasons(&run),
+        [
+            "Other guests of this machine took its CPUs: only 20 % of the measured time had at most 5.0 % steal, 25 % is \
+          needed; run it again in a quieter hour or on a machine of its own."
+        ]
+    );
+    with_row(&run, |row| assert_eq!(row.rank, None));
+}
+
+#[test]
+fn failures_of_the_process_are_told_with_their_last_words() {
+    let standard_error = "thread 'main' panicked\nindex out of bounds\n\n".to_owned();
+    let known = [
+        (
+            Failure::NotStarted { error: "no such file".to_owned() },
+            "The server could not be started (no such file): install or build it, and look at its command line.",
+        ),
+        (
+            Failure::NeverListened { waited_seconds: 5.0, standard_error: standard_error.clone() },
+            "The server accepted no connection within 5 s (its last words: index out of bounds): start it by hand with \
+             the command of this row.",
+        ),
+        (
+            Failure::Died { during: Phase::Measuring, status: None, signal: Some(11), standard_error },
+            "The server died by signal 11 while it was measured (its last words: index out of bounds): start it by \
+             hand with the command of this row.",
+        ),
+        (
+            Failure::Died { during: Phase::Start, status: Some(1), signal: None, standard_error: String::new() },
+            "The server died with exit status 1 before it accepted a connection: start it by hand with the command of \
+             this row.",
+        ),
+        (
+            Failure::Hung { during: Phase::Check, waited_seconds: 2.5 },
+            "The server stopped answering while its answers were checked, and 2.5 s did not help: start it by hand and \
+             see where it waits.",
+        ),
+        (
+            Failure::Generator { error: "no ports left".to_owned() },
+            "The load generator could not do its work (no ports left): nothing is known of the server.",
+        ),
+    ];
+    for (failure, sentence) in known {
+        let run = changed(|measurement| {
+            let last = measurement.rounds.last_mut().unwrap();
+            (last.outcome, last.server, last.check) = (None, None, None);
+            last.failure = Some(failure);
+        });
+        assert_invalid(&run, &format!("{sentence} This was so in 1 of 2 rounds."));
+    }
+}
+
+#[test]
+fn a_server_that_had_to_be_killed_afterwards_is_ranked_with_a_note() {
+    let run = changed(|measurement| {
+        measurement.rounds[0].failure = Some(Failure::NotStopped { waited_seconds: 10.0 });
+    });
+    assert_ranked(&run);
+    assert_eq!(
+        notes(&run),
+        ["The server did not end within 10 s of being told to, and was killed after the measuring."]
+    );
+}
+
+#[test]
+fn a_round_that_was_stopped_early_is_noted() {
+    let run = changed(|measurement| outcome(measurement).stopped_early = true);
+    assert_ranked(&run);
+    assert_eq!(notes(&run), ["A round was stopped before its time; 2 s were measured in all."]);
+}
