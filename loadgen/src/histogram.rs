@@ -33,19 +33,11 @@ impl Default for Histogram {
 impl Histogram {
     /// An empty histogram.
     #[must_use]
-    #[expect(
-        clippy::missing_panics_doc,
-        reason = "the bounds are constants that the constructor accepts"
-    )]
+    #[expect(clippy::missing_panics_doc, reason = "the bounds are constants that the constructor accepts")]
     pub fn new() -> Self {
         let buckets = hdrhistogram::Histogram::new_with_bounds(1, HIGHEST, SIGNIFICANT_DIGITS)
             .expect("constant bounds that the constructor accepts");
-        Self {
-            buckets,
-            sum: 0,
-            minimum: u64::MAX,
-            maximum: 0,
-        }
+        Self { buckets, sum: 0, minimum: u64::MAX, maximum: 0 }
     }
 
     /// Adds one duration of `nanoseconds`.
@@ -58,14 +50,9 @@ impl Histogram {
     }
 
     /// Adds everything that `other` holds.
-    #[expect(
-        clippy::missing_panics_doc,
-        reason = "all histograms have the same bounds"
-    )]
+    #[expect(clippy::missing_panics_doc, reason = "all histograms have the same bounds")]
     pub fn add(&mut self, other: &Self) {
-        self.buckets
-            .add(&other.buckets)
-            .expect("all histograms have the same bounds");
+        self.buckets.add(&other.buckets).expect("all histograms have the same bounds");
         self.sum = self.sum.saturating_add(other.sum);
         self.minimum = self.minimum.min(other.minimum);
         self.maximum = self.maximum.max(other.maximum);
@@ -122,9 +109,7 @@ impl Histogram {
         if self.is_empty() {
             return None;
         }
-        let value = self
-            .buckets
-            .value_at_quantile((percent / 100.0).clamp(0.0, 1.0));
+        let value = self.buckets.value_at_quantile((percent / 100.0).clamp(0.0, 1.0));
         Some(value.clamp(self.minimum, self.maximum))
     }
 
@@ -133,10 +118,7 @@ impl Histogram {
     pub fn buckets(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
         self.buckets.iter_recorded().map(|bucket| {
             let middle = self.buckets.median_equivalent(bucket.value_iterated_to());
-            (
-                middle.clamp(self.minimum, self.maximum),
-                bucket.count_at_value(),
-            )
+            (middle.clamp(self.minimum, self.maximum), bucket.count_at_value())
         })
     }
 }
@@ -195,22 +177,16 @@ impl TryFrom<Stored> for Histogram {
 
     fn try_from(stored: Stored) -> Result<Self, StoredError> {
         let bytes = STANDARD.decode(stored.hdr_v2_base64)?;
-        let decoded: hdrhistogram::Histogram<u64> =
-            HdrDeserializer::new().deserialize(&mut bytes.as_slice())?;
+        let decoded: hdrhistogram::Histogram<u64> = HdrDeserializer::new().deserialize(&mut bytes.as_slice())?;
         // Adding to one of ours, instead of keeping what came, makes sure of our bounds.
         let mut histogram = Self::new();
         histogram.buckets.add(&decoded)?;
         if histogram.count() != stored.count {
-            return Err(StoredError::Count {
-                said: stored.count,
-                held: histogram.count(),
-            });
+            return Err(StoredError::Count { said: stored.count, held: histogram.count() });
         }
         match (stored.minimum, stored.maximum) {
             (None, None) if histogram.is_empty() && stored.sum == 0 => {}
-            (Some(minimum), Some(maximum))
-                if !histogram.is_empty() && minimum <= maximum && stored.sum >= maximum =>
-            {
+            (Some(minimum), Some(maximum)) if !histogram.is_empty() && minimum <= maximum && stored.sum >= maximum => {
                 (histogram.minimum, histogram.maximum) = (minimum, maximum);
             }
             _ => return Err(StoredError::Figures),
@@ -233,15 +209,7 @@ mod tests {
     #[test]
     fn an_empty_one_has_no_figures() {
         let empty = Histogram::new();
-        assert_eq!(
-            (
-                empty.count(),
-                empty.mean(),
-                empty.minimum(),
-                empty.maximum()
-            ),
-            (0, None, None, None)
-        );
+        assert_eq!((empty.count(), empty.mean(), empty.minimum(), empty.maximum()), (0, None, None, None));
         assert_eq!(empty.percentile(50.0), None);
     }
 
@@ -260,11 +228,7 @@ mod tests {
     fn what_is_stored_comes_back_the_same() {
         for histogram in [of(&[]), of(&[1]), of(&[17, 4_711, 9_999_999, HIGHEST])] {
             let text = serde_json::to_string(&histogram).unwrap();
-            assert_eq!(
-                serde_json::from_str::<Histogram>(&text).unwrap(),
-                histogram,
-                "{text}"
-            );
+            assert_eq!(serde_json::from_str::<Histogram>(&text).unwrap(), histogram, "{text}");
         }
     }
 
@@ -278,10 +242,7 @@ mod tests {
     #[test]
     fn a_duration_beyond_an_hour_is_counted() {
         let histogram = of(&[2 * HIGHEST]);
-        assert_eq!(
-            (histogram.count(), histogram.maximum()),
-            (1, Some(2 * HIGHEST))
-        );
+        assert_eq!((histogram.count(), histogram.maximum()), (1, Some(2 * HIGHEST)));
     }
 
     #[test]
@@ -289,11 +250,6 @@ mod tests {
         let mut value = serde_json::to_value(of(&[10, 20])).unwrap();
         value["count"] = 3.into();
         let error = serde_json::from_value::<Histogram>(value).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .contains("says that it holds 3 values and holds 2"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("says that it holds 3 values and holds 2"), "{error}");
     }
 }

@@ -1,11 +1,17 @@
 //! A load generator for HTTP/1.1 that says when not to believe it.
 #![forbid(unsafe_code)]
 
+mod client;
 mod error;
 mod histogram;
+mod machine;
 mod outcome;
 mod plan;
+mod request;
+pub mod response;
 mod run;
+pub mod text;
+mod url;
 
 pub use error::Error;
 pub use histogram::Histogram;

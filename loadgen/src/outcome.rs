@@ -9,6 +9,9 @@ use crate::{Histogram, Plan};
 /// The version of the stored form of [`Outcome`]. It is raised when a reader of an older version would misread it.
 pub const FORMAT: u32 = 1;
 
+/// A client thread that uses this share of the CPU time it could have is taken to be at its limit.
+const GENERATOR_CEILING: f64 = 0.95;
+
 /// Everything that was counted between the end of the warm-up and the end of the run.
 ///
 /// No request is lost sight of: `requests` is the sum of `responses`, [`Errors::of_requests`] and the count of
@@ -83,10 +86,24 @@ impl Outcome {
     /// not the server may have been what limited the rate.
     #[must_use]
     pub fn busiest_thread(&self) -> f64 {
-        self.threads
-            .iter()
-            .map(ThreadRecord::utilisation)
-            .fold(0.0, f64::max)
+        self.threads.iter().map(ThreadRecord::utilisation).fold(0.0, f64::max)
+    }
+
+    /// Whether the client and not the server probably limited the rate: one of its threads spent nearly all of the
+    /// time that it could have had on a CPU. Steal is taken into account where threads are pinned.
+    #[must_use]
+    pub fn generator_was_the_limit(&self) -> bool {
+        self.threads.iter().any(|thread| {
+            let stolen = thread.cpu.map_or(0, |cpu| self.stolen_ns(cpu));
+            let available = thread.wall_ns.saturating_sub(stolen);
+            thread.cpu_ns > 0 && thread.cpu_ns as f64 >= GENERATOR_CEILING * available as f64
+        })
+    }
+
+    /// The time that was stolen from a CPU during the run, as far as it was measured, in nanoseconds.
+    #[must_use]
+    pub fn stolen_ns(&self, cpu: usize) -> u64 {
+        self.windows.iter().filter_map(|window| window.steal_ns.as_ref()?.get(&cpu)).sum()
     }
 
     /// Whether every request is accounted for: answered, failed, given up or unanswered at the end.
@@ -97,11 +114,7 @@ impl Outcome {
 }
 
 fn per_second(count: u64, nanoseconds: u64) -> f64 {
-    if nanoseconds == 0 {
-        0.0
-    } else {
-        count as f64 * 1e9 / nanoseconds as f64
-    }
+    if nanoseconds == 0 { 0.0 } else { count as f64 * 1e9 / nanoseconds as f64 }
 }
 
 /// Complete responses that were not what the plan expects.
@@ -223,11 +236,7 @@ impl Connections {
             minimum: responses.first().copied().unwrap_or(0),
             median,
             maximum: responses.last().copied().unwrap_or(0),
-            jain: if sum > 0.0 {
-                sum * sum / (count as f64 * squares)
-            } else {
-                1.0
-            },
+            jain: if sum > 0.0 { sum * sum / (count as f64 * squares) } else { 1.0 },
             responses,
         }
     }
@@ -265,11 +274,7 @@ impl ThreadRecord {
     /// The share of its wall time that it spent on a CPU, from 0 to 1.
     #[must_use]
     pub fn utilisation(&self) -> f64 {
-        if self.wall_ns == 0 {
-            0.0
-        } else {
-            self.cpu_ns as f64 / self.wall_ns as f64
-        }
+        if self.wall_ns == 0 { 0.0 } else { self.cpu_ns as f64 / self.wall_ns as f64 }
     }
 }
 
@@ -309,10 +314,7 @@ mod tests {
     #[test]
     fn fairness_of_equal_shares_is_one() {
         let connections = Connections::new(4, 0, vec![5, 5, 5, 5]);
-        assert_eq!(
-            (connections.minimum, connections.median, connections.maximum),
-            (5, 5.0, 5)
-        );
+        assert_eq!((connections.minimum, connections.median, connections.maximum), (5, 5.0, 5));
         assert_eq!((connections.jain, connections.never_served), (1.0, 0));
         assert_eq!(connections.responses_per_connection(), Some(5.0));
     }
@@ -320,14 +322,7 @@ mod tests {
     #[test]
     fn a_connection_that_takes_all_leaves_the_others_unserved() {
         let connections = Connections::new(4, 0, vec![0, 12, 0, 0]);
-        assert_eq!(
-            (
-                connections.never_served,
-                connections.median,
-                connections.maximum
-            ),
-            (3, 0.0, 12)
-        );
+        assert_eq!((connections.never_served, connections.median, connections.maximum), (3, 0.0, 12));
         assert_eq!(connections.jain, 0.25);
         assert_eq!(connections.responses, [0, 0, 0, 12]);
     }
@@ -335,10 +330,7 @@ mod tests {
     #[test]
     fn no_connection_and_no_response_have_figures_too() {
         let none = Connections::new(0, 0, vec![]);
-        assert_eq!(
-            (none.jain, none.median, none.responses_per_connection()),
-            (1.0, 0.0, None)
-        );
+        assert_eq!((none.jain, none.median, none.responses_per_connection()), (1.0, 0.0, None));
         let unserved = Connections::new(2, 0, vec![0, 0]);
         assert_eq!((unserved.jain, unserved.never_served), (1.0, 2));
     }

@@ -1,0 +1,113 @@
+//! What the machine tells about CPU time.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// The CPU time of the calling thread since it began.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ThreadCpu {
+    /// All of it, in nanoseconds, from the thread's own clock.
+    total_ns: u64,
+    /// Ticks that found the thread in the program and in the kernel.
+    user_ticks: u64,
+    system_ticks: u64,
+}
+
+impl ThreadCpu {
+    /// Reads both the clock and the ticks.
+    pub(crate) fn now() -> Self {
+        let stat = fs::read_to_string("/proc/thread-self/stat").unwrap_or_default();
+        let (user_ticks, system_ticks) = parse_thread_stat(&stat).unwrap_or_default();
+        Self { total_ns: thread_cpu_ns(), user_ticks, system_ticks }
+    }
+
+    /// What passed since `earlier`, in nanoseconds: all, in the program, in the kernel. The ticks, which are coarse,
+    /// decide how the exact sum is divided.
+    pub(crate) fn since(&self, earlier: &Self) -> (u64, u64, u64) {
+        let total = self.total_ns.saturating_sub(earlier.total_ns);
+        let user = self.user_ticks.saturating_sub(earlier.user_ticks);
+        let system = self.system_ticks.saturating_sub(earlier.system_ticks);
+        let user_ns = match user + system {
+            0 => 0,
+            ticks => (u128::from(total) * u128::from(user) / u128::from(ticks)) as u64,
+        };
+        (total, user_ns, total - user_ns)
+    }
+}
+
+/// The CPU time of the calling thread in nanoseconds.
+pub(crate) fn thread_cpu_ns() -> u64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+/// Fields 14 and 15 of the thread's line. Its name, in parentheses, may hold spaces and parentheses.
+fn parse_thread_stat(stat: &str) -> Option<(u64, u64)> {
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+    let user = fields.nth(11)?.parse().ok()?;
+    let system = fields.next()?.parse().ok()?;
+    Some((user, system))
+}
+
+/// The time stolen from each CPU since the machine started, in nanoseconds; `None` where the kernel does not tell.
+pub(crate) fn steal_ns() -> Option<BTreeMap<usize, u64>> {
+    let tick_ns = 1_000_000_000 / rustix::param::clock_ticks_per_second().max(1);
+    let stat = fs::read_to_string("/proc/stat").ok()?;
+    let steal = parse_steal(&stat)?;
+    Some(steal.into_iter().map(|(cpu, ticks)| (cpu, ticks * tick_ns)).collect())
+}
+
+/// The eighth figure of each CPU's line, in ticks.
+fn parse_steal(stat: &str) -> Option<BTreeMap<usize, u64>> {
+    let mut steal = BTreeMap::new();
+    for line in stat.lines() {
+        let mut fields = line.split_ascii_whitespace();
+        let Some(cpu) = fields.next().and_then(|name| name.strip_prefix("cpu")) else {
+            break;
+        };
+        // The first line is the sum of all.
+        if !cpu.is_empty() {
+            steal.insert(cpu.parse().ok()?, fields.nth(7)?.parse().ok()?);
+        }
+    }
+    (!steal.is_empty()).then_some(steal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_parentheses_does_not_shift_the_fields() {
+        let stat = "7 (a b) c) R 1 2 3 4 5 6 7 8 9 10 1414 1515 16 17";
+        assert_eq!(parse_thread_stat(stat), Some((1414, 1515)));
+        assert_eq!(parse_thread_stat("7 (a"), None);
+    }
+
+    #[test]
+    fn steal_is_the_eighth_figure_of_each_cpu() {
+        let stat = "cpu  1 1 1 1 1 1 1 9 0 0\ncpu0 1 2 3 4 5 6 7 8 9 10\ncpu3 1 2 3 4 5 6 7 80 9 10\nintr 1 2\ncpu9 0";
+        assert_eq!(parse_steal(stat), Some(BTreeMap::from([(0, 8), (3, 80)])));
+        assert_eq!(parse_steal("intr 1"), None);
+        assert_eq!(parse_steal("cpu0 1 2 3"), None);
+    }
+
+    #[test]
+    fn work_is_seen_in_the_threads_own_time() {
+        let before = ThreadCpu::now();
+        let started = std::time::Instant::now();
+        while started.elapsed().as_millis() < 30 {
+            std::hint::black_box(started.elapsed());
+        }
+        let (total, user, system) = ThreadCpu::now().since(&before);
+        assert!(total > 1_000_000, "{total}");
+        assert_eq!(user + system, total);
+    }
+
+    #[test]
+    fn this_machine_tells_of_its_cpus() {
+        assert!(steal_ns().is_some_and(|steal| !steal.is_empty()));
+    }
+}
