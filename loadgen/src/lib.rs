@@ -2,9 +2,11 @@
 #![forbid(unsafe_code)]
 
 mod client;
+mod descriptors;
 mod error;
 mod histogram;
 mod machine;
+pub mod null_server;
 mod outcome;
 mod plan;
 mod request;
@@ -13,6 +15,7 @@ mod run;
 pub mod text;
 mod url;
 
+pub use descriptors::raise_descriptor_limit;
 pub use error::Error;
 pub use histogram::Histogram;
 pub use outcome::{Connections, Errors, FORMAT, Outcome, ThreadRecord, Unexpected, Window};
