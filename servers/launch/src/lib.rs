@@ -1,1 +1,40 @@
-//! To be written.
+//! What surrounds a concurrency model: flags, listeners, signals, the access log, the ready line, the exit code; and
+//! the few tools that any model needs to move bytes between a socket and a [`protocol::Connection`].
+//!
+//! What is *not* in here is the model's own: who accepts, who waits for what, who runs the work. A model's `main`
+//! hands a function to [`main`]; that function gets a [`Server`], binds its listener or listeners, says that it is
+//! [ready](Server::ready), and serves until [`Stop`] says otherwise.
+//!
+//! - [`Inbox`] and [`send`] are the two directions of a socket, one system call each.
+//! - [`Documents`] ties the document root to the protocol; [`answer`] hands over what was found.
+//! - [`Connections`] counts, bounds and watches the open connections.
+//! - [`BlockingSocket`] keeps deadlines for models whose threads wait in the system call itself.
+#![forbid(unsafe_code)]
+
+mod access_log;
+mod blocking_socket;
+mod clock;
+mod connections;
+mod documents;
+mod error;
+mod inbox;
+mod listener;
+mod open_files;
+mod options;
+mod sending;
+mod server;
+mod stop;
+mod units;
+
+pub use access_log::AccessLog;
+pub use blocking_socket::{BlockingSocket, Received};
+pub use clock::Clock;
+pub use connections::{Connections, Presence};
+pub use documents::{Documents, Found, answer};
+pub use error::Error;
+pub use inbox::Inbox;
+pub use listener::{accept, is_out_of_resources};
+pub use options::{KeepAlive, Options};
+pub use sending::{Sent, send};
+pub use server::{Model, Server, main};
+pub use stop::Stop;

@@ -20,7 +20,14 @@ const BROWSER: &[u8] = b"GET /images/with%20space.png?v=3 HTTP/1.1\r\nHost: 127.
     Sec-Fetch-Site: same-origin\r\nPriority: u=5, i\r\nPragma: no-cache\r\nCache-Control: no-cache\r\n\r\n";
 
 /// Answers everything in `input`; returns how many bytes that came to.
-fn turn(connection: &mut Connection, input: &[u8], outbox: &mut Outbox<()>, fields: &Fields, body: &Arc<[u8]>, at: &Moment) -> usize {
+fn turn(
+    connection: &mut Connection,
+    input: &[u8],
+    outbox: &mut Outbox<()>,
+    fields: &Fields,
+    body: &Arc<[u8]>,
+    at: &Moment,
+) -> usize {
     let (mut unread, mut sent) = (input, 0);
     loop {
         match connection.advance(&mut unread, outbox, at) {

@@ -367,7 +367,7 @@ impl Connection {
         let body_start = self.queued + head;
         self.queued = body_start + body;
         if self.settings.log {
-            let exchange = Exchange { at: at.wall(), request_line: line, status: status.code(), body_bytes: body };
+            let exchange = Exchange { date: *at.date(), request_line: line, status: status.code(), body_bytes: body };
             self.sending.push_back(Sending { exchange, body_start, end: self.queued });
         }
         self.state = if keep_alive { State::Head } else { State::Last { linger: self.body_left > 0 } };
@@ -409,10 +409,16 @@ impl Connection {
         self.last_response = true;
     }
 
-    /// Whether the connection idles: it has answered all that it was asked and no part of a next request has come.
+    /// Whether the connection idles after a response: no part of a next request has come.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         matches!(self.state, State::Head) && self.clock.phase == Phase::Idle
+    }
+
+    /// Whether nothing is in flight: the connection [idles](Self::is_idle), or no part of a first request has come.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        matches!(self.state, State::Head) && self.queued == self.sent && self.scanned == 0 && self.body_left == 0
     }
 
     /// When [`advance`](Self::advance) is to be called again even if nothing happens. A driver may be late by the

@@ -1,10 +1,8 @@
-use std::time::SystemTime;
-
 /// One request and its response, as an access log tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exchange {
-    /// When the request was read.
-    pub at: SystemTime,
+    /// When it was answered, as an IMF-fixdate.
+    pub date: [u8; 29],
     /// The request line as it came, without its line end; empty if none came. Any bytes may be in it.
     pub request_line: Box<[u8]>,
     /// The three digits of the response.

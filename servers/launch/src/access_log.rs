@@ -1,0 +1,239 @@
+use protocol::Exchange;
+use std::{
+    cell::RefCell,
+    io::{self, Write},
+    net::IpAddr,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// The access log: one line a response in the Common Log Format.
+///
+/// Workers append whole lines to a buffer in memory; one thread writes the buffer out. So lines never interleave, and
+/// a reader that is slow, stuck or gone costs lines, never requests: what does not fit into the buffer is dropped and
+/// counted, and the number is told on standard error.
+#[derive(Clone, Debug, Default)]
+pub struct AccessLog {
+    shared: Option<Arc<Shared>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    pending: Mutex<Pending>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Pending {
+    lines: Vec<u8>,
+    dropped: u64,
+    ending: bool,
+    ended: bool,
+}
+
+/// What may wait to be written.
+const MOST_PENDING: usize = 8 * 1024 * 1024;
+/// How long lines gather before they are written: a wake-up and a call for many of them.
+const GATHER: Duration = Duration::from_millis(5);
+
+impl Shared {
+    fn pending(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl AccessLog {
+    /// A log that keeps nothing.
+    #[must_use]
+    pub fn quiet() -> Self {
+        Self::default()
+    }
+
+    /// A log that is written to `sink` by a thread of its own.
+    ///
+    /// # Errors
+    /// If that thread cannot be started.
+    pub fn new(sink: impl Write + Send + 'static) -> io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let writer = Arc::clone(&shared);
+        std::thread::Builder::new().name("access-log".to_owned()).spawn(move || write_out(&writer, sink))?;
+        Ok(Self { shared: Some(shared) })
+    }
+
+    /// Logs exchanges with a client. The iterator is not touched by a quiet log.
+    pub fn record(&self, client: IpAddr, exchanges: impl IntoIterator<Item = Exchange>) {
+        thread_local!(static LINES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) });
+        let Some(shared) = &self.shared else { return };
+        LINES.with_borrow_mut(|lines| {
+            lines.clear();
+            let mut count = 0;
+            for exchange in exchanges {
+                format(client, &exchange, lines);
+                count += 1;
+            }
+            if count == 0 {
+                return;
+            }
+            let mut pending = shared.pending();
+            if pending.lines.len() + lines.len() > MOST_PENDING {
+                pending.dropped += count;
+                return;
+            }
+            let was_empty = pending.lines.is_empty();
+            pending.lines.extend_from_slice(lines);
+            drop(pending);
+            if was_empty {
+                shared.changed.notify_all();
+            }
+        });
+    }
+
+    /// Writes out what is pending, unless its reader takes longer than a second.
+    pub(crate) fn finish(&self) {
+        const LONGEST: Duration = Duration::from_secs(1);
+        let Some(shared) = &self.shared else { return };
+        let deadline = Instant::now() + LONGEST;
+        let mut pending = shared.pending();
+        pending.ending = true;
+        shared.changed.notify_all();
+        while !pending.ended {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            pending = shared.changed.wait_timeout(pending, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+/// The writer's thread.
+fn write_out(shared: &Shared, mut sink: impl Write) {
+    let mut lines = Vec::new();
+    let mut broken = false;
+    loop {
+        let mut pending = shared.pending();
+        while pending.lines.is_empty() && !pending.ending {
+            pending = shared.changed.wait(pending).unwrap_or_else(PoisonError::into_inner);
+        }
+        if !pending.ending {
+            drop(pending);
+            std::thread::sleep(GATHER);
+            pending = shared.pending();
+        }
+        std::mem::swap(&mut lines, &mut pending.lines);
+        let dropped = std::mem::take(&mut pending.dropped);
+        let ending = pending.ending && lines.is_empty();
+        if ending {
+            pending.ended = true;
+            shared.changed.notify_all();
+            return;
+        }
+        drop(pending);
+        if !broken && let Err(error) = sink.write_all(&lines).and_then(|()| sink.flush()) {
+            eprintln!("the access log ends here: cannot write to standard output: {error}");
+            broken = true;
+        }
+        if dropped > 0 && !broken {
+            eprintln!("{dropped} lines of the access log were dropped: standard output is too slow");
+        }
+        lines.clear();
+    }
+}
+
+/// `host - - [date] "request line" status bytes`, as the first web server wrote it.
+fn format(client: IpAddr, exchange: &Exchange, into: &mut Vec<u8>) {
+    // `Sun, 06 Nov 1994 08:49:37 GMT` becomes `06/Nov/1994:08:49:37 +0000`.
+    let date = &exchange.date;
+    // Writing to a vector does not fail.
+    let _ = write!(into, "{client} - - [");
+    for (part, behind) in [(&date[5..7], b'/'), (&date[8..11], b'/'), (&date[12..16], b':'), (&date[17..25], b' ')] {
+        into.extend_from_slice(part);
+        into.push(behind);
+    }
+    into.extend_from_slice(b"+0000] \"");
+    if exchange.request_line.is_empty() {
+        into.push(b'-');
+    }
+    for &byte in &*exchange.request_line {
+        match byte {
+            b'"' | b'\\' => into.extend_from_slice(&[b'\\', byte]),
+            b' '..=b'~' => into.push(byte),
+            other => {
+                let _ = write!(into, "\\x{other:02x}");
+            }
+        }
+    }
+    let _ = writeln!(into, "\" {} {}", exchange.status, exchange.body_bytes);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    fn exchange(line: &[u8]) -> Exchange {
+        Exchange { date: *b"Sun, 06 Nov 1994 08:49:37 GMT", request_line: line.into(), status: 200, body_bytes: 612 }
+    }
+
+    #[derive(Clone, Default)]
+    struct Sink {
+        written: Arc<Mutex<Vec<u8>>>,
+        stuck: bool,
+    }
+
+    impl Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            while self.stuck {
+                std::thread::park();
+            }
+            self.written.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn lines_are_in_the_common_log_format() {
+        let mut lines = Vec::new();
+        format(CLIENT, &exchange(b"GET /a\"b\\c HTTP/1.1"), &mut lines);
+        format(CLIENT, &exchange(b"\x16\x03\x01\nX\xff"), &mut lines);
+        format(CLIENT, &exchange(b""), &mut lines);
+        let expected = "127.0.0.1 - - [06/Nov/1994:08:49:37 +0000] \"GET /a\\\"b\\\\c HTTP/1.1\" 200 612\n\
+                        127.0.0.1 - - [06/Nov/1994:08:49:37 +0000] \"\\x16\\x03\\x01\\x0aX\\xff\" 200 612\n\
+                        127.0.0.1 - - [06/Nov/1994:08:49:37 +0000] \"-\" 200 612\n";
+        assert_eq!(String::from_utf8(lines).unwrap(), expected);
+    }
+
+    #[test]
+    fn lines_of_many_threads_arrive_whole() {
+        let sink = Sink::default();
+        let log = AccessLog::new(sink.clone()).unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..1000).for_each(|_| log.record(CLIENT, [exchange(b"GET / HTTP/1.1")])));
+            }
+        });
+        log.finish();
+        let written = String::from_utf8(sink.written.lock().unwrap().clone()).unwrap();
+        assert_eq!(written.lines().count(), 4000);
+        assert!(written.lines().all(|line| line.starts_with("127.0.0.1 - - [") && line.ends_with("\" 200 612")));
+    }
+
+    #[test]
+    fn a_reader_that_is_stuck_stops_nobody() {
+        let log = AccessLog::new(Sink { stuck: true, ..Sink::default() }).unwrap();
+        let start = Instant::now();
+        for _ in 0..200_000 {
+            log.record(CLIENT, [exchange(b"GET / HTTP/1.1")]);
+        }
+        let shared = log.shared.as_ref().unwrap();
+        assert!(shared.pending().dropped > 0 && shared.pending().lines.len() <= MOST_PENDING);
+        log.finish();
+        assert!(start.elapsed() < Duration::from_secs(30));
+    }
+}

@@ -1,0 +1,47 @@
+use protocol::Outbox;
+use rustix::{
+    fs::sendfile,
+    net::{SendAncillaryBuffer, SendFlags, send as send_bytes, sendmsg},
+};
+use std::{fs::File, io, os::fd::AsFd};
+
+/// What came of sending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// So many bytes are on their way and have left the outbox.
+    Bytes(u64),
+    /// The file at the front ended before its time.
+    FileEnded,
+}
+
+/// How much of a file is sent in one call, so that a worker with other clients gets back to them.
+const FILE_PART: u64 = 1024 * 1024;
+
+/// Sends from the front of the outbox with one system call: all bytes up to a file, or a part of that file.
+///
+/// # Errors
+/// Those of send(2) and sendfile(2), `WouldBlock` among them.
+pub fn send(socket: impl AsFd, outbox: &mut Outbox<File>) -> io::Result<Sent> {
+    let sent = if let Some((file, range)) = outbox.front_file() {
+        let mut offset = range.start;
+        let count = (range.end - range.start).min(FILE_PART);
+        let sent = sendfile(socket, file, Some(&mut offset), usize::try_from(count).unwrap_or(usize::MAX))?;
+        if sent == 0 {
+            return Ok(Sent::FileEnded);
+        }
+        sent
+    } else {
+        let mut flags = SendFlags::NOSIGNAL;
+        if outbox.has_file() {
+            // A head that leaves alone meets Nagle's algorithm at the other end; it waits for the file behind it.
+            flags |= SendFlags::MORE;
+        }
+        let slices = outbox.slices();
+        match &*slices {
+            [one] => send_bytes(socket, one, flags)?,
+            many => sendmsg(socket, many, &mut SendAncillaryBuffer::default(), flags)?,
+        }
+    };
+    outbox.written(sent);
+    Ok(Sent::Bytes(sent as u64))
+}

@@ -1,0 +1,113 @@
+use crate::{AccessLog, Connections, Documents, Error, Options, Stop, listener, open_files};
+use clap::{CommandFactory as _, FromArgMatches as _};
+use protocol::Settings;
+use site::Site;
+use std::{
+    io::Write as _,
+    net::{SocketAddr, TcpListener},
+    process::ExitCode,
+    sync::Arc,
+};
+
+/// What a concurrency model says of itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Model {
+    /// Its name, which is also its program's.
+    pub name: &'static str,
+    /// One line about it for `--help`.
+    pub about: &'static str,
+    /// Whether it has a number of workers at all.
+    pub has_workers: bool,
+}
+
+/// All that a model needs to serve.
+#[derive(Debug)]
+pub struct Server {
+    model: Model,
+    /// The command line.
+    pub options: Options,
+    /// What the protocol grants to clients.
+    pub settings: Arc<Settings>,
+    /// The document root.
+    pub documents: Documents,
+    /// Where responses are logged.
+    pub log: AccessLog,
+    /// The open connections.
+    pub connections: Connections,
+    /// Whether to end.
+    pub stop: Stop,
+}
+
+/// The whole program of a model: reads the command line, prepares a [`Server`], lets the model run it, and ends with
+/// a fitting exit code: 0 if all went well, 1 if something was refused, 2 if the command line was wrong.
+#[must_use]
+pub fn main(model: Model, run: impl FnOnce(Arc<Server>) -> Result<(), Error>) -> ExitCode {
+    let command = Options::command().name(model.name).about(model.about);
+    let options = match command.try_get_matches().and_then(|matches| Options::from_arg_matches(&matches)) {
+        Ok(options) => options,
+        Err(error) => error.exit(),
+    };
+    match Server::new(model, options).and_then(|server| {
+        let log = server.log.clone();
+        run(Arc::new(server))?;
+        log.finish();
+        Ok(())
+    }) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{}: {error}", model.name);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+impl Server {
+    fn new(model: Model, options: Options) -> Result<Self, Error> {
+        options.check(&model)?;
+        open_files::raise_limit();
+        let documents = Documents::new(Site::new(&options.root, options.site())?);
+        let connections = Connections::new(options.most_connections());
+        let log = if options.quiet {
+            AccessLog::quiet()
+        } else {
+            AccessLog::new(std::io::stdout()).map_err(Error::system("start a thread"))?
+        };
+        let stop = Stop::default();
+        let unfinished = log.clone();
+        stop.watch_signals(options.grace, move || {
+            unfinished.finish();
+            std::process::exit(0);
+        })?;
+        let settings = Arc::new(options.settings());
+        Ok(Self { model, options, settings, documents, log, connections, stop })
+    }
+
+    /// The one listener of a model in which one thread accepts.
+    ///
+    /// # Errors
+    /// If the address cannot be had.
+    pub fn listen(&self) -> Result<TcpListener, Error> {
+        listener::bind(self.options.socket_address())
+    }
+
+    /// A listener for each worker, among which the system spreads the connections.
+    ///
+    /// # Errors
+    /// If the address cannot be had.
+    pub fn listen_shared(&self, count: usize) -> Result<Vec<TcpListener>, Error> {
+        listener::bind_shared(self.options.socket_address(), count)
+    }
+
+    /// Tells on standard output that connections are accepted now. It is the first line there.
+    pub fn ready(&self, address: SocketAddr) {
+        let name = self.model.name;
+        let line = match (self.model.has_workers, self.options.worker_count()) {
+            (false, _) => format!("listening on http://{address} ({name})\n"),
+            (true, 1) => format!("listening on http://{address} ({name}, 1 worker)\n"),
+            (true, workers) => format!("listening on http://{address} ({name}, {workers} workers)\n"),
+        };
+        let mut stdout = std::io::stdout().lock();
+        // Nobody may be reading, which is no reason not to serve.
+        let _ = stdout.write_all(line.as_bytes()).and_then(|()| stdout.flush());
+    }
+}

@@ -1,0 +1,180 @@
+//! Opening a name beneath a directory, never outside of it.
+
+use rustix::{
+    fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, open, openat, openat2, readlinkat},
+    io::Errno,
+};
+use std::{
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+/// A directory that names are opened beneath.
+#[derive(Debug)]
+pub(crate) struct Beneath {
+    root: OwnedFd,
+    /// Set once the kernel has refused `openat2`: old ones do not know it, some sandboxes forbid it.
+    walks: AtomicBool,
+}
+
+/// How often a resolution is begun anew because the tree was being renamed meanwhile (`EAGAIN`, see openat2(2)).
+const ATTEMPTS: usize = 64;
+/// As many symbolic links as the kernel follows in one name (path_resolution(7)).
+const LINKS: usize = 40;
+
+impl Beneath {
+    pub(crate) fn new(root: &Path) -> rustix::io::Result<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(Self { root: open(root, flags, Mode::empty())?, walks: AtomicBool::new(false) })
+    }
+
+    /// Opens `name`, which is relative; empty for the root itself.
+    pub(crate) fn open(&self, name: &[u8], flags: OFlags) -> rustix::io::Result<OwnedFd> {
+        let name = if name.is_empty() { b"." } else { name };
+        let flags = flags | OFlags::CLOEXEC;
+        if !self.walks.load(Ordering::Relaxed) {
+            match self.resolve(name, flags) {
+                // PERM has two meanings; if this is the other one, the walk meets it too.
+                Err(Errno::NOSYS | Errno::PERM) => self.walks.store(true, Ordering::Relaxed),
+                other => return other,
+            }
+        }
+        walk(self.root.as_fd(), name, flags)
+    }
+
+    fn resolve(&self, name: &[u8], flags: OFlags) -> rustix::io::Result<OwnedFd> {
+        let mut last = Errno::AGAIN;
+        for _ in 0..ATTEMPTS {
+            let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+            match openat2(&self.root, name, flags, Mode::empty(), resolve) {
+                Err(again @ (Errno::AGAIN | Errno::INTR)) => last = again,
+                other => return other,
+            }
+        }
+        Err(last)
+    }
+}
+
+/// The same without `openat2`: from descriptor to descriptor, reading each symbolic link itself.
+fn walk(root: BorrowedFd, name: &[u8], flags: OFlags) -> rustix::io::Result<OwnedFd> {
+    let mut todo: Vec<Vec<u8>> = segments(name);
+    let mut directories: Vec<OwnedFd> = Vec::new();
+    let mut links = 0;
+    let place = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    while let Some(segment) = todo.pop() {
+        if segment == b".." {
+            // One step up from the root is a step outside.
+            directories.pop().ok_or(Errno::XDEV)?;
+            continue;
+        }
+        let here = directories.last().map_or(root, AsFd::as_fd);
+        let there = openat(here, segment.as_slice(), place, Mode::empty())?;
+        if FileType::from_raw_mode(fstat(&there)?.st_mode) == FileType::Symlink {
+            links += 1;
+            let link = readlinkat(here, segment.as_slice(), Vec::new())?.into_bytes();
+            if links > LINKS {
+                return Err(Errno::LOOP);
+            }
+            if link.starts_with(b"/") {
+                return Err(Errno::XDEV);
+            }
+            todo.extend(segments(&link));
+        } else if todo.is_empty() {
+            // Not followed, whatever it has become since it was looked at.
+            return openat(here, segment.as_slice(), flags | OFlags::NOFOLLOW, Mode::empty());
+        } else {
+            directories.push(there);
+        }
+    }
+    let here = directories.last().map_or(root, AsFd::as_fd);
+    openat(here, c".", flags, Mode::empty())
+}
+
+/// The segments of a name that mean a step, the last one first.
+fn segments(name: &[u8]) -> Vec<Vec<u8>> {
+    let steps = name.split(|&byte| byte == b'/').filter(|segment| !matches!(*segment, b"" | b"."));
+    steps.rev().map(<[u8]>::to_vec).collect()
+}
+
+/// Whether anything is there at all, for a sentence about a missing root.
+pub(crate) fn is_not_a_directory(path: &Path) -> bool {
+    openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+        .and_then(fstat)
+        .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) != FileType::Directory)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{fs, os::unix::fs::symlink};
+
+    /// A tree with a secret beside it and links of all kinds.
+    fn tree() -> (tempfile::TempDir, Beneath) {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("root");
+        fs::create_dir_all(root.join("a/b")).unwrap();
+        fs::write(folder.path().join("secret"), "secret").unwrap();
+        fs::write(root.join("file"), "file").unwrap();
+        fs::write(root.join("a/b/deep"), "deep").unwrap();
+        for (link, to) in [
+            ("inside", "a/b/deep"),
+            ("a/up", "../file"),
+            ("a/here", "./b/../b"),
+            ("outside", "../secret"),
+            ("a/far", "../../secret"),
+            ("out-and-in", "../root/file"),
+            ("loop", "loop"),
+            ("dangling", "nothing"),
+        ] {
+            symlink(to, root.join(link)).unwrap();
+        }
+        symlink(folder.path().join("secret"), root.join("absolute")).unwrap();
+        symlink(root.join("file"), root.join("absolute-inside")).unwrap();
+        let beneath = Beneath::new(&root).unwrap();
+        (folder, beneath)
+    }
+
+    fn read(fd: OwnedFd) -> String {
+        std::io::read_to_string(fs::File::from(fd)).unwrap()
+    }
+
+    #[test]
+    fn both_ways_open_the_same_and_nothing_outside() {
+        let (_folder, beneath) = tree();
+        for (name, expected) in [
+            ("file", Ok("file")),
+            ("a/b/deep", Ok("deep")),
+            ("inside", Ok("deep")),
+            ("a/up", Ok("file")),
+            ("a/here/deep", Ok("deep")),
+            ("outside", Err(Errno::XDEV)),
+            ("a/far", Err(Errno::XDEV)),
+            ("out-and-in", Err(Errno::XDEV)),
+            ("absolute", Err(Errno::XDEV)),
+            ("absolute-inside", Err(Errno::XDEV)),
+            ("loop", Err(Errno::LOOP)),
+            ("dangling", Err(Errno::NOENT)),
+            ("nothing", Err(Errno::NOENT)),
+            ("file/x", Err(Errno::NOTDIR)),
+        ] {
+            let expected = expected.map(str::to_owned);
+            let resolved = beneath.resolve(name.as_bytes(), OFlags::RDONLY | OFlags::CLOEXEC).map(read);
+            assert_eq!(resolved, expected, "openat2 of {name}");
+            let walked = walk(beneath.root.as_fd(), name.as_bytes(), OFlags::RDONLY | OFlags::CLOEXEC).map(read);
+            assert_eq!(walked, expected, "walk to {name}");
+        }
+    }
+
+    #[test]
+    fn the_root_has_a_name_too() {
+        let (_folder, beneath) = tree();
+        for walks in [false, true] {
+            beneath.walks.store(walks, Ordering::Relaxed);
+            let root = beneath.open(b"", OFlags::PATH).unwrap();
+            let stat = fstat(root).unwrap();
+            assert_eq!(FileType::from_raw_mode(stat.st_mode), FileType::Directory);
+            assert_eq!(beneath.open(b"a/b/deep", OFlags::RDONLY).map(read), Ok("deep".to_owned()));
+        }
+    }
+}

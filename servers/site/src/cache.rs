@@ -1,0 +1,210 @@
+use crate::stamp::Stamp;
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant, SystemTime},
+};
+
+/// A file in memory.
+#[derive(Debug)]
+pub struct Entry<R> {
+    /// What the caller of [`Site::open`](crate::Site::open) rendered for it.
+    pub rendered: R,
+    /// All of its bytes.
+    pub content: Arc<[u8]>,
+    stamp: Stamp,
+    read: SystemTime,
+    /// When the entry was last found to be what the disk holds, in nanoseconds since the cache was made.
+    checked: AtomicU64,
+    /// Whether it was asked for since the hand of the clock last passed.
+    used: AtomicBool,
+}
+
+impl<R> Entry<R> {
+    pub(crate) fn new(rendered: R, content: Arc<[u8]>, stamp: Stamp, read: SystemTime) -> Self {
+        Self { rendered, content, stamp, read, checked: AtomicU64::new(0), used: AtomicBool::new(false) }
+    }
+
+    /// Whether these are the bytes of a file with that stamp.
+    pub(crate) fn holds(&self, stamp: &Stamp) -> bool {
+        self.stamp == *stamp && !self.stamp.is_too_fresh(self.read)
+    }
+}
+
+/// Hot files by name, within a number of bytes. The entries that were not asked for lately make room first (the
+/// clock algorithm: Corbató, 1968), so that a hit writes to nothing that other threads read.
+#[derive(Debug)]
+pub(crate) struct Cache<R> {
+    start: Instant,
+    lifetime: Duration,
+    capacity: u64,
+    shelves: RwLock<Shelves<R>>,
+}
+
+#[derive(Debug)]
+struct Shelves<R> {
+    /// Files, and the index files of directories: a name can mean both, with and without its slash.
+    entries: [HashMap<Box<[u8]>, Arc<Entry<R>>>; 2],
+    /// All keys in the order in which the hand of the clock meets them.
+    order: VecDeque<(Box<[u8]>, bool)>,
+    bytes: u64,
+}
+
+/// What an entry costs beside its name and bytes: its headers, twice its key, its slots in map and queue; rounded up.
+const OVERHEAD: u64 = 512;
+
+impl<R> Cache<R> {
+    pub(crate) fn new(capacity: u64, lifetime: Duration) -> Self {
+        let shelves = Shelves { entries: [HashMap::new(), HashMap::new()], order: VecDeque::new(), bytes: 0 };
+        Self { start: Instant::now(), lifetime, capacity, shelves: RwLock::new(shelves) }
+    }
+
+    /// The longest file worth keeping: one that leaves room for others.
+    pub(crate) fn longest(&self) -> u64 {
+        const LONGEST: u64 = 1024 * 1024;
+        (self.capacity / 8).min(LONGEST)
+    }
+
+    fn age(&self, now: Instant) -> u64 {
+        u64::try_from(now.saturating_duration_since(self.start).as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// An entry that was checked within the lifetime.
+    pub(crate) fn fresh(&self, name: &[u8], directory: bool, now: Instant) -> Option<Arc<Entry<R>>> {
+        let shelves = self.shelves.read().unwrap_or_else(PoisonError::into_inner);
+        let entry = shelves.entries[usize::from(directory)].get(name)?;
+        let age = self.age(now).saturating_sub(entry.checked.load(Ordering::Relaxed));
+        if u128::from(age) >= self.lifetime.as_nanos() {
+            return None;
+        }
+        if !entry.used.load(Ordering::Relaxed) {
+            entry.used.store(true, Ordering::Relaxed);
+        }
+        Some(Arc::clone(entry))
+    }
+
+    /// The entry of a file that has this stamp, checked hereby.
+    pub(crate) fn confirm(&self, name: &[u8], directory: bool, stamp: &Stamp, now: Instant) -> Option<Arc<Entry<R>>> {
+        let shelves = self.shelves.read().unwrap_or_else(PoisonError::into_inner);
+        let entry = shelves.entries[usize::from(directory)].get(name).filter(|entry| entry.holds(stamp))?;
+        entry.checked.store(self.age(now), Ordering::Relaxed);
+        entry.used.store(true, Ordering::Relaxed);
+        Some(Arc::clone(entry))
+    }
+
+    pub(crate) fn insert(&self, name: &[u8], directory: bool, entry: &Arc<Entry<R>>, now: Instant) {
+        entry.checked.store(self.age(now), Ordering::Relaxed);
+        let mut shelves = self.shelves.write().unwrap_or_else(PoisonError::into_inner);
+        shelves.remove(name, directory);
+        let weight = weight(name, entry);
+        while shelves.bytes + weight > self.capacity {
+            if !shelves.make_room() {
+                return;
+            }
+        }
+        shelves.bytes += weight;
+        shelves.order.push_back((name.into(), directory));
+        shelves.entries[usize::from(directory)].insert(name.into(), Arc::clone(entry));
+    }
+
+    /// Forgets a name whose file is gone.
+    pub(crate) fn forget(&self, name: &[u8], directory: bool) {
+        let known = {
+            let shelves = self.shelves.read().unwrap_or_else(PoisonError::into_inner);
+            shelves.entries[usize::from(directory)].contains_key(name)
+        };
+        if known {
+            self.shelves.write().unwrap_or_else(PoisonError::into_inner).remove(name, directory);
+        }
+    }
+}
+
+fn weight<R>(name: &[u8], entry: &Entry<R>) -> u64 {
+    name.len() as u64 * 2 + entry.content.len() as u64 + OVERHEAD
+}
+
+impl<R> Shelves<R> {
+    fn remove(&mut self, name: &[u8], directory: bool) {
+        if let Some(entry) = self.entries[usize::from(directory)].remove(name) {
+            self.bytes -= weight(name, &entry);
+            self.order.retain(|(key, kind)| *kind != directory || &**key != name);
+        }
+    }
+
+    /// Moves the hand of the clock until one entry has gone; false if there is none.
+    fn make_room(&mut self) -> bool {
+        while let Some((name, directory)) = self.order.pop_front() {
+            let Some(entry) = self.entries[usize::from(directory)].get(&name) else { continue };
+            if entry.used.swap(false, Ordering::Relaxed) {
+                self.order.push_back((name, directory));
+                continue;
+            }
+            self.bytes -= weight(&name, entry);
+            self.entries[usize::from(directory)].remove(&name);
+            return true;
+        }
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fs::stat;
+
+    fn entry(length: usize) -> Arc<Entry<()>> {
+        let stamp = Stamp::of(&stat("/").unwrap());
+        let content = Arc::from(vec![0; length]);
+        Arc::new(Entry::new((), content, stamp, SystemTime::now() + Duration::from_secs(3600)))
+    }
+
+    #[test]
+    fn an_entry_is_fresh_for_its_lifetime() {
+        let cache = Cache::new(100_000, Duration::from_secs(1));
+        let now = Instant::now();
+        cache.insert(b"a", false, &entry(10), now);
+        assert!(cache.fresh(b"a", false, now + Duration::from_millis(999)).is_some());
+        assert!(cache.fresh(b"a", false, now + Duration::from_secs(1)).is_none());
+        assert!(cache.fresh(b"a", true, now).is_none(), "the directory of that name is something else");
+        let stamp = entry(0).stamp;
+        assert!(cache.confirm(b"a", false, &stamp, now + Duration::from_secs(5)).is_some());
+        assert!(cache.fresh(b"a", false, now + Duration::from_millis(5900)).is_some());
+        cache.forget(b"a", false);
+        assert!(cache.fresh(b"a", false, now).is_none());
+    }
+
+    #[test]
+    fn a_lifetime_of_zero_is_never_fresh() {
+        let cache = Cache::new(100_000, Duration::ZERO);
+        let now = Instant::now();
+        cache.insert(b"a", false, &entry(10), now);
+        assert!(cache.fresh(b"a", false, now).is_none());
+    }
+
+    #[test]
+    fn it_stays_within_its_bytes_and_keeps_what_is_asked_for() {
+        let cache = Cache::new(20_000, Duration::from_secs(60));
+        let now = Instant::now();
+        for number in 0..1000 {
+            cache.insert(format!("{number}").as_bytes(), false, &entry(1000), now);
+            cache.fresh(b"0", false, now);
+            assert!(cache.shelves.read().unwrap().bytes <= 20_000);
+        }
+        assert!(cache.fresh(b"0", false, now).is_some());
+        assert!(cache.fresh(b"999", false, now).is_some());
+        assert!(cache.fresh(b"1", false, now).is_none());
+        let shelves = cache.shelves.read().unwrap();
+        assert_eq!(shelves.order.len(), shelves.entries[0].len());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_not_kept() {
+        let cache = Cache::new(1000, Duration::from_secs(60));
+        cache.insert(b"a", false, &entry(5000), Instant::now());
+        assert!(cache.fresh(b"a", false, Instant::now()).is_none());
+        assert_eq!(cache.shelves.read().unwrap().bytes, 0);
+    }
+}

@@ -1,0 +1,307 @@
+use crate::{
+    Entry, Error,
+    beneath::{Beneath, is_not_a_directory},
+    cache::Cache,
+    stamp::Stamp,
+};
+use rustix::fs::{FileType, OFlags, Stat, fstat};
+use std::{
+    fs::File,
+    io::Read as _,
+    os::fd::OwnedFd,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+/// What is served when a directory is asked for.
+const INDEX: &[u8] = b"index.html";
+
+/// How a document root is served.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Whether names that start with a dot exist.
+    pub hidden: bool,
+    /// How many bytes of memory the cache may take.
+    pub cache_bytes: u64,
+    /// How long a cached file is served without a look at the disk. Zero looks each time.
+    pub cache_lifetime: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { hidden: false, cache_bytes: 64 * 1024 * 1024, cache_lifetime: Duration::from_secs(1) }
+    }
+}
+
+/// A document root. `R` is what the caller renders for each file, kept beside the file in the cache.
+#[derive(Debug)]
+pub struct Site<R> {
+    root: Beneath,
+    hidden: bool,
+    cache: Cache<R>,
+}
+
+/// What a name stands for.
+#[derive(Debug)]
+pub enum Found<R> {
+    /// A file that is in memory.
+    Hot(Arc<Entry<R>>),
+    /// A file that is too long for that: an open descriptor of it.
+    Cold {
+        /// What the caller rendered for it.
+        rendered: R,
+        /// The file, positioned at its start.
+        file: File,
+    },
+    /// A directory that was asked for by the name of a file.
+    Directory,
+}
+
+/// What is known of a file when it is rendered.
+#[derive(Clone, Copy, Debug)]
+pub struct Metadata<'a> {
+    /// The last segment of its name; of an index, the name of the index.
+    pub name: &'a [u8],
+    /// Bytes in it.
+    pub length: u64,
+    /// When its bytes last changed.
+    pub modified: SystemTime,
+}
+
+impl<R> Site<R> {
+    /// Opens the document root.
+    ///
+    /// # Errors
+    /// [`Error::Root`] if there is no such directory.
+    pub fn new(root: &Path, options: Options) -> Result<Self, Error> {
+        let beneath = Beneath::new(root).map_err(|errno| {
+            let source = if is_not_a_directory(root) { rustix::io::Errno::NOTDIR } else { errno };
+            Error::Root { path: root.to_owned(), source: source.into() }
+        })?;
+        Ok(Self {
+            root: beneath,
+            hidden: options.hidden,
+            cache: Cache::new(options.cache_bytes, options.cache_lifetime),
+        })
+    }
+
+    /// What the cache knows of a name; never blocks on the disk. `name` is relative to the root, without slashes at
+    /// its ends and without `.`, `..` or empty segments; `directory` tells that only a directory will do, and means
+    /// its index.
+    pub fn lookup(&self, name: &[u8], directory: bool, now: Instant) -> Option<Found<R>> {
+        self.cache.fresh(name, directory, now).map(Found::Hot)
+    }
+
+    /// What the disk knows of a name. `render` is called for a file that the cache does not hold.
+    ///
+    /// # Errors
+    /// [`Error`] says why there is nothing to serve.
+    pub fn open(
+        &self,
+        name: &[u8],
+        directory: bool,
+        now: Instant,
+        render: impl Fn(&Metadata) -> R,
+    ) -> Result<Found<R>, Error> {
+        if !self.hidden && name.split(|&byte| byte == b'/').any(|segment| segment.starts_with(b".")) {
+            return Err(Error::NotFound);
+        }
+        let found = self.find(name, directory, now, render);
+        if matches!(found, Err(Error::NotFound | Error::Forbidden)) {
+            self.cache.forget(name, directory);
+        }
+        found
+    }
+
+    fn find(
+        &self,
+        name: &[u8],
+        directory: bool,
+        now: Instant,
+        render: impl Fn(&Metadata) -> R,
+    ) -> Result<Found<R>, Error> {
+        let index = if name.is_empty() { INDEX.to_vec() } else { [name, INDEX].join(&b'/') };
+        let path = if directory { &index } else { name };
+
+        let place = fstat(self.root.open(path, OFlags::PATH)?)?;
+        match FileType::from_raw_mode(place.st_mode) {
+            FileType::RegularFile => {}
+            FileType::Directory if !directory => return Ok(Found::Directory),
+            _ => return Err(Error::NotFound),
+        }
+        if let Some(entry) = self.cache.confirm(name, directory, &Stamp::of(&place), now) {
+            return Ok(Found::Hot(entry));
+        }
+
+        let last_segment = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
+        let render =
+            |stamp: &Stamp| render(&Metadata { name: last_segment, length: stamp.length, modified: stamp.modified() });
+        // A file that is being written can change between the look at it and the end of reading it.
+        const ATTEMPTS: usize = 3;
+        for _ in 0..ATTEMPTS {
+            let (file, stamp) = self.open_for_reading(path)?;
+            if stamp.length > self.cache.longest() {
+                return Ok(Found::Cold { rendered: render(&stamp), file });
+            }
+            let read = SystemTime::now();
+            if let Some(content) = read_whole(&file, &stamp)? {
+                let entry = Arc::new(Entry::new(render(&stamp), content, stamp, read));
+                self.cache.insert(name, directory, &entry, now);
+                return Ok(Found::Hot(entry));
+            }
+        }
+        let (file, stamp) = self.open_for_reading(path)?;
+        Ok(Found::Cold { rendered: render(&stamp), file })
+    }
+
+    fn open_for_reading(&self, path: &[u8]) -> Result<(File, Stamp), Error> {
+        // NONBLOCK: should the name have become a FIFO since it was looked at, nobody waits for its writer.
+        let file: OwnedFd = self.root.open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?;
+        let stat: Stat = fstat(&file)?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return Err(Error::NotFound);
+        }
+        Ok((File::from(file), Stamp::of(&stat)))
+    }
+}
+
+/// All bytes of a file, if it has exactly as many as its stamp says and did not change meanwhile.
+fn read_whole(mut file: &File, stamp: &Stamp) -> Result<Option<Arc<[u8]>>, Error> {
+    let length = usize::try_from(stamp.length).unwrap_or(usize::MAX);
+    let mut content = vec![0; length];
+    let mut filled = 0;
+    while filled < length {
+        match file.read(&mut content[filled..]) {
+            Ok(0) => return Ok(None),
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let unchanged = Stamp::of(&fstat(file)?) == *stamp;
+    Ok(unchanged.then(|| content.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{fs, os::unix::fs::symlink};
+
+    fn site(options: Options) -> (tempfile::TempDir, Site<String>) {
+        let folder = tempfile::tempdir().unwrap();
+        let site = Site::new(folder.path(), options).unwrap();
+        (folder, site)
+    }
+
+    fn render(file: &Metadata) -> String {
+        format!("{} {}", String::from_utf8_lossy(file.name), file.length)
+    }
+
+    /// What is found, in words.
+    fn open(site: &Site<String>, name: &str, directory: bool) -> String {
+        match site.open(name.as_bytes(), directory, Instant::now(), render) {
+            Ok(Found::Hot(entry)) => format!("hot {} {}", entry.rendered, String::from_utf8_lossy(&entry.content)),
+            Ok(Found::Cold { rendered, .. }) => format!("cold {rendered}"),
+            Ok(Found::Directory) => "directory".to_owned(),
+            Err(Error::NotFound) => "not found".to_owned(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn files_directories_and_indexes() {
+        let (folder, site) = site(Options::default());
+        fs::create_dir_all(folder.path().join("with/index.html")).unwrap();
+        fs::create_dir_all(folder.path().join("empty")).unwrap();
+        fs::write(folder.path().join("index.html"), "home").unwrap();
+        fs::write(folder.path().join("a b.txt"), "text").unwrap();
+        fs::write(folder.path().join("nothing"), "").unwrap();
+        fs::write(folder.path().join(".hidden"), "x").unwrap();
+        symlink("index.html", folder.path().join("link.txt")).unwrap();
+        for (name, directory, expected) in [
+            ("", true, "hot index.html 4 home"),
+            ("index.html", false, "hot index.html 4 home"),
+            ("index.html", true, "not found"),
+            ("a b.txt", false, "hot a b.txt 4 text"),
+            ("link.txt", false, "hot link.txt 4 home"),
+            ("nothing", false, "hot nothing 0 "),
+            ("empty", false, "directory"),
+            ("empty", true, "not found"),
+            ("with", true, "not found"),
+            ("none", false, "not found"),
+            (".hidden", false, "not found"),
+        ] {
+            assert_eq!(open(&site, name, directory), expected, "{name} {directory}");
+        }
+        let bold = Site::<String>::new(folder.path(), Options { hidden: true, ..Options::default() }).unwrap();
+        assert_eq!(open(&bold, ".hidden", false), "hot .hidden 1 x");
+    }
+
+    #[test]
+    fn what_is_no_regular_file_hangs_nobody() {
+        let (folder, site) = site(Options::default());
+        let fifo = folder.path().join("fifo");
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(folder.path().join("socket")).unwrap();
+        symlink("/dev/zero", folder.path().join("device")).unwrap();
+        for name in ["fifo", "socket", "device"] {
+            assert_eq!(open(&site, name, false), "not found", "{name}");
+        }
+    }
+
+    #[test]
+    fn a_change_is_seen_after_the_lifetime() {
+        let (folder, site) = site(Options { cache_lifetime: Duration::from_secs(1), ..Options::default() });
+        let path = folder.path().join("file");
+        let start = Instant::now();
+        let at = |milliseconds| start + Duration::from_millis(milliseconds);
+        fs::write(&path, "one").unwrap();
+        site.open(b"file", false, start, render).unwrap();
+        // The same length within the same tick of the file system's clock.
+        fs::write(&path, "two").unwrap();
+        let hit = site.lookup(b"file", false, at(999));
+        assert!(matches!(hit, Some(Found::Hot(entry)) if &*entry.content == b"one"));
+        assert!(site.lookup(b"file", false, at(1000)).is_none());
+        let again = site.open(b"file", false, at(1000), render);
+        assert!(matches!(again, Ok(Found::Hot(entry)) if &*entry.content == b"two"));
+
+        fs::remove_file(&path).unwrap();
+        assert!(matches!(site.open(b"file", false, at(2000), render), Err(Error::NotFound)));
+        assert!(site.lookup(b"file", false, at(2000)).is_none());
+    }
+
+    #[test]
+    fn an_unchanged_file_is_not_read_again() {
+        let (folder, site) = site(Options { cache_lifetime: Duration::ZERO, ..Options::default() });
+        let path = folder.path().join("file");
+        fs::write(&path, "one").unwrap();
+        let old = SystemTime::now() - Duration::from_secs(3600);
+        File::options().write(true).open(&path).unwrap().set_modified(old).unwrap();
+        std::thread::sleep(Duration::from_millis(2100));
+        let first = site.open(b"file", false, Instant::now(), render);
+        let second = site.open(b"file", false, Instant::now(), render);
+        match (first, second) {
+            (Ok(Found::Hot(first)), Ok(Found::Hot(second))) => assert!(Arc::ptr_eq(&first, &second)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn long_files_stay_on_disk() {
+        let (folder, site) = site(Options { cache_bytes: 80_000, ..Options::default() });
+        fs::write(folder.path().join("short"), vec![b'x'; 10_000]).unwrap();
+        fs::write(folder.path().join("long"), vec![b'x'; 10_001]).unwrap();
+        assert!(open(&site, "short", false).starts_with("hot short 10000"));
+        assert_eq!(open(&site, "long", false), "cold long 10001");
+        assert!(site.lookup(b"long", false, Instant::now()).is_none());
+    }
+
+    #[test]
+    fn a_missing_root_is_named() {
+        let error = Site::<()>::new(Path::new("/nonexistent/www"), Options::default()).unwrap_err();
+        assert!(error.to_string().contains("/nonexistent/www"), "{error}");
+        let error = Site::<()>::new(Path::new("/proc/self/status"), Options::default()).unwrap_err();
+        assert!(error.to_string().contains("Not a directory"), "{error}");
+    }
+}

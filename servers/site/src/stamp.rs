@@ -1,0 +1,47 @@
+use rustix::fs::Stat;
+use std::time::{Duration, SystemTime};
+
+/// What tells one state of a file from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    device: u64,
+    inode: u64,
+    pub(crate) length: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    pub(crate) fn of(stat: &Stat) -> Self {
+        // The types of these fields differ between architectures; their values fit on all of them.
+        Self {
+            device: stat.st_dev as u64,
+            inode: stat.st_ino as u64,
+            length: u64::try_from(stat.st_size).unwrap_or(0),
+            modified: (stat.st_mtime as i64, stat.st_mtime_nsec as i64),
+            changed: (stat.st_ctime as i64, stat.st_ctime_nsec as i64),
+        }
+    }
+
+    pub(crate) fn modified(&self) -> SystemTime {
+        time(self.modified)
+    }
+
+    /// Whether a file that was read at `read` may have changed after that without a trace in its times: the clock of
+    /// file systems ticks every few milliseconds (two seconds on FAT), and a second change within a tick is not seen.
+    pub(crate) fn is_too_fresh(&self, read: SystemTime) -> bool {
+        const COARSEST_TICK: Duration = Duration::from_secs(2);
+        time(self.changed.max(self.modified)) + COARSEST_TICK > read
+    }
+}
+
+fn time((seconds, nanoseconds): (i64, i64)) -> SystemTime {
+    let nanoseconds = Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(0));
+    let seconds_away = Duration::from_secs(seconds.unsigned_abs());
+    let whole = if seconds < 0 {
+        SystemTime::UNIX_EPOCH.checked_sub(seconds_away)
+    } else {
+        SystemTime::UNIX_EPOCH.checked_add(seconds_away)
+    };
+    whole.unwrap_or(SystemTime::UNIX_EPOCH) + nanoseconds
+}
