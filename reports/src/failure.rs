@@ -128,12 +128,8 @@ impl Phase {
 fn last_line(text: &str) -> String {
     const LONGEST: usize = 200;
     let line = text.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("no reason given");
-    let line = line.trim_end_matches('.');
-    if line.chars().count() > LONGEST {
-        format!("{}…", line.chars().take(LONGEST).collect::<String>())
-    } else {
-        line.to_owned()
-    }
+    let line = line.trim_end_matches('.').replace(char::is_control, " ");
+    if line.chars().count() > LONGEST { format!("{}…", line.chars().take(LONGEST).collect::<String>()) } else { line }
 }
 
 fn last_words(standard_error: &str) -> String {

@@ -1,24 +1,50 @@
 //! The stored record of a run and everything that is said about it.
 //!
-//! `bench` fills a [`Run`]; a [`Store`] keeps it in one folder; the rest of this library only reads it. Nothing derived
-//! is stored: every figure in a report is computed from the raw rounds each time it is asked for, so that a better
-//! formula improves old runs, too.
+//! `bench` fills a [`Run`]; a [`Store`] keeps it in one folder; [`write_all`] makes the report beside it. Nothing
+//! derived is stored: every figure is computed from the raw rounds each time it is asked for, so that a better formula
+//! improves old runs, too.
 //!
-//! The order in which to read it:
+//! In the order in which they build on each other:
 //!
-//! - the record: [`record`], [`sample`], [`environment`], [`timestamp`], and the folder it lives in: [`store`];
+//! - the record: [`record`], [`failure`], [`sample`], [`environment`], [`timestamp`], and the folder it lives in, [`store`];
+//! - what it comes to: [`steal`] finds the quiet windows, [`figures`] adds up the rounds of a measurement,
+//!   [`statistics`] compares rounds;
+//! - what may be said: [`validity`] judges a measurement and gives each [`reason`], [`ranking`] puts the valid ones in
+//!   order;
+//! - how it is said: [`summary`] in sentences, [`facts`] about machine and build, [`columns`] of the table, [`mod@chart`]
+//!   in pictures, with figures set in [`words`];
+//! - where it goes: [`html`], [`markdown`], [`text`], and [`mod@report`] for the folder.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let store = reports::Store::open("target/bench/latest".as_ref())?;
+//! let run = store.load()?;
+//! let written = reports::write_all(&run, store.folder())?;
+//! print!("{}", reports::text::render(&run));
+//! println!("{}", written.html.display());
+//! # Ok(())
+//! # }
+//! ```
 #![forbid(unsafe_code)]
 
+pub mod chart;
+pub mod columns;
 pub mod environment;
+pub mod facts;
 pub mod failure;
 pub mod figures;
+pub mod html;
+pub mod markdown;
 pub mod ranking;
 pub mod reason;
 pub mod record;
+pub mod report;
 pub mod sample;
 pub mod statistics;
 pub mod steal;
 pub mod store;
+pub mod summary;
+pub mod text;
 pub mod timestamp;
 pub mod validity;
 pub mod words;
@@ -26,6 +52,7 @@ pub mod words;
 pub use environment::Environment;
 pub use failure::{Failure, Phase};
 pub use record::{Measurement, Round, Run};
+pub use report::{Error, PathsWritten, write_all};
 pub use sample::ServerSample;
 pub use store::Store;
 pub use timestamp::Timestamp;

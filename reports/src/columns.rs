@@ -1,0 +1,181 @@
+//! The columns of the table of all measurements: one definition for every form of the report.
+
+use crate::ranking::Row;
+use crate::statistics::Ratio;
+use crate::validity::Standing;
+use crate::words;
+
+/// What stands in a cell about which nothing is known.
+pub const UNKNOWN: &str = "–";
+
+/// A column of the table.
+pub struct Column {
+    /// Its heading.
+    pub title: &'static str,
+    /// What it means, for the reader.
+    pub meaning: &'static str,
+    /// Whether it holds numbers, which are set to the right.
+    pub is_number: bool,
+    /// What stands in a row of it.
+    pub cell: fn(&Row<'_>) -> String,
+}
+
+/// The columns, from left to right.
+pub const COLUMNS: [Column; 19] = [
+    Column {
+        title: "rank",
+        meaning: "the place by capacity among the measurements that are valid",
+        is_number: true,
+        cell: |row| row.rank.map_or_else(unknown, |rank| rank.to_string()),
+    },
+    Column {
+        title: "server",
+        meaning: "the program under test, with the flags that set it apart",
+        is_number: false,
+        cell: server,
+    },
+    Column {
+        title: "workers",
+        meaning: "how many workers it was given; a thread for each connection knows no such number",
+        is_number: true,
+        cell: |row| row.measurement.configuration.workers.map_or_else(unknown, |workers| words::count(workers.into())),
+    },
+    Column {
+        title: "log",
+        meaning: "whether it wrote an access log",
+        is_number: false,
+        cell: |row| if row.measurement.configuration.access_log { "on" } else { "off" }.to_owned(),
+    },
+    Column {
+        title: "req/s",
+        meaning: "all complete responses over all measured time; \"≥\" where the load generator was the limit",
+        is_number: true,
+        cell: requests_per_second,
+    },
+    Column {
+        title: "min – median – max",
+        meaning: "the requests per second of the rounds",
+        is_number: true,
+        cell: |row| row.figures.spread().map_or_else(unknown, spread),
+    },
+    Column {
+        title: "to best",
+        meaning: "its capacity over that of the best row, round by round, with the 95 % interval where there is one",
+        is_number: true,
+        cell: |row| row.to_best.map_or_else(unknown, |ratio| to_best(row, ratio)),
+    },
+    Column {
+        title: "req / CPU-s",
+        meaning: "capacity, by which rows are ranked: responses per second of CPU time that was available to the \
+                  server (wall time times its CPUs, less what was stolen), in quiet windows only",
+        is_number: true,
+        cell: |row| figure(row.figures.capacity()),
+    },
+    Column {
+        title: "server µs/req",
+        meaning: "CPU time of the server's processes per response, user and system",
+        is_number: true,
+        cell: |row| figure(row.figures.server_cpu_microseconds()),
+    },
+    Column {
+        title: "client µs/req",
+        meaning: "CPU time of the load generator per response",
+        is_number: true,
+        cell: |row| figure(row.figures.generator_cpu_microseconds()),
+    },
+    Column {
+        title: "busy: server, client",
+        meaning: "CPU time used over CPU time available, of the server and of the generator's busiest thread",
+        is_number: true,
+        cell: busy,
+    },
+    Column {
+        title: "p50",
+        meaning: "the latency that half of the responses did not exceed",
+        is_number: true,
+        cell: |row| duration(row.figures.latency.percentile(50.0)),
+    },
+    Column {
+        title: "p99",
+        meaning: "the latency that 99 % of the responses did not exceed",
+        is_number: true,
+        cell: |row| duration(row.figures.latency.percentile(99.0)),
+    },
+    Column {
+        title: "max",
+        meaning: "the longest latency of any response",
+        is_number: true,
+        cell: |row| duration(row.figures.latency.maximum()),
+    },
+    Column {
+        title: "req / connection",
+        meaning: "responses per TCP connection: a server that closes connections so that others get their turn has few",
+        is_number: true,
+        cell: |row| figure(row.figures.requests_per_connection()),
+    },
+    Column {
+        title: "switches / req",
+        meaning: "times that a thread of the server gave up or lost its CPU, per response",
+        is_number: true,
+        cell: |row| figure(row.figures.switches_per_request()),
+    },
+    Column {
+        title: "memory",
+        meaning: "the most resident memory of the server's processes",
+        is_number: true,
+        cell: |row| row.figures.peak_resident_bytes.map_or_else(unknown, words::bytes),
+    },
+    Column {
+        title: "threads",
+        meaning: "the most threads of the server's processes",
+        is_number: true,
+        cell: |row| row.figures.peak_threads.map_or_else(unknown, |threads| words::count(threads.into())),
+    },
+    Column {
+        title: "validity",
+        meaning: "whether the row may be ranked; the reasons stand below the table",
+        is_number: false,
+        cell: |row| row.standing().label().to_owned(),
+    },
+];
+
+fn unknown() -> String {
+    UNKNOWN.to_owned()
+}
+
+fn figure(figure: Option<f64>) -> String {
+    figure.map_or_else(unknown, words::figure)
+}
+
+fn duration(nanoseconds: Option<u64>) -> String {
+    nanoseconds.map_or_else(unknown, words::duration)
+}
+
+fn server(row: &Row<'_>) -> String {
+    let flags = row.measurement.configuration.flags.join(" ");
+    format!("{} {flags}", row.measurement.server.name).trim_end().to_owned()
+}
+
+fn requests_per_second(row: &Row<'_>) -> String {
+    let rate = figure(row.figures.requests_per_second());
+    if row.standing() == Standing::AtLeast { format!("≥ {rate}") } else { rate }
+}
+
+fn spread((least, median, most): (f64, f64, f64)) -> String {
+    format!("{} – {} – {}", words::figure(least), words::figure(median), words::figure(most))
+}
+
+fn to_best(row: &Row<'_>, ratio: Ratio) -> String {
+    match ratio.interval {
+        _ if row.rank == Some(1) => "1".to_owned(),
+        Some((low, high)) => {
+            format!("{} ({} to {})", words::ratio(ratio.ratio), words::ratio(low), words::ratio(high))
+        }
+        None => words::ratio(ratio.ratio),
+    }
+}
+
+fn busy(row: &Row<'_>) -> String {
+    let percent = |share: Option<f64>| share.map_or_else(unknown, words::percent);
+    format!("{}, {}", percent(row.figures.server_utilisation), percent(row.figures.generator_utilisation))
+}

@@ -1,0 +1,69 @@
+//! Everything that is made from a run's record, written beside it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::chart::{self, Chart, ChartError};
+use crate::ranking::{Table, tables};
+use crate::record::Run;
+use crate::store::{StoreError, write_whole};
+use crate::{html, markdown};
+
+/// Where the parts of a report were written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathsWritten {
+    /// The page for people.
+    pub html: PathBuf,
+    /// The same for a repository.
+    pub markdown: PathBuf,
+    /// The charts, a file each.
+    pub charts: Vec<PathBuf>,
+}
+
+/// Why a report could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file could not be written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A chart could not be drawn.
+    #[error(transparent)]
+    Chart(#[from] ChartError),
+}
+
+/// Writes `report.html`, `report.md` and `charts/*.svg` into a folder, each file whole or not at all, so that a
+/// provisional report can be read while the run goes on.
+///
+/// # Errors
+/// [`Error::Store`] if a file cannot be written, [`Error::Chart`] if a chart cannot be drawn.
+pub fn write_all(run: &Run, folder: &Path) -> Result<PathsWritten, Error> {
+    let tables = tables(run);
+    let charts = draw_charts(run, &tables)?;
+    let paths = PathsWritten {
+        html: folder.join("report.html"),
+        markdown: folder.join("report.md"),
+        charts: charts.iter().map(|chart| folder.join("charts").join(format!("{}.svg", chart.name))).collect(),
+    };
+    let charts_folder = folder.join("charts");
+    fs::create_dir_all(&charts_folder).map_err(|source| StoreError::File {
+        action: "make",
+        path: charts_folder,
+        source,
+    })?;
+    for (chart, path) in charts.iter().zip(&paths.charts) {
+        write_whole(path, chart.standalone().as_bytes())?;
+    }
+    write_whole(&paths.markdown, markdown::render(run, &tables, &charts).as_bytes())?;
+    write_whole(&paths.html, html::render(run, &tables, &charts).as_bytes())?;
+    Ok(paths)
+}
+
+/// Four charts for each workload; those of a second workload have its number in their names.
+fn draw_charts(run: &Run, tables: &[Table<'_>]) -> Result<Vec<Chart>, ChartError> {
+    let mut charts = Vec::new();
+    for (number, table) in (1..).zip(tables) {
+        let suffix = if number > 1 { format!("-{number}") } else { String::new() };
+        charts.extend(chart::draw(table, &run.environment, &suffix)?);
+    }
+    Ok(charts)
+}

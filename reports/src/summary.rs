@@ -1,0 +1,290 @@
+//! A run in words: who carried most, by which ratio, what changes within a model, and what all this does not show.
+
+use crate::ranking::{Row, Table, compare};
+use crate::record::{Arrival, Run, Workload};
+use crate::statistics::Ratio;
+use crate::validity::Standing;
+use crate::words;
+
+/// The first paragraph: who carried most, by which ratio, and how much of the table that leaves out.
+#[must_use]
+pub fn first_paragraph(run: &Run, table: &Table<'_>) -> String {
+    let ranked = table.ranked();
+    let mut sentences = Vec::new();
+    match ranked.first() {
+        Some(best) => sentences.extend(winner(run, table, best)),
+        None => sentences.push(nothing_ranked(table)),
+    }
+    sentences.extend(lower_bounds(table, ranked.first().copied()));
+    let unranked = table.rows.iter().filter(|row| is_excluded(row)).count();
+    if unranked > 0 && !ranked.is_empty() {
+        sentences.push(format!(
+            "{} of {} {} not ranked; below the table stands why.",
+            unranked,
+            words::plural(table.rows.len() as u64, "measurement"),
+            if unranked == 1 { "is" } else { "are" },
+        ));
+    }
+    sentences.join(" ")
+}
+
+/// What the run does not show, one sentence each.
+#[must_use]
+pub fn limits(run: &Run, table: &Table<'_>) -> Vec<String> {
+    let environment = &run.environment;
+    let mut limits = Vec::new();
+    if environment.cpus_are_shared() {
+        limits.push(format!(
+            "Client and server shared CPUs (client {}, server {}): each took time from the other, so the figures are \
+             those of the pair.",
+            words::cpus(&environment.client_cpus),
+            words::cpus(&environment.server_cpus),
+        ));
+    }
+    if environment.server_cpus.len() == 1
+        && table.rows.iter().any(|row| row.measurement.configuration.workers > Some(1))
+    {
+        limits.push("With one server CPU, more workers show the price of oversubscription, not scaling.".to_owned());
+    }
+    match table.workload.arrival {
+        Arrival::Closed => limits.push(
+            "The loop is closed: each connection waits for its answer before it asks again. That shows capacity; the \
+             latency is mostly connections / throughput, not what a user would feel at a given load."
+                .to_owned(),
+        ),
+        Arrival::Open { rate } => limits.push(format!(
+            "The load was offered at {} requests per second: what lies beyond that is not seen.",
+            words::figure(rate),
+        )),
+    }
+    limits.push(format!(
+        "Client and server ran on one machine and talked over its loopback: no network card, no loss, no distance. \
+         The one file asked for{} comes from memory, never from a disk.",
+        table.workload.expected_length.map(|length| format!(" ({})", words::bytes(length))).unwrap_or_default(),
+    ));
+    limits.extend(noise(run, table));
+    limits
+}
+
+/// What more workers and the access log do to each server, one sentence each, from rows that are ranked.
+#[must_use]
+pub fn within_servers(table: &Table<'_>) -> Vec<String> {
+    let ranked = table.ranked();
+    let mut sentences = Vec::new();
+    for server in table.servers() {
+        let of_server = |log: bool| {
+            let mut rows: Vec<&Row<'_>> = ranked
+                .iter()
+                .copied()
+                .filter(|row| row.measurement.server.name == server)
+                .filter(|row| row.measurement.configuration.access_log == log)
+                .collect();
+            rows.sort_by_key(|row| row.measurement.configuration.workers);
+            rows
+        };
+        let (quiet, logging) = (of_server(false), of_server(true));
+        if let [fewest, .., most] = quiet[..]
+            && fewest.measurement.configuration.workers != most.measurement.configuration.workers
+            && fewest.measurement.configuration.flags == most.measurement.configuration.flags
+        {
+            sentences.extend(compare(most, fewest).map(|ratio| {
+                format!(
+                    "{server}: {} carry {} as much as {} ({}).",
+                    workers(most),
+                    times(ratio),
+                    workers(fewest),
+                    evidence(ratio),
+                )
+            }));
+        }
+        for with_log in logging {
+            let twin = quiet.iter().find(|row| {
+                let (with, without) = (&with_log.measurement.configuration, &row.measurement.configuration);
+                with.workers == without.workers && with.flags == without.flags
+            });
+            sentences.extend(twin.and_then(|twin| compare(with_log, twin)).map(|ratio| {
+                let who = workers(with_log);
+                let who = if who.is_empty() { String::new() } else { format!(" with {who}") };
+                format!(
+                    "{server}{who}: with its access log on, it carries {} as much ({}).",
+                    times(ratio),
+                    evidence(ratio)
+                )
+            }));
+        }
+    }
+    sentences
+}
+
+/// The workload in words.
+#[must_use]
+pub fn workload(workload: &Workload) -> String {
+    let arrival = match workload.arrival {
+        Arrival::Closed => "closed loop".to_owned(),
+        Arrival::Open { rate } => format!("open loop, {} requests per second offered", words::figure(rate)),
+    };
+    let length = workload.expected_length.map(|length| format!(" ({})", words::bytes(length))).unwrap_or_default();
+    format!(
+        "GET {}{length} over {}, {}, {arrival}, {} of {}, {} a round after {} of warm-up",
+        workload.path,
+        words::plural(workload.connections.into(), "connection"),
+        if workload.keep_alive { "kept alive" } else { "one request each" },
+        words::plural(workload.threads.into(), "thread"),
+        "the client",
+        words::seconds(workload.duration_seconds),
+        words::seconds(workload.warm_up_seconds),
+    )
+}
+
+/// How far the run is: `3 of 3 rounds`, or what is missing.
+#[must_use]
+pub fn progress(run: &Run) -> String {
+    let planned = u64::from(run.rounds_planned);
+    format!("{} of {} done", run.rounds_done(), words::plural(planned, "round"))
+}
+
+fn winner(run: &Run, table: &Table<'_>, best: &Row<'_>) -> Vec<String> {
+    let mut sentences = Vec::new();
+    let so_far = if run.is_finished() { "" } else { "So far, " };
+    let rate = best.figures.requests_per_second().unwrap_or_default();
+    let capacity = best.figures.capacity().unwrap_or_default();
+    sentences.push(format!(
+        "{so_far}{} carried most: {} requests per second, {} per second of CPU time that its server had.",
+        best.measurement.name(),
+        words::figure(rate),
+        words::figure(capacity),
+    ));
+    let others: Vec<(&Row<'_>, Ratio)> = table
+        .best_of_each_server()
+        .into_iter()
+        .skip(1)
+        .filter_map(|other| Some((other, compare(best, other)?)))
+        .collect();
+    if let Some((next, ratio)) = others.first() {
+        let doubt = match ratio.interval {
+            Some(_) if !ratio.is_distinct() => ": these two cannot be told apart",
+            _ => "",
+        };
+        sentences.push(format!(
+            "That is {} times as many as the next server, {}, at its best ({}){doubt}.",
+            words::ratio(ratio.ratio),
+            next.measurement.name(),
+            evidence(*ratio),
+        ));
+    }
+    if let [_, rest @ ..] = &others[..]
+        && !rest.is_empty()
+    {
+        let rest: Vec<String> = rest
+            .iter()
+            .map(|(other, ratio)| {
+                format!("{} times {} ({})", words::ratio(ratio.ratio), other.measurement.name(), evidence(*ratio))
+            })
+            .collect();
+        sentences.push(format!("It is {}.", words::list(&rest)));
+    }
+    sentences
+}
+
+/// Why there is nothing to rank, with the reason that the most rows share.
+fn nothing_ranked(table: &Table<'_>) -> String {
+    let all = table.rows.len();
+    if table.rows.iter().all(|row| row.standing() == Standing::Pending) {
+        return "Nothing is measured yet.".to_owned();
+    }
+    let mut reasons: Vec<(String, usize)> = Vec::new();
+    for reason in table.rows.iter().filter_map(|row| row.validity.reasons.first()).map(ToString::to_string) {
+        match reasons.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, count)) => *count += 1,
+            None => reasons.push((reason, 1)),
+        }
+    }
+    let judged = words::plural(all as u64, "measurement");
+    match reasons.into_iter().max_by_key(|(_, count)| *count) {
+        Some((reason, count)) if count == all => {
+            format!("None of {judged} can be ranked, all for one reason. {reason}")
+        }
+        Some((reason, count)) => format!("None of {judged} can be ranked. In {count} of them: {reason}"),
+        None => format!("None of {judged} can be ranked."),
+    }
+}
+
+/// A warning where a row that is not ranked may have carried more than the best one that is.
+fn lower_bounds(table: &Table<'_>, best: Option<&Row<'_>>) -> Option<String> {
+    let limited: Vec<&Row<'_>> = table.rows.iter().filter(|row| row.standing() == Standing::AtLeast).collect();
+    let most = limited.iter().max_by(|first, second| {
+        first
+            .figures
+            .requests_per_second()
+            .unwrap_or_default()
+            .total_cmp(&second.figures.requests_per_second().unwrap_or_default())
+    })?;
+    let rate = most.figures.requests_per_second()?;
+    let above = best.is_none_or(|best| best.figures.requests_per_second().is_some_and(|of_best| rate >= of_best));
+    above.then(|| {
+        format!(
+            "{} answered at least {} requests per second: there the load generator was the limit, so it may be the \
+             better one; compare its CPU time per request.",
+            most.measurement.name(),
+            words::figure(rate),
+        )
+    })
+}
+
+/// What noise and few rounds leave in the dark.
+fn noise(run: &Run, table: &Table<'_>) -> Vec<String> {
+    let mut sentences = Vec::new();
+    let measured: Vec<&Row<'_>> = table.rows.iter().filter(|row| !row.figures.rounds.is_empty()).collect();
+    let windows: u64 = measured.iter().map(|row| row.figures.quiet.windows).sum();
+    let set_aside: u64 = measured.iter().map(|row| row.figures.quiet.set_aside).sum();
+    if set_aside > 0 {
+        sentences.push(format!(
+            "Other guests of the machine took its CPUs: {} of {} were set aside for that.",
+            words::count(set_aside),
+            words::plural(windows, "window"),
+        ));
+    } else if run.environment.hypervisor && windows > 0 {
+        sentences.push("The machine is a virtual one; nothing was stolen from it that its kernel knows of.".to_owned());
+    }
+    let mut widths: Vec<f64> = measured
+        .iter()
+        .filter(|row| row.rank != Some(1))
+        .filter_map(|row| row.to_best?.interval)
+        .map(|(low, high)| (high / low).sqrt() - 1.0)
+        .filter(|width| width.is_finite())
+        .collect();
+    widths.sort_by(f64::total_cmp);
+    if let Some(width) = widths.get(widths.len() / 2) {
+        sentences.push(format!(
+            "With these rounds and this noise, a difference of less than about {} from the best row would mostly not \
+             have been seen.",
+            words::percent(*width),
+        ));
+    } else if measured.iter().any(|row| row.figures.rounds.len() == 1) {
+        sentences.push("One round has no interval: nobody knows by how much another one would differ.".to_owned());
+    }
+    sentences
+}
+
+fn is_excluded(row: &Row<'_>) -> bool {
+    matches!(row.standing(), Standing::Invalid | Standing::TooNoisy | Standing::AtLeast)
+}
+
+fn workers(row: &Row<'_>) -> String {
+    row.measurement.configuration.workers.map(|workers| words::plural(workers.into(), "worker")).unwrap_or_default()
+}
+
+fn times(ratio: Ratio) -> String {
+    format!("{} times", words::ratio(ratio.ratio))
+}
+
+/// `95 % interval 1.12 to 1.24, 3 rounds`, or why there is none.
+fn evidence(ratio: Ratio) -> String {
+    match (ratio.interval, ratio.rounds) {
+        (Some((low, high)), rounds) => {
+            format!("95 % interval {} to {}, {rounds} rounds", words::ratio(low), words::ratio(high))
+        }
+        (None, 0) => "from the quiet windows of all rounds together, so without an interval".to_owned(),
+        (None, _) => "from one round, so without an interval".to_owned(),
+    }
+}
