@@ -1,6 +1,7 @@
 //! Command lines with placeholders, as `bench/servers.toml` writes them.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// The names that may stand in braces.
 pub const PLACEHOLDERS: [&str; 9] = ["port", "workers", "root", "cpus", "log", "flags", "program", "scratch", "config"];
@@ -66,6 +67,13 @@ impl Command {
             }
         }
         filled
+    }
+}
+
+impl fmt::Display for Command {
+    /// The words as they were read, with their placeholders.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.words.join(" "))
     }
 }
 

@@ -10,15 +10,25 @@
 #![forbid(unsafe_code)]
 
 pub mod accounting;
+pub mod ceiling;
 pub mod check;
+pub mod cli;
 pub mod command;
+pub mod commands;
 pub mod cpus;
 pub mod duration;
+pub mod environment;
 pub mod plan;
 pub mod ports;
 pub mod process;
 pub mod process_tree;
+pub mod programs;
+pub mod progress;
+pub mod project;
+pub mod recording;
+pub mod run;
 pub mod sampler;
 pub mod servers;
 pub mod suite;
 pub mod toml_file;
+pub mod turn;

@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use reports::words;
+
+use crate::ceiling;
 use crate::duration::Span;
 use crate::servers::{Server, Servers, UnknownServer};
 use crate::suite::{Configuration, Schedule, Suite};
@@ -144,30 +147,22 @@ impl Plan {
         self.schedule.warm_up.0 + self.schedule.duration.0 + PER_MEASUREMENT
     }
 
-    /// How long all rounds take.
+    /// How long the run takes: the generator's ceiling, then all rounds.
     #[must_use]
     pub fn total_time(&self) -> Duration {
         let measurements = u32::try_from(self.measurements.len()).unwrap_or(u32::MAX);
-        (self.time_per_measurement() * measurements + PER_ROUND) * self.schedule.rounds.get()
+        ceiling::TIME + (self.time_per_measurement() * measurements + PER_ROUND) * self.schedule.rounds.get()
     }
 }
 
 impl Measurement {
-    /// Its name for a reader: `epoll, 4 workers, log`.
+    /// What distinguishes it from the server's other measurements, for a reader: `4 workers, log`.
     #[must_use]
-    pub fn name(&self) -> String {
-        let mut name = self.server.name.clone();
-        if let Some(workers) = self.workers {
-            let plural = if workers.get() == 1 { "" } else { "s" };
-            name.push_str(&format!(", {workers} worker{plural}"));
-        }
-        if !self.flags.is_empty() {
-            name.push_str(&format!(", {}", self.flags.join(" ")));
-        }
-        if self.access_log {
-            name.push_str(", log");
-        }
-        name
+    pub fn configuration(&self) -> String {
+        let workers = self.workers.map(|workers| words::plural(u64::from(workers.get()), "worker"));
+        let flags = (!self.flags.is_empty()).then(|| self.flags.join(" "));
+        let log = if self.access_log { "log" } else { "quiet" };
+        workers.into_iter().chain(flags).chain([log.to_owned()]).collect::<Vec<_>>().join(", ")
     }
 
     fn same_as(&self, other: &Self) -> bool {
@@ -217,6 +212,10 @@ mod tests {
         Plan::new(suite, &servers, changes, seed).unwrap()
     }
 
+    fn name(measurement: &Measurement) -> String {
+        format!("{}: {}", measurement.server.name, measurement.configuration())
+    }
+
     fn only(names: &[&str]) -> Changes {
         Changes { only: Some(names.iter().map(|&name| name.to_owned()).collect()), ..Changes::default() }
     }
@@ -224,13 +223,12 @@ mod tests {
     #[test]
     fn the_table_of_the_first_benchmark_has_seventeen_rows() {
         let plan = plan(&Changes::default(), 1);
-        let names: Vec<String> = plan.measurements.iter().map(Measurement::name).collect();
+        let names: Vec<String> = plan.measurements.iter().map(name).collect();
         assert_eq!(names.len(), 17);
-        assert_eq!(names[..2], ["thread-per-connection, log", "thread-per-connection"]);
-        assert_eq!(
-            names[7..12],
-            ["epoll, 1 worker, log", "epoll, 1 worker", "epoll, 4 workers", "epoll, 10 workers", "epoll, 50 workers"]
-        );
+        assert_eq!(names[..2], ["thread-per-connection: log", "thread-per-connection: quiet"]);
+        let workers =
+            ["1 worker, log", "1 worker, quiet", "4 workers, quiet", "10 workers, quiet", "50 workers, quiet"];
+        assert_eq!(names[7..12], workers.map(|workers| format!("epoll: {workers}")));
     }
 
     #[test]
@@ -303,6 +301,6 @@ mod tests {
         let mut lighttpd = servers.named("lighttpd").unwrap().clone();
         lighttpd.requires = None;
         let measurements = measurements_of(&lighttpd, &suite.configurations).unwrap();
-        assert_eq!(measurements.iter().map(Measurement::name).collect::<Vec<_>>(), ["lighttpd"]);
+        assert_eq!(measurements.iter().map(name).collect::<Vec<_>>(), ["lighttpd: quiet"]);
     }
 }

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -88,8 +89,14 @@ impl ServerProcess {
     /// Waits until the server accepts a connection on 127.0.0.1.
     ///
     /// # Errors
-    /// [`Failure::Died`] as soon as the process has ended, [`Failure::NeverListened`] after `limit`.
-    pub fn wait_until_it_listens(&mut self, port: u16, limit: Duration) -> Result<(), Failure> {
+    /// [`Failure::Died`] as soon as the process has ended, [`Failure::NeverListened`] after `limit` or when
+    /// `interrupted` becomes true.
+    pub fn wait_until_it_listens(
+        &mut self,
+        port: u16,
+        limit: Duration,
+        interrupted: &AtomicBool,
+    ) -> Result<(), Failure> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let begin = Instant::now();
         loop {
@@ -99,9 +106,9 @@ impl ServerProcess {
             if TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_ok() {
                 return Ok(());
             }
-            if begin.elapsed() >= limit {
+            if begin.elapsed() >= limit || interrupted.load(Ordering::Relaxed) {
                 return Err(Failure::NeverListened {
-                    waited_seconds: limit.as_secs_f64(),
+                    waited_seconds: limit.min(begin.elapsed()).as_secs_f64(),
                     standard_error: self.last_words(),
                 });
             }
@@ -170,6 +177,8 @@ mod tests {
 
     use std::net::TcpListener;
 
+    static NEVER: AtomicBool = AtomicBool::new(false);
+
     struct Place(PathBuf);
 
     impl Place {
@@ -219,7 +228,7 @@ mod tests {
         let place = Place::new("crash");
         let mut server = place.start("echo the disk is made of cheese >&2; exit 3").unwrap();
         let begin = Instant::now();
-        let failure = server.wait_until_it_listens(closed_port(), Duration::from_secs(60)).unwrap_err();
+        let failure = server.wait_until_it_listens(closed_port(), Duration::from_secs(60), &NEVER).unwrap_err();
         assert!(begin.elapsed() < Duration::from_secs(20));
         let expected = Failure::Died {
             during: Phase::Start,
@@ -234,7 +243,7 @@ mod tests {
     fn one_that_never_listens_is_given_up() {
         let place = Place::new("deaf");
         let mut server = place.start("echo still thinking >&2; sleep 60").unwrap();
-        let failure = server.wait_until_it_listens(closed_port(), Duration::from_millis(300)).unwrap_err();
+        let failure = server.wait_until_it_listens(closed_port(), Duration::from_millis(300), &NEVER).unwrap_err();
         let Failure::NeverListened { waited_seconds, standard_error } = failure else { panic!("{failure:?}") };
         assert_eq!((waited_seconds, standard_error.as_str()), (0.3, "still thinking"));
     }
@@ -274,7 +283,7 @@ mod tests {
     fn only_the_end_of_a_long_complaint_is_kept() {
         let place = Place::new("complaint");
         let mut server = place.start("for i in 1 2 3 4 5 6 7 8 9; do echo line $i of a very long complaint that says next to nothing in so many words as there are >&2; done; exit 1").unwrap();
-        let failure = server.wait_until_it_listens(closed_port(), Duration::from_secs(60)).unwrap_err();
+        let failure = server.wait_until_it_listens(closed_port(), Duration::from_secs(60), &NEVER).unwrap_err();
         let Failure::Died { standard_error, .. } = failure else { panic!("{failure:?}") };
         assert!(standard_error.starts_with("line ") && standard_error.contains("line 9"), "{standard_error}");
         assert!(standard_error.len() <= STANDARD_ERROR_KEPT && !standard_error.contains("line 1 "), "{standard_error}");

@@ -35,12 +35,15 @@ struct Look {
 #[derive(Debug)]
 pub struct Sampler {
     done: Arc<AtomicBool>,
-    thread: JoinHandle<Vec<Look>>,
+    thread: JoinHandle<Looks>,
 }
 
 /// What a sampler has seen.
-#[derive(Debug)]
-pub struct Looks(Vec<Look>);
+#[derive(Debug, Default)]
+pub struct Looks {
+    looks: Vec<Look>,
+    lost: Option<i32>,
+}
 
 impl Sampler {
     /// Begins to look at the server whose first process is `leader`. When that ends, `gone` becomes true, so that
@@ -56,6 +59,7 @@ impl Sampler {
             let done = Arc::clone(&done);
             move || {
                 let mut looks: Vec<Look> = first.into_iter().collect();
+                let at_first = watch.members.clone();
                 while !done.load(Ordering::Acquire) {
                     thread::park_timeout(INTERVAL);
                     match watch.look() {
@@ -63,7 +67,9 @@ impl Sampler {
                         None => gone.store(true, Ordering::Release),
                     }
                 }
-                looks
+                let lost =
+                    at_first.into_iter().find(|&id| process_tree::process(id).is_none_or(|stat| stat.has_ended()));
+                Looks { looks, lost }
             }
         });
         Self { done, thread }
@@ -74,11 +80,18 @@ impl Sampler {
     pub fn finish(self) -> Looks {
         self.done.store(true, Ordering::Release);
         self.thread.thread().unpark();
-        Looks(self.thread.join().unwrap_or_default())
+        self.thread.join().unwrap_or_default()
     }
 }
 
 impl Looks {
+    /// A process that was there at the first look and had ended at the last one: the server's first one, or a worker
+    /// that another may have replaced.
+    #[must_use]
+    pub fn lost(&self) -> Option<i32> {
+        self.lost
+    }
+
     /// What the server used between two moments; `None` if it was not seen at least twice.
     ///
     /// CPU times are read off between two looks in proportion to the time, which is right under steady load. Switches
@@ -86,7 +99,7 @@ impl Looks {
     /// their connections take their figures with them.
     #[must_use]
     pub fn between(&self, start: Instant, end: Instant) -> Option<ServerSample> {
-        let looks = &self.0;
+        let looks = &self.looks;
         if looks.len() < 2 || end <= start {
             return None;
         }
@@ -246,6 +259,10 @@ mod tests {
         }
     }
 
+    fn looks(looks: Vec<Look>) -> Looks {
+        Looks { looks, lost: None }
+    }
+
     fn milliseconds(count: u64) -> Duration {
         Duration::from_millis(count)
     }
@@ -254,7 +271,7 @@ mod tests {
     fn times_are_those_between_the_two_moments() {
         let begin = Instant::now();
         // A tenth of each second is used, and the last look comes right after the end.
-        let looks = Looks((0..=5).map(|n| look(begin, 1000 * n, 0.1 * n as f64, 100 * n)).collect());
+        let looks = looks((0..=5).map(|n| look(begin, 1000 * n, 0.1 * n as f64, 100 * n)).collect());
         let sample = looks.between(begin + milliseconds(500), begin + milliseconds(4500)).unwrap();
         assert!((sample.wall_seconds - 4.0).abs() < 1e-9);
         assert!((sample.cpu_user_seconds - 0.4).abs() < 1e-9, "{sample:?}");
@@ -271,15 +288,15 @@ mod tests {
         let begin = Instant::now();
         let mut all: Vec<Look> = (0..=3).map(|n| look(begin, 1000 * n, 0.0, 100 * n)).collect();
         all.push(look(begin, 3500, 0.0, 5));
-        let sample = Looks(all).between(begin, begin + milliseconds(3400)).unwrap();
+        let sample = looks(all).between(begin, begin + milliseconds(3400)).unwrap();
         assert_eq!(sample.voluntary_switches, 340);
     }
 
     #[test]
     fn too_few_looks_give_no_sample() {
         let begin = Instant::now();
-        assert_eq!(Looks(vec![]).between(begin, begin + milliseconds(10)), None);
-        assert_eq!(Looks(vec![look(begin, 0, 0.0, 0)]).between(begin, begin + milliseconds(10)), None);
+        assert_eq!(looks(vec![]).between(begin, begin + milliseconds(10)), None);
+        assert_eq!(looks(vec![look(begin, 0, 0.0, 0)]).between(begin, begin + milliseconds(10)), None);
     }
 
     #[test]
@@ -304,7 +321,9 @@ mod tests {
         while !busy() && begin.elapsed() < Duration::from_secs(60) {
             thread::sleep(milliseconds(20));
         }
-        let sample = sampler.finish().between(begin, Instant::now()).unwrap();
+        let looks = sampler.finish();
+        assert_eq!(looks.lost(), None);
+        let sample = looks.between(begin, Instant::now()).unwrap();
         assert!(sample.cpu_seconds() > 0.1, "{sample:?}");
         assert!(
             sample.peak_threads == 1 && sample.peak_resident_bytes > 0 && sample.peak_descriptors > 0,
@@ -318,7 +337,7 @@ mod tests {
             assert!(begin.elapsed() < Duration::from_secs(120), "the end was not noticed");
             thread::sleep(milliseconds(5));
         }
-        drop(sampler.finish());
+        assert_eq!(sampler.finish().lost(), Some(child.id() as i32));
         child.wait().unwrap();
     }
 }

@@ -3,11 +3,13 @@
 use std::env;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 use toml::Spanned;
 
 use crate::command::Command;
+use crate::duration::Span;
 use crate::toml_file::{TomlFile, TomlFileError};
 
 /// A server that may take part.
@@ -35,6 +37,8 @@ pub struct Server {
     pub always_logs: bool,
     /// Whether it has a number of workers to choose.
     pub has_workers: bool,
+    /// How long it may take until it accepts.
+    pub start_limit: Duration,
     /// The path that it is asked for, where that differs from the suite's.
     pub path: Option<String>,
     /// The file whose bytes it must answer, where that is not the suite's path below the document root.
@@ -83,12 +87,18 @@ struct Entry {
     always_logs: bool,
     #[serde(default = "yes")]
     workers: bool,
+    #[serde(default = "ten_seconds")]
+    start_limit: Span,
     path: Option<Spanned<String>>,
     expect: Option<PathBuf>,
 }
 
 fn yes() -> bool {
     true
+}
+
+fn ten_seconds() -> Span {
+    Span(Duration::from_secs(10))
 }
 
 impl Servers {
@@ -192,6 +202,7 @@ impl Entry {
             template,
             always_logs: self.always_logs,
             has_workers: self.workers,
+            start_limit: self.start_limit.0,
             path: self.path.map(Spanned::into_inner),
             expect: self.expect.map(|path| project.join(path)),
         };

@@ -1,0 +1,190 @@
+//! The command line: what was asked for, in the words of the person who asked.
+
+use std::ffi::OsString;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::duration::Span;
+
+/// Runs servers side by side under load and reports what was measured.
+#[derive(Debug, Parser)]
+#[command(name = "bench", version, args_conflicts_with_subcommands = true, subcommand_help_heading = "What to do")]
+pub struct CommandLine {
+    /// What to do.
+    #[command(subcommand)]
+    pub action: Option<Action>,
+    /// How to run `--suite FILE` without naming anything else.
+    #[command(flatten)]
+    pub options: RunOptions,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Action {
+    /// Run the whole experiment: every model through wrk's scenarios
+    All(RunOptions),
+    /// Write the report of a stored run again
+    Report(ReportOptions),
+    /// List the suites and the servers
+    List(ListOptions),
+    /// Run a suite by its name or its file: `bench wrk --only epoll,async`
+    #[command(external_subcommand)]
+    Suite(Vec<OsString>),
+}
+
+/// A suite with its options, as [`Action::Suite`] has them unread.
+#[derive(Debug, Parser)]
+#[command(name = "bench", about = "Run a suite by its name or its file")]
+pub struct SuiteCommandLine {
+    /// A suite's name, or a file
+    #[arg(value_name = "SUITE")]
+    pub name: String,
+    /// How to run it.
+    #[command(flatten)]
+    pub options: RunOptions,
+}
+
+/// How to run a suite.
+#[derive(Clone, Debug, Args)]
+pub struct RunOptions {
+    /// The suite in miniature
+    #[arg(long)]
+    pub quick: bool,
+    /// A file with the suite to run
+    #[arg(long, value_name = "FILE")]
+    pub suite: Option<PathBuf>,
+    /// A file with the servers that may take part [default: bench/servers.toml]
+    #[arg(long, value_name = "FILE")]
+    pub servers: Option<PathBuf>,
+    /// The servers that take part, by name, instead of the suite's
+    #[arg(long, value_name = "NAME,NAME", value_delimiter = ',')]
+    pub only: Option<Vec<String>>,
+    /// Passes over all measurements
+    #[arg(long, value_name = "N")]
+    pub rounds: Option<NonZeroU32>,
+    /// Measured time of each measurement in each round, as 10s or 500ms
+    #[arg(long, value_name = "TIME", value_parser = positive_span)]
+    pub duration: Option<Span>,
+    /// Connections that the client keeps open
+    #[arg(long, value_name = "N")]
+    pub connections: Option<NonZeroU32>,
+    /// The CPUs of server and client, as 0:1 or 0-3:4-7 [default: half of the cores each]
+    #[arg(long, value_name = "SERVER:CLIENT")]
+    pub cpus: Option<String>,
+    /// The document root, instead of the suite's
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+    /// The seed of the random orders, to repeat those of another run
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// The folder that takes the run's folder [default: target/bench]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Print the plan, with the orders of all rounds, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Which report to write again.
+#[derive(Debug, Args)]
+pub struct ReportOptions {
+    /// The run's folder, or its name, or `latest`
+    #[arg(default_value = "latest")]
+    pub run: PathBuf,
+    /// The folder of all runs [default: target/bench]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// What to list.
+#[derive(Debug, Args)]
+pub struct ListOptions {
+    /// A file with servers [default: bench/servers.toml]
+    #[arg(long, value_name = "FILE")]
+    pub servers: Option<PathBuf>,
+}
+
+fn positive_span(text: &str) -> Result<Span, String> {
+    let span: Span = text.parse().map_err(|error: crate::duration::SpanError| error.to_string())?;
+    if span.0.is_zero() { Err("a measurement of no length measures nothing".to_owned()) } else { Ok(span) }
+}
+
+impl RunOptions {
+    /// The options as words, for the command that repeats a run; the seed is left to the caller, who knows it.
+    #[must_use]
+    pub fn to_words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        let mut option = |name: &str, value: Option<String>| {
+            if let Some(value) = value {
+                words.extend([name.to_owned(), value]);
+            }
+        };
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
+        option("--suite", path(&self.suite));
+        option("--servers", path(&self.servers));
+        option("--only", self.only.as_ref().map(|names| names.join(",")));
+        option("--rounds", self.rounds.map(|rounds| rounds.to_string()));
+        option("--duration", self.duration.map(|span| format!("{}ms", span.0.as_millis())));
+        option("--connections", self.connections.map(|connections| connections.to_string()));
+        option("--cpus", self.cpus.clone());
+        option("--root", path(&self.root));
+        option("--out", path(&self.out));
+        if self.quick {
+            words.push("--quick".to_owned());
+        }
+        words
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use clap::CommandFactory as _;
+
+    fn parse(words: &[&str]) -> Result<CommandLine, clap::Error> {
+        CommandLine::try_parse_from([&["bench"], words].concat())
+    }
+
+    #[test]
+    fn the_definitions_are_consistent() {
+        CommandLine::command().debug_assert();
+        SuiteCommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn what_people_type_is_understood() {
+        let Some(Action::All(options)) = parse(&["all", "--quick"]).unwrap().action else { panic!("not all") };
+        assert!(options.quick);
+        let Some(Action::Suite(words)) = parse(&["wrk", "--only", "epoll,async"]).unwrap().action else {
+            panic!("no suite")
+        };
+        let suite = SuiteCommandLine::try_parse_from([vec!["bench".into()], words].concat()).unwrap();
+        assert_eq!(suite.name, "wrk");
+        assert_eq!(suite.options.only.unwrap(), ["epoll", "async"]);
+        let alone = parse(&["--suite", "x.toml", "--duration", "1.5s"]).unwrap();
+        assert!(alone.action.is_none());
+        assert_eq!(alone.options.suite.unwrap(), PathBuf::from("x.toml"));
+        assert_eq!(alone.options.duration.unwrap().0.as_millis(), 1500);
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        for words in
+            [["all", "--rounds", "0"], ["all", "--duration", "0s"], ["all", "--duration", "10"], ["all", "--seed", "x"]]
+        {
+            assert!(parse(&words).is_err(), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn options_become_the_words_they_came_from() {
+        let words = ["--only", "epoll,async", "--rounds", "2", "--duration", "1500ms", "--cpus", "0:1", "--quick"];
+        let Some(Action::All(options)) = parse(&[&["all"][..], &words].concat()).unwrap().action else {
+            panic!("not all")
+        };
+        assert_eq!(options.to_words(), words);
+    }
+}

@@ -1,0 +1,247 @@
+//! What each command does, from the words on the command line to the exit code: 0 when all was measured, 1 when a server
+//! failed or answered wrongly, 2 when the command or a file of settings cannot be understood, 130 after an interruption.
+
+use std::env;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use clap::Parser as _;
+use reports::validity::Standing;
+use reports::{Store, ranking};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::cli::{Action, CommandLine, ListOptions, ReportOptions, RunOptions, SuiteCommandLine};
+use crate::cpus::{self, Cpus, CpusError, Division};
+use crate::environment;
+use crate::plan::{Changes, Plan, PlanError};
+use crate::programs::Programs;
+use crate::project::Project;
+use crate::run::{self, Finished, RunError, Setting};
+use crate::servers::Servers;
+use crate::suite::{self, Suite, UnknownSuite};
+use crate::toml_file::TomlFileError;
+
+/// The suite that `bench all` runs.
+const WHOLE_EXPERIMENT: &str = "wrk";
+
+/// Why a command ended without doing its work: one sentence for the person who typed it.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// Neither a command nor a suite.
+    #[error("say what to do: `bench all`, `bench <suite>`, `bench report` or `bench list`; `bench --help` tells more")]
+    NothingToDo,
+    /// A suite is named twice.
+    #[error("the suite is named twice, as \"{0}\" and by --suite; leave one out")]
+    TwoSuites(String),
+    /// There is no such suite.
+    #[error(transparent)]
+    UnknownSuite(#[from] UnknownSuite),
+    /// A file of settings was not understood.
+    #[error(transparent)]
+    TomlFile(#[from] TomlFileError),
+    /// Suite, servers and options do not fit.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The CPUs cannot be divided as asked.
+    #[error(transparent)]
+    Cpus(#[from] CpusError),
+    /// The document root is not there.
+    #[error("the document root {} cannot be used: {source}; name another with --root", path.display())]
+    Root {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The run could not go on.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// A stored run could not be read or its report not be written.
+    #[error(transparent)]
+    Store(#[from] reports::store::StoreError),
+    /// A report could not be written.
+    #[error(transparent)]
+    Report(#[from] reports::Error),
+    /// The system refused something basic.
+    #[error("cannot {what}: {source}")]
+    System {
+        /// What was attempted.
+        what: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl CommandError {
+    /// 2 for what the person who typed the command can put right, 1 for the rest.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Run(RunError::Cpus(_)) => 2,
+            Self::Run(_) | Self::Report(_) | Self::System { .. } => 1,
+            _ => 2,
+        }
+    }
+}
+
+/// Does what the command line says.
+///
+/// # Errors
+/// [`CommandError`]; its exit code belongs to it.
+pub fn run(command_line: CommandLine) -> Result<ExitCode, CommandError> {
+    let project = Project::find().map_err(|source| CommandError::System { what: "find the current folder", source })?;
+    match command_line.action {
+        Some(Action::All(options)) => run_suite(&project, None, &options),
+        Some(Action::Suite(words)) => {
+            let words = [OsStringVec::from(["bench".into()]), words].concat();
+            // A slip here is told by clap itself, with exit code 2 like everywhere else.
+            let SuiteCommandLine { name, options } = SuiteCommandLine::parse_from(words);
+            run_suite(&project, Some(&name), &options)
+        }
+        Some(Action::Report(options)) => write_report(&project, &options),
+        Some(Action::List(options)) => list(&project, &options),
+        None if command_line.options.suite.is_some() => run_suite(&project, None, &command_line.options),
+        None => Err(CommandError::NothingToDo),
+    }
+}
+
+type OsStringVec = Vec<std::ffi::OsString>;
+
+fn run_suite(project: &Project, named: Option<&str>, options: &RunOptions) -> Result<ExitCode, CommandError> {
+    let suite = Suite::read(&suite_file(project, named, options)?)?;
+    let servers = read_servers(project, options.servers.as_deref())?;
+    let changes = Changes {
+        only: options.only.clone(),
+        rounds: options.rounds,
+        duration: options.duration,
+        connections: options.connections,
+        quick: options.quick,
+    };
+    let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
+    let plan = Plan::new(suite, &servers, &changes, seed)?;
+    let root = document_root(project, &plan, options)?;
+    let available =
+        Cpus::available().map_err(|source| CommandError::System { what: "see which CPUs there are", source })?;
+    let division = match &options.cpus {
+        Some(text) => Division::parse(text, &available)?,
+        None => Division::halves(&available, cpus::core_of),
+    };
+    print!("{}", run::describe(&plan, &division, &root));
+    if options.dry_run {
+        print!("{}", run::describe_orders(&plan));
+        return Ok(ExitCode::SUCCESS);
+    }
+
+    let interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
+        signal_hook::flag::register(signal, Arc::clone(&interrupted))
+            .map_err(|source| CommandError::System { what: "catch signals", source })?;
+    }
+    allow_many_descriptors();
+    let programs = Programs::build(plan.measurements.iter().map(|one| &one.server), project.folder());
+    let setting = Setting {
+        project: project.folder(),
+        root: &root,
+        runs: &options.out.clone().unwrap_or_else(|| project.runs()),
+        environment: environment::look(project.folder(), &available, &division),
+        division: &division,
+        command: repeating(named, options, seed),
+    };
+    let finished = run::run(&plan, &setting, &programs, &interrupted)?;
+    Ok(conclude(&finished))
+}
+
+/// Prints the end of a run, and what its exit code is.
+fn conclude(finished: &Finished) -> ExitCode {
+    println!("\n{}", reports::text::render(&finished.run));
+    let done = finished.run.rounds_done();
+    if finished.was_interrupted {
+        println!(
+            "Interrupted in round {} of {}: what was measured until then is kept.",
+            done + 1,
+            finished.run.rounds_planned
+        );
+    }
+    println!("{}", finished.report.display());
+    if finished.was_interrupted {
+        // As a shell has it for a command that SIGINT ended.
+        return ExitCode::from(130);
+    }
+    let failed = ranking::tables(&finished.run)
+        .iter()
+        .flat_map(|table| &table.rows)
+        .any(|row| matches!(row.standing(), Standing::Invalid | Standing::Pending));
+    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn suite_file(project: &Project, named: Option<&str>, options: &RunOptions) -> Result<PathBuf, CommandError> {
+    match (named, &options.suite) {
+        (Some(name), Some(_)) => Err(CommandError::TwoSuites(name.to_owned())),
+        (None, Some(file)) => Ok(file.clone()),
+        (Some(name), None) if name.ends_with(".toml") => Ok(PathBuf::from(name)),
+        (name, None) => Ok(suite::find(name.unwrap_or(WHOLE_EXPERIMENT), &project.suites())?),
+    }
+}
+
+fn read_servers(project: &Project, file: Option<&Path>) -> Result<Servers, CommandError> {
+    let shipped = project.servers();
+    Ok(Servers::read(file.unwrap_or(&shipped), project.folder())?)
+}
+
+fn document_root(project: &Project, plan: &Plan, options: &RunOptions) -> Result<PathBuf, CommandError> {
+    let path = options.root.clone().unwrap_or_else(|| project.folder().join(&plan.suite.workload.root));
+    let root = fs::canonicalize(&path).and_then(|root| fs::read_dir(&root).map(|_| root));
+    root.map_err(|source| CommandError::Root { path, source })
+}
+
+/// A hundred connections or more, and as many in a server: the limit that is allowed, for the bench and its servers.
+fn allow_many_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    // Raising to what is allowed is not refused; if it were, the run goes on under the former limit, which is recorded.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+}
+
+/// The command that repeats a run.
+fn repeating(named: Option<&str>, options: &RunOptions, seed: u64) -> Vec<String> {
+    let words = |text: &[&str]| text.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+    let mut command = if env::var_os("CARGO").is_some() {
+        words(&["cargo", "run", "--release", "--package", "otus-bench", "--"])
+    } else {
+        words(&["bench"])
+    };
+    if options.suite.is_none() {
+        command.push(named.unwrap_or("all").to_owned());
+    }
+    command.extend(options.to_words());
+    command.extend(["--seed".to_owned(), seed.to_string()]);
+    command
+}
+
+fn write_report(project: &Project, options: &ReportOptions) -> Result<ExitCode, CommandError> {
+    // A run's name is looked for among the runs, unless there is such a folder right here.
+    let runs = options.out.clone().unwrap_or_else(|| project.runs());
+    let path = if options.run.exists() { options.run.clone() } else { runs.join(&options.run) };
+    let store = Store::open(&path)?;
+    let run = store.load()?;
+    let written = reports::write_all(&run, store.folder())?;
+    println!("{}\n{}", reports::text::render(&run), written.html.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(project: &Project, options: &ListOptions) -> Result<ExitCode, CommandError> {
+    println!("Suites in {}:", project.suites().display());
+    for file in suite::all(&project.suites()) {
+        let suite = Suite::read(&file)?;
+        println!("  {:<22} {}", suite.name, suite.question);
+    }
+    println!("Servers:");
+    for server in read_servers(project, options.servers.as_deref())?.iter() {
+        let missing = server.is_missing().map(|program| format!(" ({program} is not installed)")).unwrap_or_default();
+        println!("  {:<22} {}{missing}", server.name, server.model);
+    }
+    Ok(ExitCode::SUCCESS)
+}

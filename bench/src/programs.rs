@@ -1,0 +1,175 @@
+//! The programs of the servers that take part, built before the first start.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde::Deserialize;
+
+use crate::command::Values;
+use crate::servers::Server;
+
+/// The outcome of building: the program of each package, and the servers that could not be built, each with the reason.
+#[derive(Debug, Default)]
+pub struct Programs {
+    by_package: BTreeMap<String, PathBuf>,
+    broken: BTreeMap<String, String>,
+}
+
+/// A line of what `cargo build --message-format=json` tells.
+#[derive(Deserialize)]
+struct Message {
+    reason: String,
+    package_id: Option<String>,
+    executable: Option<PathBuf>,
+}
+
+impl Programs {
+    /// Builds whatever these servers need: ours in one go by cargo in the release profile, the others by their own
+    /// commands. A server that cannot be built keeps nobody else from being measured.
+    #[must_use]
+    pub fn build<'a>(servers: impl Iterator<Item = &'a Server>, project: &Path) -> Self {
+        let mut programs = Self::default();
+        let mut ours: Vec<&Server> = Vec::new();
+        for server in servers {
+            if server.is_ours() && !ours.iter().any(|other| other.package == server.package) {
+                ours.push(server);
+            }
+            if let Some(build) = &server.build
+                && let Err(reason) = run_build(&build.fill(&Values::new()), project)
+            {
+                programs.broken.insert(server.name.clone(), reason);
+            }
+        }
+        let packages: Vec<&str> = ours.iter().filter_map(|server| server.package.as_deref()).collect();
+        if packages.is_empty() {
+            return programs;
+        }
+        match cargo_build(&packages, project) {
+            Ok(built) => programs.by_package = built,
+            // One of them does not build: those that do shall still take part.
+            Err(_) if packages.len() > 1 => {
+                for server in ours {
+                    programs.build_alone(server, project);
+                }
+            }
+            Err(reason) => {
+                for server in ours {
+                    programs.broken.insert(server.name.clone(), reason.clone());
+                }
+            }
+        }
+        programs
+    }
+
+    fn build_alone(&mut self, server: &Server, project: &Path) {
+        let Some(package) = server.package.as_deref() else { return };
+        match cargo_build(&[package], project) {
+            Ok(built) => self.by_package.extend(built),
+            Err(reason) => {
+                self.broken.insert(server.name.clone(), reason);
+            }
+        }
+    }
+
+    /// The program of a server that is ours.
+    ///
+    /// # Errors
+    /// Why it could not be built.
+    pub fn of(&self, server: &Server) -> Result<Option<&Path>, String> {
+        if let Some(reason) = self.broken.get(&server.name) {
+            return Err(reason.clone());
+        }
+        match &server.package {
+            None => Ok(None),
+            Some(package) => match self.by_package.get(package) {
+                Some(program) => Ok(Some(program)),
+                None => Err(format!("the package {package} has no program")),
+            },
+        }
+    }
+}
+
+/// Builds packages of the workspace and asks cargo where their programs are, wherever the target folder may be.
+fn cargo_build(packages: &[&str], project: &Path) -> Result<BTreeMap<String, PathBuf>, String> {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(["build", "--release", "--message-format=json-render-diagnostics"]);
+    for package in packages {
+        command.args(["--package", package]);
+    }
+    let output = command
+        .current_dir(project)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| format!("cannot run cargo: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("cargo could not build {}: its messages are above", packages.join(", ")));
+    }
+    Ok(programs_in(&String::from_utf8_lossy(&output.stdout), packages))
+}
+
+fn programs_in(messages: &str, packages: &[&str]) -> BTreeMap<String, PathBuf> {
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Message>(line).ok())
+        .filter(|message| message.reason == "compiler-artifact")
+        .filter_map(|message| {
+            let id = message.package_id?;
+            let package = packages.iter().find(|&&package| is_of(&id, package))?;
+            Some(((*package).to_owned(), message.executable?))
+        })
+        .collect()
+}
+
+/// Whether a package id, such as `path+file:///x/servers/epoll#otus-epoll@0.1.0` or `path+file:///x/otus-epoll#0.1.0`,
+/// is this package's.
+fn is_of(id: &str, package: &str) -> bool {
+    let Some((place, fragment)) = id.rsplit_once('#') else { return false };
+    match fragment.split_once('@') {
+        Some((name, _)) => name == package,
+        None => place.rsplit('/').next() == Some(package),
+    }
+}
+
+fn run_build(words: &[String], project: &Path) -> Result<(), String> {
+    let Some((program, arguments)) = words.split_first() else { return Ok(()) };
+    let status =
+        Command::new(program).args(arguments).current_dir(project).stdin(Stdio::null()).stdout(io::stderr()).status();
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("the build command \"{}\" failed ({status})", words.join(" "))),
+        Err(error) => Err(format!("cannot run the build command {program}: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_found_in_what_cargo_tells() {
+        let messages = r#"{"reason":"compiler-artifact","package_id":"path+file:///x/servers/epoll#otus-epoll@0.1.0","executable":"/t/release/epoll"}
+{"reason":"compiler-artifact","package_id":"path+file:///x/servers/launch#otus-launch@0.1.0","executable":null}
+{"reason":"compiler-artifact","package_id":"path+file:///x/otus-async#0.1.0","executable":"/t/release/async"}
+{"reason":"compiler-artifact","package_id":"registry+https://example.invalid/index#other@1.0.0","executable":"/t/release/other"}
+{"reason":"build-finished","success":true}
+not json
+"#;
+        let programs = programs_in(messages, &["otus-epoll", "otus-async", "otus-launch"]);
+        assert_eq!(programs.len(), 2);
+        assert_eq!(programs["otus-epoll"], Path::new("/t/release/epoll"));
+        assert_eq!(programs["otus-async"], Path::new("/t/release/async"));
+    }
+
+    #[test]
+    fn a_build_that_fails_says_how() {
+        let words = |text: &[&str]| text.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+        assert_eq!(run_build(&words(&["true"]), Path::new(".")), Ok(()));
+        let reason = run_build(&words(&["sh", "-c", "exit 4"]), Path::new(".")).unwrap_err();
+        assert!(reason.contains("exit status: 4") && reason.contains("sh -c"), "{reason}");
+        assert!(run_build(&words(&["no-such-builder"]), Path::new(".")).unwrap_err().contains("no-such-builder"));
+    }
+}

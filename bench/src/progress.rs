@@ -1,0 +1,102 @@
+//! What a waiting reader sees: a bar with the current measurement and the time left, or plain lines where standard error
+//! is not a terminal.
+
+use std::io::IsTerminal as _;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::duration::in_words;
+
+/// Shows how far a run is.
+#[derive(Debug)]
+pub struct Progress {
+    /// The bar, or nothing where lines are written instead.
+    bar: Option<ProgressBar>,
+    turns: u32,
+    done: u32,
+    planned: Duration,
+    begin: Instant,
+    current: String,
+}
+
+impl Progress {
+    /// For a run of so many turns that is planned to take so long.
+    #[must_use]
+    pub fn new(turns: u32, planned: Duration) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::with_draw_target(Some(u64::from(turns) * 1000), ProgressDrawTarget::stderr());
+            // The template is a constant: if it were wrong, the plain bar would do.
+            let style = ProgressStyle::with_template("{bar:24} {msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+            bar.set_style(style);
+            bar
+        });
+        Self { bar, turns, done: 0, planned, begin: Instant::now(), current: String::new() }
+    }
+
+    /// A turn begins.
+    pub fn begins(&mut self, round: u32, rounds: u32, name: &str) {
+        self.current = format!("{}round {} of {rounds}: {name}", self.place(), round + 1);
+        self.moves(0.0, None);
+    }
+
+    /// A turn is under way, by a share of its time from 0 to 1; `rate` is in responses per second.
+    pub fn moves(&self, share: f64, rate: Option<f64>) {
+        let Some(bar) = &self.bar else { return };
+        bar.set_position(u64::from(self.done) * 1000 + (share.clamp(0.0, 1.0) * 1000.0) as u64);
+        let rate = rate.map(|rate| format!(", {} req/s", reports::words::figure(rate))).unwrap_or_default();
+        bar.set_message(format!("{}{rate}, {} left", self.current, in_words(self.left(share))));
+    }
+
+    /// A turn has ended, with this to say of it.
+    pub fn ended(&mut self, result: &str) {
+        let line = format!("{}: {result}", self.current);
+        self.done += 1;
+        match &self.bar {
+            Some(bar) => bar.println(line),
+            None => eprintln!("{line}"),
+        }
+    }
+
+    /// Something that is worth a line of its own.
+    pub fn says(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(line),
+            None => eprintln!("{line}"),
+        }
+    }
+
+    /// Nothing more will be shown.
+    pub fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn place(&self) -> String {
+        let width = self.turns.to_string().len();
+        format!("[{:>width$}/{}] ", self.done + 1, self.turns)
+    }
+
+    /// The time left: what the plan says at first, and more and more what the turns before really took.
+    fn left(&self, share: f64) -> Duration {
+        let done = (f64::from(self.done) + share) / f64::from(self.turns.max(1));
+        let by_plan = self.planned.as_secs_f64() * (1.0 - done);
+        let by_pace = if done > 0.0 { self.begin.elapsed().as_secs_f64() * (1.0 - done) / done } else { by_plan };
+        Duration::from_secs_f64((by_plan * (1.0 - done) + by_pace * done).max(0.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_left_shrinks_from_the_plan_to_nothing() {
+        let mut progress = Progress::new(10, Duration::from_secs(100));
+        assert_eq!(progress.left(0.0), Duration::from_secs(100));
+        progress.done = 10;
+        assert_eq!(progress.left(0.0), Duration::ZERO);
+        assert_eq!(Progress::new(17, Duration::ZERO).place(), "[ 1/17] ");
+    }
+}

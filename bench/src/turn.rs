@@ -1,0 +1,260 @@
+//! One measurement's turn in one round: start the server, check it, load it, look at it, stop it.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use loadgen::{Expect, ExpectedLength, KeepAlive, Outcome};
+use reports::ServerSample;
+use reports::failure::{Failure, Phase};
+use reports::record::{CorrectnessCheck, Workload};
+
+use crate::check::{self, Expected, Request};
+use crate::command::{Values, fill_text};
+use crate::cpus::Division;
+use crate::plan::Measurement;
+use crate::process::{Launch, ServerProcess};
+use crate::sampler::Sampler;
+
+/// How long a server may take for an answer of the check.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+/// How long a server may take to end.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+/// Load on a server that failed its check: long enough to see what most of its answers are.
+const LOAD_AFTER_FAILED_CHECK: Duration = Duration::from_secs(1);
+/// The length of the windows for which the generator notes the time stolen: several of the kernel's ticks to one part in
+/// twenty, which is where noise begins.
+const WINDOW: Duration = Duration::from_millis(500);
+
+/// Everything that a turn needs to know.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    /// The server and its configuration.
+    pub measurement: &'a Measurement,
+    /// The program of a server of ours.
+    pub program: Option<&'a Path>,
+    /// What the client does.
+    pub workload: &'a Workload,
+    /// What the server must answer.
+    pub expected: &'a Expected,
+    /// The document root.
+    pub root: &'a Path,
+    /// The CPUs of server and client.
+    pub division: &'a Division,
+    /// The folder that commands are run in.
+    pub project: &'a Path,
+    /// A folder for this turn alone.
+    pub scratch: &'a Path,
+    /// Becomes true when the reader wants no more.
+    pub interrupted: &'a AtomicBool,
+}
+
+/// What came of a turn.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// What the check saw, if it came to that.
+    pub check: Option<CorrectnessCheck>,
+    /// What the load generator saw, if it ran.
+    pub outcome: Option<Outcome>,
+    /// What the server used, if it was seen.
+    pub sample: Option<ServerSample>,
+    /// What went wrong with the server as a process.
+    pub failure: Option<Failure>,
+}
+
+/// How far the load of a turn is.
+#[derive(Clone, Copy, Debug)]
+pub struct Moving {
+    /// The share of the turn's time that is over, from 0 to 1.
+    pub share: f64,
+    /// Responses per second so far, once it is measured.
+    pub rate: Option<f64>,
+}
+
+impl Turn<'_> {
+    /// Takes the turn on this port. Whatever the server does is part of what came of it, and everything has an end.
+    ///
+    /// # Errors
+    /// Only when files for the server cannot be written.
+    pub fn take(&self, port: u16, moving: &mut dyn FnMut(Moving)) -> io::Result<Taken> {
+        let mut taken = Taken::default();
+        let words = self.prepare(port)?;
+        let launch = Launch {
+            words: &words,
+            folder: self.project,
+            cpus: &self.division.server,
+            standard_output: self.scratch.join("standard-output"),
+            standard_error: self.scratch.join("standard-error"),
+        };
+        match ServerProcess::start(&launch) {
+            Ok(mut server) => {
+                taken.failure = self.use_server(&mut server, port, &mut taken, moving).err();
+                let stopped = server.stop(STOP_LIMIT);
+                // The first failure explains those that follow from it.
+                taken.failure = taken.failure.or(stopped.err());
+            }
+            Err(failure) => taken.failure = Some(failure),
+        }
+        Ok(taken)
+    }
+
+    fn use_server(
+        &self,
+        server: &mut ServerProcess,
+        port: u16,
+        taken: &mut Taken,
+        moving: &mut dyn FnMut(Moving),
+    ) -> Result<(), Failure> {
+        server.wait_until_it_listens(port, self.measurement.server.start_limit, self.interrupted)?;
+        let request = Request {
+            port,
+            path: &self.workload.path,
+            headers: &self.workload.headers,
+            keep_alive: self.workload.keep_alive,
+        };
+        let checked = check::check(request, self.expected, ANSWER_LIMIT);
+        if let Some(death) = server.death(Phase::Check) {
+            return Err(death);
+        }
+        let check = taken.check.insert(checked?);
+        let plan = self.load(port, check.passed());
+        self.measure(server, &plan, taken, moving)
+    }
+
+    fn measure(
+        &self,
+        server: &mut ServerProcess,
+        plan: &loadgen::Plan,
+        taken: &mut Taken,
+        moving: &mut dyn FnMut(Moving),
+    ) -> Result<(), Failure> {
+        // Set by the sampler when the server has ended, and here when the reader wants no more.
+        let stop = Arc::new(AtomicBool::new(false));
+        let sampler = Sampler::start(server.id(), Arc::clone(&stop));
+        let whole = (plan.warmup() + plan.duration()).as_secs_f64();
+        let mut phase = Phase::WarmUp;
+        let mut measured_from = None;
+        let outcome = loadgen::run(
+            plan,
+            &mut |progress| {
+                let elapsed = progress.elapsed.as_secs_f64();
+                let rate = match progress.phase {
+                    loadgen::Phase::WarmUp => None,
+                    loadgen::Phase::Measure => {
+                        phase = Phase::Measuring;
+                        measured_from.get_or_insert_with(|| Instant::now() - progress.elapsed);
+                        (elapsed > 0.2).then(|| progress.responses as f64 / elapsed)
+                    }
+                };
+                let before = if phase == Phase::WarmUp { 0.0 } else { plan.warmup().as_secs_f64() };
+                moving(Moving { share: (before + elapsed) / whole, rate });
+                if self.interrupted.load(Ordering::Relaxed) {
+                    stop.store(true, Ordering::Relaxed);
+                }
+            },
+            &stop,
+        );
+        let looks = sampler.finish();
+        let outcome = outcome.map_err(|error| Failure::Generator { error: error.to_string() })?;
+        let length = Duration::from_nanos(outcome.elapsed_ns);
+        let start = measured_from.or_else(|| Instant::now().checked_sub(length));
+        taken.sample = start.and_then(|start| looks.between(start, start + length));
+        let silent = outcome.responses == 0 && outcome.errors.connect() == 0;
+        taken.outcome = Some(outcome);
+        if let Some(death) = server.death(phase) {
+            return Err(death);
+        }
+        if let Some(lost) = looks.lost() {
+            return Err(Failure::Died {
+                during: phase,
+                status: None,
+                signal: None,
+                standard_error: format!("process {lost} of the server ended, whether or not another took its place"),
+            });
+        }
+        if silent && !stop.load(Ordering::Relaxed) {
+            return Err(Failure::Hung { during: phase, waited_seconds: plan.duration().as_secs_f64() });
+        }
+        Ok(())
+    }
+
+    /// What the load generator is to do. A server that answers wrongly is loaded all the same, for a moment: the report
+    /// shall be able to say what its answers were.
+    fn load(&self, port: u16, check_passed: bool) -> loadgen::Plan {
+        let planned = Duration::from_secs_f64(self.workload.duration_seconds);
+        let warm_up = Duration::from_secs_f64(self.workload.warm_up_seconds);
+        let (duration, warm_up) =
+            if check_passed { (planned, warm_up) } else { (planned.min(LOAD_AFTER_FAILED_CHECK), Duration::ZERO) };
+        let mut plan = loadgen::Plan::new(format!("http://127.0.0.1:{port}{}", self.workload.path));
+        plan.connections = self.workload.connections as usize;
+        plan.threads = self.workload.threads as usize;
+        plan.duration_ms = milliseconds(duration).max(1);
+        plan.warmup_ms = milliseconds(warm_up);
+        plan.timeout_ms = milliseconds(Duration::from_secs_f64(self.workload.timeout_seconds)).max(1);
+        plan.keep_alive = if self.workload.keep_alive { KeepAlive::Persistent } else { KeepAlive::PerRequest };
+        plan.headers = self.workload.headers.iter().filter_map(|line| header(line)).collect();
+        plan.expect = Expect {
+            status: Some(self.workload.expected_status),
+            length: self.workload.expected_length.map(ExpectedLength::Exactly),
+        };
+        plan.cpus = Some(self.division.client.to_vec());
+        plan.interval_ms = milliseconds(WINDOW);
+        plan
+    }
+
+    /// Makes the scratch folder new, writes the configuration file into it, and fills the command in.
+    fn prepare(&self, port: u16) -> io::Result<Vec<String>> {
+        match fs::remove_dir_all(self.scratch) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => fs::create_dir_all(self.scratch)?,
+        }
+        let config = self.scratch.join("config");
+        let values = values(self.measurement, self.program, self.root, self.division);
+        // The words of {log} may mention the scratch folder themselves, so what is new in this turn is filled in last.
+        let new = Values::from([
+            ("port", vec![port.to_string()]),
+            ("scratch", vec![text(self.scratch)]),
+            ("config", vec![text(&config)]),
+        ]);
+        if let Some(template) = &self.measurement.server.template {
+            fs::write(&config, fill_text(&fill_text(template, &values), &new))?;
+        }
+        Ok(self.measurement.server.command.fill(&values).iter().map(|word| fill_text(word, &new)).collect())
+    }
+}
+
+/// What the placeholders stand for, save those that are new in every turn: the port and the scratch folder.
+#[must_use]
+pub fn values(measurement: &Measurement, program: Option<&Path>, root: &Path, division: &Division) -> Values {
+    let server = &measurement.server;
+    let log = if measurement.access_log { &server.logged } else { &server.quiet };
+    let mut values = Values::from([
+        ("root", vec![text(root)]),
+        ("cpus", vec![division.server.to_string()]),
+        ("log", log.as_ref().map(|words| words.fill(&Values::new())).unwrap_or_default()),
+        ("flags", measurement.flags.clone()),
+    ]);
+    if let Some(workers) = measurement.workers {
+        values.insert("workers", vec![workers.to_string()]);
+    }
+    if let Some(program) = program {
+        values.insert("program", vec![text(program)]);
+    }
+    values
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn header(line: &str) -> Option<(String, String)> {
+    let (name, value) = line.split_once(':')?;
+    Some((name.trim().to_owned(), value.trim().to_owned()))
+}

@@ -1,0 +1,107 @@
+//! A server that fails in the way it is told to: `faulty-server FAULT FILE PORT`. The tests measure it.
+#![forbid(unsafe_code)]
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::process::exit;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+/// Requests that the check before the measuring makes, each on its own connection; the probe whether the server listens
+/// makes none.
+const CHECKED: u64 = 2;
+/// Answers after which a server that dies under load dies.
+const ENOUGH: u64 = 200;
+
+struct Server {
+    fault: String,
+    body: Vec<u8>,
+    answered: AtomicU64,
+}
+
+fn main() {
+    let words: Vec<String> = std::env::args().collect();
+    let [_, fault, file, port] = words.as_slice() else {
+        eprintln!("usage: faulty-server FAULT FILE PORT");
+        exit(2);
+    };
+    match fault.as_str() {
+        "crashes-at-start" => {
+            eprintln!("the configuration is upside down");
+            exit(3);
+        }
+        "never-listens" => loop {
+            thread::park();
+        },
+        "ignores-sigterm" => {
+            // Whatever the flag says, nobody asks it.
+            let _ = signal_hook::flag::register(signal_hook::consts::SIGTERM, Arc::new(AtomicBool::new(false)));
+        }
+        _ => {}
+    }
+    let body = std::fs::read(file).unwrap_or_default();
+    let port = port.parse().unwrap_or(0);
+    let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) else {
+        eprintln!("cannot listen on port {port}");
+        exit(1);
+    };
+    let server = Arc::new(Server { fault: fault.clone(), body, answered: AtomicU64::new(0) });
+    if fault == "never-accepts" {
+        loop {
+            thread::park();
+        }
+    }
+    for stream in listener.incoming().flatten() {
+        let server = Arc::clone(&server);
+        thread::spawn(move || server.serve(stream));
+    }
+}
+
+impl Server {
+    fn serve(&self, stream: TcpStream) {
+        let Ok(mut writer) = stream.try_clone() else { return };
+        let mut lines = BufReader::new(stream).lines();
+        loop {
+            // A request ends with an empty line.
+            loop {
+                match lines.next() {
+                    Some(Ok(line)) if line.is_empty() => break,
+                    Some(Ok(_)) => {}
+                    _ => return,
+                }
+            }
+            let before = self.answered.fetch_add(1, Ordering::Relaxed);
+            if self.fault == "closes" {
+                return;
+            }
+            if self.fault == "stops-answering" && before >= CHECKED {
+                thread::sleep(Duration::from_secs(3600));
+            }
+            if writer.write_all(&self.answer(before)).is_err() {
+                return;
+            }
+            if self.fault == "dies-under-load" && before >= ENOUGH {
+                eprintln!("out of luck");
+                exit(7);
+            }
+        }
+    }
+
+    fn answer(&self, before: u64) -> Vec<u8> {
+        let mut body = self.body.clone();
+        let mut status = "200 OK";
+        match self.fault.as_str() {
+            "not-found" => (status, body) = ("404 Not Found", b"nothing here".to_vec()),
+            "wrong-bytes" => body.iter_mut().for_each(|byte| *byte ^= 1),
+            "shortens-under-load" if before >= CHECKED => body.truncate(body.len() / 2),
+            _ => {}
+        }
+        let length = body.len();
+        let mut answer =
+            format!("HTTP/1.1 {status}\r\nContent-Type: text/html\r\nContent-Length: {length}\r\n\r\n").into_bytes();
+        answer.append(&mut body);
+        answer
+    }
+}

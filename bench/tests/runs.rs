@@ -1,0 +1,315 @@
+//! The whole bench, in miniature, on servers that fail in all the ways that servers fail.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use reports::failure::{Failure, Phase};
+use reports::record::{Measurement, Run};
+use reports::{Store, ranking};
+
+/// A folder with a document root, a suite and servers, and runs in it.
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    /// With these servers, each a name and the fault that it is started with.
+    fn new(servers: &[(&str, &str)], rounds: u32, duration: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("root");
+        fs::create_dir(&root).unwrap();
+        fs::write(root.join("index.html"), "<!doctype html><title>Here</title><p>This is what is served.").unwrap();
+        let names: Vec<String> = servers.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+        let suite = format!(
+            "question = \"Who fails, and how?\"\nservers = [{}]\n\
+             [workload]\nroot = {root:?}\npath = \"/\"\ncontent_type = \"text/html\"\nconnections = 4\n\
+             [schedule]\nrounds = {rounds}\nduration = \"{duration}\"\nwarm_up = \"100ms\"\n\
+             [[configurations]]\nworkers = [1]\naccess_log = false\n",
+            names.join(", "),
+        );
+        let entry = |(name, fault): &(&str, &str)| {
+            format!(
+                "[[server]]\nname = \"{name}\"\nmodel = \"a thread for each connection\"\nworkers = false\n\
+                 start_limit = \"2s\"\ncommand = \"'{}' {fault} {{root}}/index.html {{port}}\"\n\n",
+                env!("CARGO_BIN_EXE_faulty-server"),
+            )
+        };
+        fs::write(folder.path().join("suite.toml"), suite).unwrap();
+        fs::write(folder.path().join("servers.toml"), servers.iter().map(entry).collect::<String>()).unwrap();
+        Self { folder }
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn command(&self, more: &[&str]) -> Command {
+        let mut command = bench();
+        command
+            .args(["--suite", "suite.toml", "--servers", "servers.toml", "--out", "runs"])
+            .args(more)
+            .current_dir(self.path());
+        command
+    }
+
+    fn run(&self, more: &[&str]) -> Output {
+        self.command(more).output().unwrap()
+    }
+
+    fn latest(&self) -> PathBuf {
+        self.path().join("runs/latest")
+    }
+
+    fn stored(&self) -> Run {
+        Store::open(&self.latest()).unwrap().load().unwrap()
+    }
+}
+
+fn bench() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bench"));
+    command.stdin(Stdio::null());
+    command
+}
+
+fn output_of(output: &Output) -> String {
+    format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+fn measurement<'a>(run: &'a Run, name: &str) -> &'a Measurement {
+    run.measurements.iter().find(|one| one.server.name == name).unwrap_or_else(|| panic!("no row for {name}"))
+}
+
+#[test]
+fn what_was_measured_is_stored_and_reported() {
+    let place = Place::new(&[("one", "none"), ("twin", "none")], 2, "700ms");
+    let output = place.run(&["--seed", "5"]);
+    let text = output_of(&output);
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("Who fails, and how?") && text.contains("2 measurements, 2 rounds of 700 ms"), "{text}");
+    let report = String::from_utf8_lossy(&output.stdout).lines().last().unwrap().to_owned();
+    assert!(
+        report.ends_with("report.html") && fs::metadata(place.path().join(&report)).is_ok_and(|file| file.len() > 1000),
+        "{text}"
+    );
+
+    let run = place.stored();
+    assert!(run.is_finished() && run.seed == 5 && run.rounds_planned == 2);
+    assert_eq!(run.command.last().unwrap(), "5");
+    let ceiling = run.environment.generator_ceiling.as_ref().unwrap();
+    assert!(ceiling.requests_per_second > 100.0);
+    assert_eq!(run.measurements.len(), 2);
+    for name in ["one", "twin"] {
+        let one = measurement(&run, name);
+        assert_eq!(one.rounds.len(), 2);
+        assert_eq!(one.workload.expected_length, Some(60));
+        for round in &one.rounds {
+            assert_eq!(round.failure, None);
+            assert!(round.check.as_ref().unwrap().passed());
+            let outcome = round.outcome.as_ref().unwrap();
+            assert!(outcome.responses > 50 && outcome.unexpected.responses == 0, "{outcome:?}");
+            assert_eq!(outcome.statuses.keys().collect::<Vec<_>>(), [&200]);
+            let server = round.server.as_ref().unwrap();
+            assert!((server.wall_seconds - 0.7).abs() < 0.2, "{server:?}");
+            assert!(
+                server.cpu_seconds() > 0.0 && server.switches() > 0 && server.peak_resident_bytes > 100_000,
+                "{server:?}"
+            );
+            // The acceptor and a thread for each of the four connections.
+            assert!(
+                server.peak_threads >= 5 && server.peak_descriptors >= 4 && !server.points.is_empty(),
+                "{server:?}"
+            );
+        }
+    }
+    // The twins did the same work under the same conditions, and differ in their name alone.
+    let hashes =
+        |name| (measurement(&run, name).workload_hash.clone(), measurement(&run, name).configuration_hash.clone());
+    assert_eq!(hashes("one").0, hashes("twin").0);
+    assert_ne!(hashes("one").1, hashes("twin").1);
+    assert!(!place.latest().join("scratch").exists());
+
+    fs::remove_file(place.latest().join("report.html")).unwrap();
+    let again = bench().args(["report", "latest", "--out", "runs"]).current_dir(place.path()).output().unwrap();
+    assert!(again.status.success() && place.latest().join("report.html").is_file(), "{}", output_of(&again));
+}
+
+#[test]
+fn every_failure_gets_its_row_and_the_rest_goes_on() {
+    let faults = [
+        "crashes-at-start",
+        "never-listens",
+        "never-accepts",
+        "closes",
+        "not-found",
+        "wrong-bytes",
+        "dies-under-load",
+        "stops-answering",
+        "shortens-under-load",
+        "ignores-sigterm",
+        "none",
+    ];
+    let servers: Vec<(&str, &str)> = faults.iter().map(|&fault| (fault, fault)).collect();
+    let place = Place::new(&servers, 1, "600ms");
+    let output = place.run(&[]);
+    let text = output_of(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+
+    let run = place.stored();
+    assert!(run.is_finished());
+    assert_eq!(run.measurements.len(), faults.len());
+    let round = |name: &str| &measurement(&run, name).rounds[0];
+    let failure = |name: &str| round(name).failure.clone().unwrap_or_else(|| panic!("{name} did not fail: {text}"));
+    let problems = |name: &str| round(name).check.as_ref().unwrap().problems.join("; ");
+
+    let Failure::Died { during: Phase::Start, status: Some(3), standard_error, .. } = failure("crashes-at-start")
+    else {
+        panic!("{:?}", failure("crashes-at-start"))
+    };
+    assert_eq!(standard_error, "the configuration is upside down");
+    assert!(matches!(failure("never-listens"), Failure::NeverListened { waited_seconds: 2.0, .. }));
+    assert!(matches!(failure("never-accepts"), Failure::Hung { during: Phase::Check, .. }));
+    assert!(problems("closes").contains("closed after 0 bytes"), "{}", problems("closes"));
+    assert!(problems("not-found").contains("the status is 404, not 200"), "{}", problems("not-found"));
+    assert!(problems("wrong-bytes").contains("from byte 0 on"), "{}", problems("wrong-bytes"));
+    assert!(
+        matches!(failure("dies-under-load"), Failure::Died { status: Some(7), .. }),
+        "{:?}",
+        failure("dies-under-load")
+    );
+    assert!(matches!(failure("stops-answering"), Failure::Hung { .. }), "{:?}", failure("stops-answering"));
+    let short = round("shortens-under-load").outcome.as_ref().unwrap();
+    assert!(short.unexpected.length > 0 && short.unexpected.length == short.responses, "{short:?}");
+    assert!(matches!(failure("ignores-sigterm"), Failure::NotStopped { .. }), "{:?}", failure("ignores-sigterm"));
+    assert!(round("none").failure.is_none() && round("none").check.as_ref().unwrap().passed());
+
+    // What failed is in the report, with its reason, and ranked is what did not.
+    let tables = ranking::tables(&run);
+    let ranked: Vec<&str> =
+        tables.iter().flat_map(|table| table.ranked()).map(|row| row.measurement.server.name.as_str()).collect();
+    assert!(ranked.iter().all(|name| ["none", "ignores-sigterm"].contains(name)), "{ranked:?}");
+    let report = fs::read_to_string(place.latest().join("report.md")).unwrap();
+    for fault in faults {
+        assert!(report.contains(fault), "{fault} is missing in {report}");
+    }
+    assert!(no_server_is_left(&place), "a server outlived its run");
+}
+
+#[test]
+fn a_root_without_an_index_is_told_and_nothing_is_ranked() {
+    let place = Place::new(&[("one", "not-found"), ("two", "not-found")], 1, "300ms");
+    fs::remove_file(place.path().join("root/index.html")).unwrap();
+    let output = place.run(&[]);
+    let text = output_of(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.to_lowercase().contains("every answer was 404"), "{text}");
+    let run = place.stored();
+    assert!(ranking::tables(&run).iter().all(|table| table.ranked().is_empty()));
+    let report = fs::read_to_string(place.latest().join("report.html")).unwrap();
+    assert!(report.to_lowercase().contains("every answer was 404"));
+    for one in &run.measurements {
+        let outcome = one.rounds[0].outcome.as_ref().unwrap();
+        assert_eq!(outcome.statuses.keys().collect::<Vec<_>>(), [&404]);
+    }
+}
+
+#[test]
+fn an_interruption_keeps_what_was_measured() {
+    let place = Place::new(&[("one", "none")], 200, "400ms");
+    let mut child = place.command(&[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let begin = Instant::now();
+    let stored = || Store::open(&place.latest()).ok().and_then(|store| store.load().ok());
+    while stored().is_none_or(|run| run.measurements[0].rounds.len() < 2) {
+        assert!(begin.elapsed() < Duration::from_secs(60), "nothing was stored");
+        thread::sleep(Duration::from_millis(20));
+    }
+    let id = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
+    while child.try_wait().unwrap().is_none() {
+        assert!(begin.elapsed() < Duration::from_secs(90), "an interrupted run goes on and on");
+        thread::sleep(Duration::from_millis(10));
+    }
+    let output = child.wait_with_output().unwrap();
+    let text = output_of(&output);
+    assert_eq!(output.status.code(), Some(130), "{text}");
+    assert!(
+        text.contains("Interrupted") && text.trim_end().lines().any(|line| line.ends_with("report.html")),
+        "{text}"
+    );
+    let run = place.stored();
+    assert!(!run.is_finished() && run.measurements[0].rounds.len() >= 2);
+    assert!(place.latest().join("report.html").is_file());
+    assert!(no_server_is_left(&place), "a server outlived its run");
+}
+
+#[test]
+fn a_dry_run_prints_the_same_plan_for_the_same_seed_and_does_nothing() {
+    let place = Place::new(&[("one", "none"), ("two", "none"), ("three", "none"), ("four", "none")], 3, "1s");
+    let plan = |seed| {
+        let output = place.run(&["--dry-run", "--seed", seed]);
+        assert!(output.status.success(), "{}", output_of(&output));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    assert_eq!(plan("1"), plan("1"));
+    assert_ne!(plan("1"), plan("2").replace("seed 2", "seed 1"));
+    assert!(plan("1").contains("about 18 s in all") && plan("1").contains("round 3:"), "{}", plan("1"));
+    assert!(!place.path().join("runs").exists());
+}
+
+#[test]
+fn slips_are_told_in_one_sentence_with_exit_code_2() {
+    let place = Place::new(&[("one", "none")], 1, "1s");
+    let told = |arguments: &[&str], words: &[&str]| {
+        let output = bench().args(arguments).current_dir(place.path()).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
+        assert!(words.iter().all(|word| text.contains(word)), "{arguments:?}: {text}");
+        text
+    };
+    let ours = ["--suite", "suite.toml", "--servers", "servers.toml"];
+    let with = |more: &[&'static str]| [&ours[..], more].concat();
+    let one_line = |text: String| assert_eq!(text.trim_end().lines().count(), 1, "{text}");
+
+    one_line(told(&[], &["bench all"]));
+    one_line(told(&["wrong"], &["\"wrong\"", "--suite FILE"]));
+    one_line(told(&["absent.toml", "--servers", "servers.toml"], &["absent.toml"]));
+    one_line(told(&with(&["--only", "tow"]), &["\"tow\"", "servers.toml", "one"]));
+    one_line(told(&with(&["--cpus", "0"]), &["--cpus \"0\"", "colon"]));
+    one_line(told(&with(&["--cpus", "0:4095"]), &["4095"]));
+    one_line(told(&with(&["--root", "nowhere"]), &["nowhere", "--root"]));
+    one_line(told(&["report", "nothing"], &["nothing"]));
+    told(&with(&["--rounds", "none"]), &["--rounds"]);
+    told(&with(&["--duration", "10"]), &["10s, 500ms or 2m"]);
+
+    let suite = fs::read_to_string(place.path().join("suite.toml")).unwrap();
+    fs::write(place.path().join("broken.toml"), suite.replace("connections", "conections")).unwrap();
+    one_line(told(
+        &["broken.toml", "--servers", "servers.toml"],
+        &["broken.toml, line 7", "conections", "connections"],
+    ));
+}
+
+#[test]
+fn suites_and_servers_are_listed() {
+    let output = bench().arg("list").current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    let text = output_of(&output);
+    assert!(output.status.success(), "{text}");
+    for word in ["wrk", "thread-per-connection", "thread-pool", "epoll", "async", "nginx"] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+}
+
+/// Whether no process is left that was started to serve from this place.
+fn no_server_is_left(place: &Place) -> bool {
+    let root = place.path().join("root");
+    let mark = root.to_string_lossy().into_owned();
+    let is_server = |id: &str| {
+        let words = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&words).contains(&mark)
+    };
+    let mut processes =
+        fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    !processes.any(|id| id.bytes().all(|byte| byte.is_ascii_digit()) && is_server(&id))
+}
