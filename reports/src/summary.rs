@@ -136,11 +136,17 @@ pub fn workload(workload: &Workload) -> String {
     )
 }
 
-/// How far the run is: `3 of 3 rounds`, or what is missing.
+/// How far the run is: `1 of 3 rounds done, 20 of 51 turns`.
 #[must_use]
 pub fn progress(run: &Run) -> String {
     let planned = u64::from(run.rounds_planned);
-    format!("{} of {} done", run.rounds_done(), words::plural(planned, "round"))
+    let rounds = format!("{} of {} done", run.rounds_done(), words::plural(planned, "round"));
+    if run.is_finished() {
+        return rounds;
+    }
+    let turns: usize = run.measurements.iter().map(|measurement| measurement.rounds.len()).sum();
+    let all = planned * run.measurements.len() as u64;
+    format!("{rounds}, {} of {}", words::count(turns as u64), words::plural(all, "turn"))
 }
 
 fn winner(run: &Run, table: &Table<'_>, best: &Row<'_>) -> Vec<String> {

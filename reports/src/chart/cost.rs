@@ -27,7 +27,7 @@ pub(super) fn draw(table: &Table<'_>) -> Result<String, DrawingError> {
                 lines.nothing(canvas, line)?;
                 continue;
             };
-            let user = figures.server_user_microseconds().unwrap_or(0.0).clamp(0.0, cost);
+            let user = figures.server_user_microseconds().unwrap_or(0.0).min(cost).max(0.0);
             let (top, bottom) = (line.y - HALF, line.y + HALF);
             let (start, middle, end) = (axis.pixel(0.0), axis.pixel(user), axis.pixel(cost));
             if fill(line.row) == Fill::Hollow {

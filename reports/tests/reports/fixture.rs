@@ -8,7 +8,7 @@ use reports::record::{
     Arrival, Configuration, CorrectnessCheck, FORMAT, LogSink, Measurement, Round, Run, Server, ServerKind, Workload,
 };
 use reports::sample::{SamplePoint, ServerSample};
-use reports::{Environment, Timestamp};
+use reports::{Environment, Failure, Timestamp};
 
 /// Connections of every measurement here.
 pub(crate) const CONNECTIONS: u32 = 100;
@@ -232,7 +232,7 @@ fn plausible_rate(measurement: &Measurement) -> f64 {
         "epoll" => 118_000.0,
         _ => 97_000.0,
     };
-    let workers = f64::from(measurement.configuration.workers.unwrap_or(1));
+    let workers = f64::from(measurement.configuration.workers.unwrap_or(1).max(1));
     let oversubscribed = 1.0 - 0.055 * workers.ln();
     base * oversubscribed * if measurement.configuration.access_log { 0.86 } else { 1.0 }
 }
@@ -240,5 +240,40 @@ fn plausible_rate(measurement: &Measurement) -> f64 {
 /// Rounds differ by a few per cent: some by the minute, some by themselves.
 fn drift(place: usize, index: u32) -> f64 {
     let minute = [1.0, 0.97, 1.02][index as usize % 3];
-    minute * (1.0 + 0.012 * ((place * 7 + index as usize * 3) % 5) as f64 / 5.0)
+    let own = (place * 37 + index as usize * 61 + place * index as usize * 17) % 23;
+    minute * (1.0 + 0.04 * own as f64 / 23.0)
+}
+
+/// The same plan on a bad day: one row of every standing, and one with two reasons.
+pub(crate) fn mixed_run() -> Run {
+    let mut run = whole_run();
+    for round in &mut run.measurements[0].rounds {
+        (round.outcome, round.server, round.check) = (None, None, None);
+        round.failure = Some(Failure::NeverListened {
+            waited_seconds: 5.0,
+            standard_error: "thread-per-connection: cannot open <log> & \"more\": permission denied\n".to_owned(),
+        });
+    }
+    for round in &mut run.measurements[3].rounds {
+        let outcome = round.outcome.as_mut().unwrap();
+        outcome.connections.never_served = 96;
+        outcome.errors.timed_out = 96;
+        outcome.requests += 96;
+    }
+    for round in &mut run.measurements[8].rounds {
+        for window in round.outcome.as_mut().unwrap().windows.iter_mut().skip(1) {
+            window.steal_ns = Some(BTreeMap::from([(0, WINDOW_NS / 3)]));
+            window.responses = window.responses * 2 / 3;
+        }
+    }
+    for round in &mut run.measurements[13].rounds {
+        let thread = &mut round.outcome.as_mut().unwrap().threads[0];
+        thread.cpu_ns = thread.wall_ns;
+        round.server.as_mut().unwrap().cpu_system_seconds = 0.4;
+    }
+    run.measurements[16].rounds.clear();
+    run.measurements[16].configuration.flags =
+        ["--keep-alive", "pinned", "--a-flag-that-is-much-longer-than-any-label"].map(str::to_owned).to_vec();
+    run.finished_at = None;
+    run
 }

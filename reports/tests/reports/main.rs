@@ -3,5 +3,6 @@
 
 mod fixture;
 mod ranking;
+mod report;
 mod store;
 mod validity;

@@ -37,7 +37,7 @@ fn the_array_of_measurements_is_where_other_programs_look_for_it() {
     let path = store.save(&run).unwrap();
     let value: serde_json::Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
     assert_eq!(value["measurements"].as_array().unwrap().len(), 17);
-    assert_eq!(value["measurements"][0]["rounds"][2]["outcome"]["statuses"]["200"], 53_640);
+    assert_eq!(value["measurements"][0]["rounds"][2]["outcome"]["statuses"]["200"], 54_160);
     assert_eq!(value["started_at"], "2026-03-01T12:30:05.250Z");
     assert_eq!(value["format"], 1);
 }
