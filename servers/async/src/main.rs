@@ -1,2 +1,248 @@
-//! To be written.
-fn main() {}
+//! # Tasks on an asynchronous runtime
+//!
+//! Every connection is a task: code that reads in the order in which things happen, as with a thread, compiled into a
+//! state machine that an event loop resumes. A few worker threads run all tasks, and take ready ones from each other
+//! when they have none. The literature calls it *user-level* or *M:N threads*, *coroutines* or *async/await*
+//! (Adya et al., "Cooperative task management without manual stack management", USENIX 2002; von Behren et al.,
+//! "Capriccio", SOSP 2003). The runtime is tokio's multi-threaded one.
+//!
+//! Who uses it: hyper and all that is built on it, Go's and Java's runtimes with their goroutines and virtual threads,
+//! ASP.NET with Kestrel.
+//!
+//! An idle connection costs its task, some hundred bytes with a timer in it, and its registration with the runtime's
+//! epoll. Buffers belong to the worker thread and are lent to the task while it runs without awaiting.
+//!
+//! Where it breaks: whatever blocks a worker blocks the tasks that wait for it, so a file that is not in the cache is
+//! opened on the runtime's threads for blocking work, which costs two switches; a large file is sent in parts right
+//! here, which may wait for the disk. One thread at a time waits for events on behalf of all, and a task may be
+//! resumed on another CPU than before: that balances the load, and costs wake-ups and cold caches.
+#![forbid(unsafe_code)]
+
+mod deadline;
+
+use deadline::Deadline;
+use launch::{Clock, Error, Found, Inbox, Model, Presence, Sent, Server, answer, is_out_of_resources, send};
+use protocol::{Connection, Outbox, Want};
+use rustix::net::{Shutdown, shutdown};
+use std::{
+    cell::RefCell,
+    fs::File,
+    io,
+    net::IpAddr,
+    pin::Pin,
+    process::ExitCode,
+    sync::Arc,
+    task::{Poll, ready},
+    time::{Duration, Instant},
+};
+use tokio::{
+    io::{AsyncRead, Interest, ReadBuf},
+    net::{TcpListener, TcpStream},
+    runtime,
+    sync::Notify,
+    time::{sleep, sleep_until},
+};
+
+fn main() -> ExitCode {
+    let about = "A static file server with a task for every connection";
+    launch::main(Model { name: "async", about, has_workers: true }, run)
+}
+
+fn run(server: Arc<Server>) -> Result<(), Error> {
+    let runtime = runtime::Builder::new_multi_thread()
+        .worker_threads(server.options.worker_count())
+        .enable_all()
+        .build()
+        .map_err(Error::system("start the runtime"))?;
+    let listener = server.listen()?;
+    let address = listener.local_addr().map_err(Error::system("tell the listener's address"))?;
+    listener.set_nonblocking(true).map_err(Error::system("make the listener non-blocking"))?;
+    let listener = {
+        let _inside = runtime.enter();
+        TcpListener::from_std(listener).map_err(Error::system("watch the listener"))?
+    };
+    server.ready(address);
+
+    // The accepting task runs on the workers like any other; this thread only waits for its end.
+    let accepting = runtime.spawn(accept(Arc::clone(&server), listener));
+    let ended = runtime.block_on(accepting);
+
+    // Stopping: tasks that have something in flight finish it; the others end with the process.
+    server.connections.wait_until_quiet();
+    runtime.shutdown_background();
+    ended.map_err(|error| Error::system("go on accepting")(error.into()))
+}
+
+// Accepting: a task that starts the others.
+
+async fn accept(server: Arc<Server>, listener: TcpListener) {
+    /// When there is no room for a connection, or the system has nothing left, accepting pauses; the backlog holds.
+    const PAUSE: Duration = Duration::from_millis(20);
+
+    let stop = Arc::new(Notify::new());
+    let woken = Arc::clone(&stop);
+    server.stop.on_stop(move || woken.notify_one());
+    while !server.stop.is_stopping() {
+        let Some(presence) = server.connections.admit() else {
+            sleep(PAUSE).await;
+            continue;
+        };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.notified() => return,
+        };
+        match accepted {
+            Ok((stream, address)) => {
+                tokio::spawn(serve(Arc::clone(&server), stream, address.ip(), presence));
+            }
+            Err(error) if is_out_of_resources(&error) => sleep(PAUSE).await,
+            // The connection was gone before it was accepted: the next one may be fine.
+            Err(_) => {}
+        }
+    }
+}
+
+// Serving one connection.
+
+struct Client {
+    server: Arc<Server>,
+    stream: TcpStream,
+    address: IpAddr,
+    connection: Connection,
+    /// What the client was too slow to take.
+    unsent: Option<Outbox<File>>,
+}
+
+/// What a worker thread lends to the task that it runs, which gives it back before it awaits anything.
+struct Desk {
+    inbox: Inbox,
+    outbox: Outbox<File>,
+    clock: Clock,
+}
+
+thread_local!(static DESK: RefCell<Option<Desk>> = const { RefCell::new(None) });
+
+/// What a task has to await before it can go on.
+enum Await {
+    Readable,
+    Writable,
+    Lookup,
+    Until(Instant),
+    Nothing,
+}
+
+async fn serve(server: Arc<Server>, stream: TcpStream, address: IpAddr, presence: Presence) {
+    let connection = Connection::new(Arc::clone(&server.settings), Clock::new().moment());
+    let mut client = Client { server, stream, address, connection, unsent: None };
+    // An error means that the client is gone: there is nobody left to tell.
+    let _ = client.converse(&presence).await;
+    client.server.log.record(address, client.connection.abandoned());
+}
+
+impl Client {
+    async fn converse(&mut self, presence: &Presence) -> io::Result<()> {
+        let mut deadline = Deadline::new();
+        let mut found = None;
+        loop {
+            match self.turn(found.take())? {
+                Await::Readable => {
+                    presence.set_quiet(self.connection.is_quiet());
+                    let at = self.connection.deadline();
+                    let received = deadline.bound(at, |context| self.poll_receive(context)).await;
+                    presence.set_quiet(false);
+                    if received.transpose()? == Some(0) {
+                        self.connection.end_of_input();
+                    }
+                }
+                Await::Writable => {
+                    let at = self.connection.deadline();
+                    deadline.bound(at, |context| self.stream.poll_write_ready(context)).await.transpose()?;
+                }
+                Await::Lookup => found = Some(self.open().await),
+                // Waiting: the task sleeps; its worker does not.
+                Await::Until(until) => sleep_until(until.into()).await,
+                Await::Nothing => return Ok(()),
+            }
+        }
+    }
+
+    /// Does for the client what can be done without awaiting.
+    fn turn(&mut self, mut found: Option<Result<Found, site::Error>>) -> io::Result<Await> {
+        with_desk(&Arc::clone(&self.server), |Desk { inbox, outbox, clock }| {
+            let (connection, at) = (&mut self.connection, clock.read());
+            if self.server.stop.is_stopping() {
+                connection.last_response();
+            }
+            if let Some(unsent) = self.unsent.take() {
+                *outbox = unsent;
+            }
+            inbox.lend_to(connection);
+            let outcome = loop {
+                match inbox.feed(|input| connection.advance(input, outbox, at)) {
+                    Want::Lookup => {
+                        let known =
+                            found.take().or_else(|| self.server.documents.lookup(connection.target(), at).map(Ok));
+                        match known {
+                            Some(found) => answer(connection, found, outbox, at),
+                            None => break Ok(Await::Lookup),
+                        }
+                    }
+                    Want::Write => match self.stream.try_io(Interest::WRITABLE, || send(&self.stream, outbox)) {
+                        Ok(Sent::Bytes(bytes)) => {
+                            connection.progressed(bytes, at);
+                            self.server.log.record(self.address, std::iter::from_fn(|| connection.finished()));
+                        }
+                        Ok(Sent::FileEnded) => connection.file_failed(),
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => break Ok(Await::Writable),
+                        Err(error) => break Err(error),
+                    },
+                    Want::Read => break Ok(Await::Readable),
+                    Want::Wait(until) => break Ok(Await::Until(until)),
+                    Want::HalfClose => {
+                        let _ = shutdown(&self.stream, Shutdown::Write);
+                    }
+                    Want::Close => break Ok(Await::Nothing),
+                }
+            };
+            inbox.return_from(connection);
+            if !outbox.is_empty() {
+                self.unsent = Some(std::mem::take(outbox));
+            }
+            outcome
+        })
+    }
+
+    /// Receives into the desk of the thread that polls, which goes on with a turn before it awaits anything.
+    fn poll_receive(&mut self, context: &mut std::task::Context) -> Poll<io::Result<usize>> {
+        let Self { server, stream, connection, .. } = self;
+        with_desk(server, |Desk { inbox, .. }| {
+            inbox.lend_to(connection);
+            let mut room = ReadBuf::new(inbox.room());
+            let polled = Pin::new(stream).poll_read(context, &mut room);
+            let received = room.filled().len();
+            inbox.filled(received);
+            if polled.is_pending() || received == 0 {
+                inbox.return_from(connection);
+            }
+            ready!(polled)?;
+            Poll::Ready(Ok(received))
+        })
+    }
+
+    /// Looks up on a thread for blocking work what the cache does not know.
+    async fn open(&self) -> Result<Found, site::Error> {
+        let (server, target) = (Arc::clone(&self.server), self.connection.target().clone());
+        let opened = tokio::task::spawn_blocking(move || server.documents.open(&target, Clock::new().moment()));
+        opened.await.unwrap_or_else(|error| Err(site::Error::Failed(error.into())))
+    }
+}
+
+fn with_desk<T>(server: &Server, work: impl FnOnce(&mut Desk) -> T) -> T {
+    DESK.with_borrow_mut(|desk| {
+        work(desk.get_or_insert_with(|| Desk {
+            inbox: Inbox::new(&server.settings.limits),
+            outbox: Outbox::default(),
+            clock: Clock::new(),
+        }))
+    })
+}

@@ -1,2 +1,312 @@
-//! To be written.
-fn main() {}
+//! # Event loops on epoll
+//!
+//! Each worker is one thread with an event loop of its own: it waits for all of its connections at once, and does for
+//! each that is ready what can be done without waiting. Every loop has its own listener on the same port, so that the
+//! kernel spreads the connections and no two workers touch the same one. The literature calls it *single-process
+//! event-driven* (SPED: Flash, USENIX 1999), here once per worker: *N-copy*; or the *reactor* pattern (Schmidt, 1995).
+//! epoll(7) is what made it scale with the ready connections rather than with all (Banga, Mogul and Druschel, 1999).
+//!
+//! Who uses it: nginx, HAProxy, Redis and memcached, Node.js, Seastar.
+//!
+//! An idle connection costs its entry in a table, some hundred bytes, and the kernel's socket. Buffers belong to the
+//! worker and are lent to the connection that is being served.
+//!
+//! Where it breaks: whatever blocks, blocks all connections of the worker. A file that is not in the cache is opened
+//! and read right here, as nginx does it by default: bounded work (a cached file has at most a megabyte, a larger one
+//! is sent in parts) that is short as long as the disk's own cache is warm. And a worker's connections stay with it:
+//! if the busy ones meet on one loop, the other loops do not help.
+//!
+//! Readiness comes edge-triggered (mio has nothing else): it is told once, so each connection remembers whether it may
+//! have unread input, until a read has come back short.
+#![forbid(unsafe_code)]
+
+mod schedule;
+
+use launch::{Clock, Error, Inbox, Model, Presence, Sent, Server, answer, is_out_of_resources, send};
+use mio::{
+    Events, Interest, Poll, Token, Waker,
+    net::{TcpListener, TcpStream},
+};
+use protocol::{Connection, Outbox, Want};
+use rustix::net::{RecvFlags, Shutdown, shutdown};
+use schedule::Schedule;
+use slab::Slab;
+use std::{
+    fs::File,
+    io::ErrorKind,
+    net::IpAddr,
+    process::ExitCode,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+fn main() -> ExitCode {
+    let about = "A static file server on event loops";
+    launch::main(Model { name: "epoll", about, has_workers: true }, run)
+}
+
+fn run(server: Arc<Server>) -> Result<(), Error> {
+    let listeners = server.listen_shared(server.options.worker_count())?;
+    let address = listeners[0].local_addr().map_err(Error::system("tell the listener's address"))?;
+    let mut workers = Vec::new();
+    for listener in listeners {
+        let worker = Worker::new(Arc::clone(&server), listener).map_err(Error::system("make an event loop"))?;
+        let thread = thread::Builder::new().name(format!("worker-{}", workers.len()));
+        workers.push(thread.spawn(move || worker.run()).map_err(Error::system("start a worker"))?);
+    }
+    server.ready(address);
+
+    // Stopping: each worker ends with its last connection.
+    let mut outcome = Ok(());
+    for worker in workers {
+        let ended = worker.join().unwrap_or_else(|_| Err(std::io::Error::other("it panicked")));
+        outcome = outcome.and(ended.map_err(Error::system("go on with an event loop")));
+    }
+    outcome
+}
+
+const LISTENER: Token = Token(usize::MAX);
+const STOP: Token = Token(usize::MAX - 1);
+/// When there is no room for a connection, or the system has nothing left, accepting pauses; the backlog holds.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+/// One event loop and all that it owns.
+struct Worker {
+    server: Arc<Server>,
+    poll: Poll,
+    listener: Option<TcpListener>,
+    /// When to accept again although no event tells to.
+    accept_again: Option<Instant>,
+    clients: Slab<Client>,
+    schedule: Schedule,
+    /// Lent to the client that is being served.
+    inbox: Inbox,
+    outbox: Outbox<File>,
+    clock: Clock,
+}
+
+struct Client {
+    stream: TcpStream,
+    address: IpAddr,
+    connection: Connection,
+    /// What the client was too slow to take.
+    unsent: Option<Outbox<File>>,
+    /// Whether the socket may have input that was not read: it is told of once only.
+    readable: bool,
+    _presence: Presence,
+}
+
+/// What a turn of a client came to.
+#[derive(PartialEq, Eq)]
+enum Turn {
+    Parked,
+    /// It has had its share, and more to do.
+    Again,
+    Closed,
+}
+
+impl Worker {
+    fn new(server: Arc<Server>, listener: std::net::TcpListener) -> std::io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let mut listener = TcpListener::from_std(listener);
+        let poll = Poll::new()?;
+        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        let waker = Waker::new(poll.registry(), STOP)?;
+        server.stop.on_stop(move || {
+            let _ = waker.wake();
+        });
+        Ok(Self {
+            poll,
+            listener: Some(listener),
+            accept_again: None,
+            clients: Slab::new(),
+            schedule: Schedule::new(&server.settings),
+            inbox: Inbox::new(&server.settings.limits),
+            outbox: Outbox::default(),
+            clock: Clock::new(),
+            server,
+        })
+    }
+
+    fn run(mut self) -> std::io::Result<()> {
+        let mut events = Events::with_capacity(1024);
+        while self.listener.is_some() || !self.clients.is_empty() {
+            let wake_up = self.schedule.next(!self.clients.is_empty()).into_iter().chain(self.accept_again).min();
+            let timeout = wake_up.map(|wake_up| wake_up.saturating_duration_since(Instant::now()));
+            match self.poll.poll(&mut events, timeout) {
+                Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+                _ => {}
+            }
+            self.clock.read();
+            for event in &events {
+                match event.token() {
+                    LISTENER => self.accept(),
+                    STOP => self.stop(),
+                    Token(key) => {
+                        if let Some(client) = self.clients.get_mut(key) {
+                            client.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
+                            self.serve(key);
+                        }
+                    }
+                }
+            }
+            let now = self.clock.moment().monotonic();
+            if self.accept_again.is_some_and(|at| at <= now) {
+                self.accept();
+            }
+            while let Some(key) = self.schedule.due(now) {
+                self.serve(key);
+            }
+            if self.schedule.sweep_is_due(now) {
+                self.sweep();
+            }
+        }
+        Ok(())
+    }
+
+    // Accepting: all that came, as long as there is room.
+
+    fn accept(&mut self) {
+        self.accept_again = None;
+        while let Some(listener) = &self.listener {
+            let Some(presence) = self.server.connections.admit() else {
+                return self.pause_accepting();
+            };
+            match listener.accept() {
+                Ok((stream, address)) => self.welcome(stream, address.ip(), presence),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if is_out_of_resources(&error) => return self.pause_accepting(),
+                // The connection was gone before it was accepted: the next one may be fine.
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn pause_accepting(&mut self) {
+        self.accept_again = Some(self.clock.moment().monotonic() + ACCEPT_PAUSE);
+    }
+
+    fn welcome(&mut self, mut stream: TcpStream, address: IpAddr, presence: Presence) {
+        let slot = self.clients.vacant_entry();
+        let key = slot.key();
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if self.poll.registry().register(&mut stream, Token(key), interest).is_err() {
+            return;
+        }
+        let connection = Connection::new(Arc::clone(&self.server.settings), self.clock.moment());
+        slot.insert(Client { stream, address, connection, unsent: None, readable: true, _presence: presence });
+        self.serve(key);
+    }
+
+    // Serving one connection.
+
+    /// Does for a client what can be done without waiting.
+    fn serve(&mut self, key: usize) {
+        // Of a client that was closed, a time may still be scheduled.
+        if !self.clients.contains(key) {
+            return;
+        }
+        match self.turn(key) {
+            Turn::Parked => {}
+            // Due once everybody else was looked at.
+            Turn::Again => self.schedule.add(self.clock.moment().monotonic() + Duration::from_nanos(1), key),
+            Turn::Closed => {
+                let mut client = self.clients.remove(key);
+                self.server.log.record(client.address, client.connection.abandoned());
+            }
+        }
+    }
+
+    fn turn(&mut self, key: usize) -> Turn {
+        /// Calls on the socket after which it is another client's turn.
+        const SHARE: u32 = 32;
+        let client = &mut self.clients[key];
+        let (connection, at) = (&mut client.connection, self.clock.moment());
+        let (inbox, outbox) = (&mut self.inbox, &mut self.outbox);
+        if let Some(unsent) = client.unsent.take() {
+            *outbox = unsent;
+        }
+        inbox.lend_to(connection);
+        let mut calls = 0;
+        let turn = loop {
+            match inbox.feed(|input| connection.advance(input, outbox, at)) {
+                Want::Lookup => {
+                    let found = self.server.documents.find(connection.target(), at);
+                    answer(connection, found, outbox, at);
+                }
+                Want::Write => match send(&client.stream, outbox) {
+                    Ok(Sent::Bytes(bytes)) => {
+                        connection.progressed(bytes, at);
+                        self.server.log.record(client.address, std::iter::from_fn(|| connection.finished()));
+                    }
+                    Ok(Sent::FileEnded) => connection.file_failed(),
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => break Turn::Parked,
+                    Err(_) => break Turn::Closed,
+                },
+                Want::Read if !client.readable => break Turn::Parked,
+                Want::Read => {
+                    let room = inbox.room().len();
+                    match inbox.receive(&client.stream, RecvFlags::empty()) {
+                        Ok(0) => {
+                            client.readable = false;
+                            connection.end_of_input();
+                        }
+                        // A short read has emptied the socket (epoll(7), question 9): what comes next is told anew.
+                        Ok(received) => client.readable = received == room,
+                        Err(error) if error.kind() == ErrorKind::WouldBlock => client.readable = false,
+                        Err(_) => break Turn::Closed,
+                    }
+                }
+                // Waiting: the loop comes back to it in time.
+                Want::Wait(until) => {
+                    self.schedule.add(until, key);
+                    break Turn::Parked;
+                }
+                Want::HalfClose => {
+                    let _ = shutdown(&client.stream, Shutdown::Write);
+                }
+                Want::Close => break Turn::Closed,
+            }
+            calls += 1;
+            if calls == SHARE {
+                break Turn::Again;
+            }
+        };
+        inbox.return_from(connection);
+        if !outbox.is_empty() {
+            let unsent = std::mem::take(outbox);
+            client.unsent = (turn != Turn::Closed).then_some(unsent);
+        }
+        turn
+    }
+
+    /// Looks at the deadlines of all clients, now and then: no request pays for a timer.
+    fn sweep(&mut self) {
+        let now = self.clock.moment().monotonic();
+        let late = |(key, client): (usize, &Client)| client.connection.deadline().filter(|&at| at <= now).map(|_| key);
+        let late: Vec<usize> = self.clients.iter().filter_map(late).collect();
+        for key in late {
+            self.serve(key);
+        }
+    }
+
+    // Stopping: no new connections, and a last response on the open ones.
+
+    fn stop(&mut self) {
+        // Those that wait to be accepted were promised something already.
+        self.accept();
+        self.listener = None;
+        self.accept_again = None;
+        let keys: Vec<usize> = self.clients.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            // A request that has come and was not read yet is in flight, too.
+            self.clients[key].readable = true;
+            self.serve(key);
+            if let Some(client) = self.clients.get_mut(key) {
+                client.connection.last_response();
+                self.serve(key);
+            }
+        }
+    }
+}

@@ -82,12 +82,19 @@ impl Server {
         Ok(Self { model, options, settings, documents, log, connections, stop })
     }
 
-    /// The one listener of a model in which one thread accepts.
+    /// The one listener of a model in which one thread blocks in [`accept`](crate::accept). It stops listening when
+    /// the server stops.
     ///
     /// # Errors
     /// If the address cannot be had.
     pub fn listen(&self) -> Result<TcpListener, Error> {
-        listener::bind(self.options.socket_address())
+        let listener = listener::bind(self.options.socket_address())?;
+        let waiting = listener.try_clone().map_err(Error::system("duplicate the listener"))?;
+        // On Linux this ends an accept(2) that waits.
+        self.stop.on_stop(move || {
+            let _ = rustix::net::shutdown(&waiting, rustix::net::Shutdown::Read);
+        });
+        Ok(listener)
     }
 
     /// A listener for each worker, among which the system spreads the connections.

@@ -102,7 +102,9 @@ mod tests {
         let (stop, woken) = (Stop::default(), Arc::new(AtomicUsize::new(0)));
         let count = |woken: &Arc<AtomicUsize>| {
             let woken = Arc::clone(woken);
-            move || drop(woken.fetch_add(1, Ordering::SeqCst))
+            move || {
+                woken.fetch_add(1, Ordering::SeqCst);
+            }
         };
         stop.on_stop(count(&woken));
         assert!(!stop.is_stopping());

@@ -1,0 +1,234 @@
+use rustix::{
+    event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll},
+    io::Errno,
+};
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// The connections that wait for a worker, counted beside rayon's queue, which does not tell its length; and the
+/// workers that idle on a kept connection, which can be called away from it.
+///
+/// A worker that idles polls its socket together with an event descriptor (eventfd(2)). A connection that is queued
+/// while somebody idles makes that descriptor readable. One idler *claims* the newcomer and leaves its connection;
+/// the others go on waiting.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    counts: Mutex<Counts>,
+    call: OwnedFd,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    /// Connections that no worker has begun to serve.
+    waiting: usize,
+    /// How many of those an idler is already on its way to.
+    claimed: usize,
+    /// Workers that poll on a kept connection.
+    idling: usize,
+}
+
+/// Why an idler's wait is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Woken {
+    /// Its connection has something to read.
+    Input,
+    /// It has claimed a newcomer: it is to leave its connection.
+    Called,
+    /// It has claimed a newcomer, but its connection has something to read: it is to answer that, and leave then.
+    CalledWithInput,
+    /// The time is over.
+    TimedOut,
+}
+
+impl Queue {
+    pub(crate) fn new() -> io::Result<Self> {
+        let call = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
+        Ok(Self { counts: Mutex::default(), call })
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A connection was queued.
+    pub(crate) fn push(&self) {
+        let mut counts = self.counts();
+        counts.waiting += 1;
+        if counts.idling > counts.claimed {
+            self.raise();
+        }
+    }
+
+    /// A worker begins to serve a queued connection.
+    pub(crate) fn pop(&self) {
+        let mut counts = self.counts();
+        counts.waiting = counts.waiting.saturating_sub(1);
+        counts.claimed = counts.claimed.saturating_sub(1);
+    }
+
+    /// Whether a connection waits that nobody is on his way to.
+    pub(crate) fn somebody_waits(&self) -> bool {
+        let counts = self.counts();
+        counts.waiting > counts.claimed
+    }
+
+    /// Idles until the socket has input, a newcomer is claimed, or the time is over. Input goes before newcomers: a
+    /// request that has come is not to be answered with a close.
+    pub(crate) fn idle(&self, socket: impl AsFd, longest: Option<Duration>) -> io::Result<Woken> {
+        {
+            let mut counts = self.counts();
+            counts.idling += 1;
+            if counts.waiting > counts.claimed {
+                self.raise();
+            }
+        }
+        let woken = self.wait(&socket, longest);
+        self.counts().idling -= 1;
+        woken
+    }
+
+    fn wait(&self, socket: &impl AsFd, longest: Option<Duration>) -> io::Result<Woken> {
+        let start = Instant::now();
+        let timeout = longest.and_then(|longest| Timespec::try_from(longest).ok());
+        loop {
+            let mut watched = [PollFd::new(socket, PollFlags::IN), PollFd::new(&self.call, PollFlags::IN)];
+            match poll(&mut watched, timeout.as_ref()) {
+                Ok(0) | Err(Errno::INTR) => return Ok(Woken::TimedOut),
+                Ok(_) if !watched[0].revents().is_empty() => return Ok(Woken::Input),
+                Ok(_) => {}
+                Err(error) => return Err(error.into()),
+            }
+            self.lower();
+            if self.claim() {
+                return Self::leave(socket, start);
+            }
+        }
+    }
+
+    /// Closing a connection whose client is about to ask again costs the client an error, and the newcomer gains
+    /// little. So a client that was answered just now is given a moment.
+    fn leave(socket: &impl AsFd, start: Instant) -> io::Result<Woken> {
+        const MOMENT: Duration = Duration::from_millis(10);
+        let left = MOMENT.saturating_sub(start.elapsed());
+        let timeout = Timespec::try_from(left).ok();
+        match poll(&mut [PollFd::new(socket, PollFlags::IN)], timeout.as_ref()) {
+            Ok(0) | Err(Errno::INTR) => Ok(Woken::Called),
+            Ok(_) => Ok(Woken::CalledWithInput),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Claims a newcomer, if there is one left to claim.
+    fn claim(&self) -> bool {
+        let mut counts = self.counts();
+        let unclaimed = counts.waiting > counts.claimed;
+        if unclaimed {
+            counts.claimed += 1;
+            if counts.waiting > counts.claimed {
+                // The call that woke this idler is spent, and there is work for another.
+                self.raise();
+            }
+        }
+        unclaimed
+    }
+
+    fn raise(&self) {
+        // It can only fail by being raised to the brim already.
+        let _ = rustix::io::write(&self.call, &1_u64.to_ne_bytes());
+    }
+
+    fn lower(&self) {
+        // Another idler may have been quicker.
+        let _ = rustix::io::read(&self.call, &mut [0; 8]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{
+        io::Write,
+        net::{TcpListener, TcpStream},
+        sync::atomic::{AtomicUsize, Ordering},
+    };
+
+    const LONG: Option<Duration> = Some(Duration::from_secs(20));
+
+    fn pair() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (client, listener.accept().unwrap().0)
+    }
+
+    #[test]
+    fn an_idler_wakes_for_input_and_for_the_time() {
+        let (queue, (mut client, socket)) = (Queue::new().unwrap(), pair());
+        assert_eq!(queue.idle(&socket, Some(Duration::from_millis(10))).unwrap(), Woken::TimedOut);
+        client.write_all(b"x").unwrap();
+        assert_eq!(queue.idle(&socket, LONG).unwrap(), Woken::Input);
+        drop(client);
+        assert_eq!(queue.idle(&socket, LONG).unwrap(), Woken::Input);
+    }
+
+    #[test]
+    fn a_request_that_is_on_its_way_is_answered_before_leaving() {
+        let (queue, (mut client, socket)) = (Queue::new().unwrap(), pair());
+        queue.push();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(Duration::from_millis(1));
+                client.write_all(b"x").unwrap();
+            });
+            let woken = queue.idle(&socket, LONG).unwrap();
+            assert!(matches!(woken, Woken::CalledWithInput | Woken::Called), "{woken:?}");
+        });
+        queue.pop();
+        queue.push();
+        assert_eq!(queue.idle(&socket, LONG).unwrap(), Woken::Input, "what has come goes first");
+    }
+
+    #[test]
+    fn who_waits_already_is_claimed_at_once() {
+        let (queue, (_client, socket)) = (Queue::new().unwrap(), pair());
+        queue.push();
+        assert!(queue.somebody_waits());
+        assert_eq!(queue.idle(&socket, LONG).unwrap(), Woken::Called);
+        assert!(!queue.somebody_waits(), "one is on its way");
+        queue.pop();
+        assert_eq!(queue.idle(&socket, Some(Duration::from_millis(10))).unwrap(), Woken::TimedOut);
+    }
+
+    #[test]
+    fn each_newcomer_calls_one_idler_away() {
+        let queue = Queue::new().unwrap();
+        let called = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..5 {
+                scope.spawn(|| {
+                    let (_client, socket) = pair();
+                    let woken = queue.idle(&socket, Some(Duration::from_millis(500))).unwrap();
+                    if woken == Woken::Called {
+                        called.fetch_add(1, Ordering::SeqCst);
+                        queue.pop();
+                    }
+                });
+            }
+            while queue.counts().idling < 5 {
+                std::thread::yield_now();
+            }
+            let start = Instant::now();
+            queue.push();
+            queue.push();
+            while called.load(Ordering::SeqCst) < 2 {
+                assert!(start.elapsed() < Duration::from_millis(400), "idlers learn of newcomers at once");
+                std::thread::yield_now();
+            }
+        });
+        assert_eq!(called.load(Ordering::SeqCst), 2);
+        assert!(!queue.somebody_waits());
+    }
+}
