@@ -1,4 +1,5 @@
 //! The whole bench, in miniature, on servers that fail in all the ways that servers fail.
+#![expect(clippy::unwrap_used, reason = "a test ends at the first thing that is not as it must be")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
