@@ -1,6 +1,7 @@
 //! The columns of the table of all measurements: one definition for every form of the report.
 
 use crate::ranking::Row;
+use crate::record::LogSink;
 use crate::statistics::Ratio;
 use crate::validity::Standing;
 use crate::words;
@@ -20,14 +21,8 @@ pub struct Column {
     pub cell: fn(&Row<'_>) -> String,
 }
 
-/// The columns, from left to right.
+/// The columns, from left to right; the first one names the row.
 pub const COLUMNS: [Column; 19] = [
-    Column {
-        title: "rank",
-        meaning: "the place by capacity among the measurements that are valid",
-        is_number: true,
-        cell: |row| row.rank.map_or_else(unknown, |rank| rank.to_string()),
-    },
     Column {
         title: "server",
         meaning: "the program under test, with the flags that set it apart",
@@ -35,17 +30,18 @@ pub const COLUMNS: [Column; 19] = [
         cell: server,
     },
     Column {
+        title: "rank",
+        meaning: "the place by capacity among the measurements that are valid",
+        is_number: true,
+        cell: |row| row.rank.map_or_else(unknown, |rank| rank.to_string()),
+    },
+    Column {
         title: "workers",
         meaning: "how many workers it was given; a thread for each connection knows no such number",
         is_number: true,
         cell: |row| row.measurement.configuration.workers.map_or_else(unknown, |workers| words::count(workers.into())),
     },
-    Column {
-        title: "log",
-        meaning: "whether it wrote an access log",
-        is_number: false,
-        cell: |row| if row.measurement.configuration.access_log { "on" } else { "off" }.to_owned(),
-    },
+    Column { title: "log", meaning: "whether it wrote an access log, and where to", is_number: false, cell: log },
     Column {
         title: "req/s",
         meaning: "all complete responses over all measured time; \"≥\" where the load generator was the limit",
@@ -154,6 +150,18 @@ fn duration(nanoseconds: Option<u64>) -> String {
 fn server(row: &Row<'_>) -> String {
     let flags = row.measurement.configuration.flags.join(" ");
     format!("{} {flags}", row.measurement.server.name).trim_end().to_owned()
+}
+
+fn log(row: &Row<'_>) -> String {
+    let configuration = &row.measurement.configuration;
+    let sink = match configuration.log_sink {
+        _ if !configuration.access_log => return "off".to_owned(),
+        LogSink::File => "a file",
+        LogSink::Pipe => "a pipe",
+        LogSink::Null => "/dev/null",
+        LogSink::Terminal => "a terminal",
+    };
+    format!("to {sink}")
 }
 
 fn requests_per_second(row: &Row<'_>) -> String {

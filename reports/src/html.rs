@@ -97,7 +97,6 @@ fn measurements(table: &Table<'_>, one_of_many: bool) -> Markup {
                 table.measurements {
                     thead {
                         tr {
-                            th scope="col" { "measurement" }
                             @for column in &COLUMNS {
                                 th.number[column.is_number] scope="col" title=(column.meaning) { (column.title) }
                             }
@@ -127,11 +126,13 @@ fn measurements(table: &Table<'_>, one_of_many: bool) -> Markup {
 fn measurement(table: &Table<'_>, place: usize, row: &Row<'_>) -> Markup {
     let server = &row.measurement.server;
     let is_first = place == 0 || table.rows[place - 1].measurement.server.name != server.name;
+    let model = if server.is_ours() { server.model.clone() } else { format!("reference: {}", server.model) };
     let standing = row.standing();
+    let [name, figures @ ..] = &COLUMNS;
     html! {
         tr.first[is_first].best[row.rank == Some(1)].unranked[standing != Standing::Ranked] {
-            th scope="row" { (row.measurement.name()) @if is_first { span.model { (server.model) } } }
-            @for column in &COLUMNS {
+            th scope="row" { ((name.cell)(row)) @if is_first { span.model { (model) } } }
+            @for column in figures {
                 @let cell = (column.cell)(row);
                 @if column.title == "validity" {
                     td { span.standing.ranked[standing == Standing::Ranked].excluded[is_excluded(standing)] { (cell) } }

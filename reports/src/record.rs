@@ -7,6 +7,7 @@ use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::sample::ServerSample;
 use crate::timestamp::Timestamp;
+use crate::words;
 
 /// The version of the stored record that this library writes and reads. It grows whenever a reader of the older form
 /// could misread the newer one.
@@ -210,21 +211,31 @@ impl Run {
 }
 
 impl Measurement {
-    /// The measurement's name for a reader: `epoll, 4 workers, log`, distinguished by flags where it has any.
+    /// The measurement's name as a label: `epoll, 4 workers, log`, distinguished by flags where it has any.
     #[must_use]
     pub fn name(&self) -> String {
-        let mut name = self.server.name.clone();
-        match self.configuration.workers {
-            Some(1) => name.push_str(", 1 worker"),
-            Some(workers) => name.push_str(&format!(", {workers} workers")),
-            None => {}
-        }
-        if !self.configuration.flags.is_empty() {
-            name.push_str(&format!(", {}", self.configuration.flags.join(" ")));
-        }
-        if self.configuration.access_log {
-            name.push_str(", log");
-        }
-        name
+        let mut parts = vec![self.server.name.clone()];
+        parts.extend(self.workers());
+        parts.extend(self.flags());
+        parts.extend(self.configuration.access_log.then(|| "log".to_owned()));
+        parts.join(", ")
+    }
+
+    /// The measurement as part of a sentence: `epoll with 4 workers and its access log on`.
+    #[must_use]
+    pub fn phrase(&self) -> String {
+        let log = self.configuration.access_log.then(|| "its access log on".to_owned());
+        let parts: Vec<String> = self.workers().into_iter().chain(self.flags()).chain(log).collect();
+        let with = if parts.is_empty() { "" } else { " with " };
+        format!("{}{with}{}", self.server.name, words::list(&parts))
+    }
+
+    fn workers(&self) -> Option<String> {
+        self.configuration.workers.map(|workers| words::plural(workers.into(), "worker"))
+    }
+
+    fn flags(&self) -> Option<String> {
+        let flags = &self.configuration.flags;
+        (!flags.is_empty()).then(|| flags.join(" "))
     }
 }

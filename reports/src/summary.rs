@@ -66,54 +66,57 @@ pub fn limits(run: &Run, table: &Table<'_>) -> Vec<String> {
     limits
 }
 
-/// What more workers and the access log do to each server, one sentence each, from rows that are ranked.
+/// What more workers and the access log do to each server, a sentence for each, from rows that are ranked.
 #[must_use]
 pub fn within_servers(table: &Table<'_>) -> Vec<String> {
     let ranked = table.ranked();
     let mut sentences = Vec::new();
     for server in table.servers() {
-        let of_server = |log: bool| {
-            let mut rows: Vec<&Row<'_>> = ranked
-                .iter()
-                .copied()
-                .filter(|row| row.measurement.server.name == server)
-                .filter(|row| row.measurement.configuration.access_log == log)
-                .collect();
-            rows.sort_by_key(|row| row.measurement.configuration.workers);
-            rows
-        };
-        let (quiet, logging) = (of_server(false), of_server(true));
-        if let [fewest, .., most] = quiet[..]
-            && fewest.measurement.configuration.workers != most.measurement.configuration.workers
-            && fewest.measurement.configuration.flags == most.measurement.configuration.flags
-        {
-            sentences.extend(compare(most, fewest).map(|ratio| {
-                format!(
-                    "{server}: {} carry {} as much as {} ({}).",
-                    workers(most),
-                    times(ratio),
-                    workers(fewest),
-                    evidence(ratio),
-                )
-            }));
-        }
-        for with_log in logging {
-            let twin = quiet.iter().find(|row| {
-                let (with, without) = (&with_log.measurement.configuration, &row.measurement.configuration);
-                with.workers == without.workers && with.flags == without.flags
-            });
-            sentences.extend(twin.and_then(|twin| compare(with_log, twin)).map(|ratio| {
-                let who = workers(with_log);
-                let who = if who.is_empty() { String::new() } else { format!(" with {who}") };
-                format!(
-                    "{server}{who}: with its access log on, it carries {} as much ({}).",
-                    times(ratio),
-                    evidence(ratio)
-                )
-            }));
+        let mut rows: Vec<&Row<'_>> =
+            ranked.iter().copied().filter(|row| row.measurement.server.name == server).collect();
+        rows.sort_by_key(|row| row.measurement.configuration.workers);
+        let effects: Vec<String> = effect_of_workers(&rows).into_iter().chain(effects_of_logging(&rows)).collect();
+        if !effects.is_empty() {
+            sentences.push(format!("{server}: {}.", effects.join("; ")));
         }
     }
     sentences
+}
+
+/// The most workers against the fewest, of one server's rows by workers.
+fn effect_of_workers(rows: &[&Row<'_>]) -> Option<String> {
+    let quiet: Vec<&Row<'_>> = rows.iter().copied().filter(|row| !row.measurement.configuration.access_log).collect();
+    let (fewest, most) = (quiet.first()?, quiet.last()?);
+    let (few, many) = (&fewest.measurement.configuration, &most.measurement.configuration);
+    if few.flags != many.flags || few.workers == many.workers {
+        return None;
+    }
+    let ratio = compare(most, fewest)?;
+    Some(format!(
+        "{} carry {} times as much as {} ({})",
+        workers(most),
+        words::ratio(ratio.ratio),
+        workers(fewest),
+        evidence(ratio)
+    ))
+}
+
+/// Each row with its access log on against its twin without.
+fn effects_of_logging(rows: &[&Row<'_>]) -> Vec<String> {
+    let twins = |first: &Row<'_>, second: &Row<'_>| {
+        let (first, second) = (&first.measurement.configuration, &second.measurement.configuration);
+        first.workers == second.workers && first.flags == second.flags && !second.access_log
+    };
+    rows.iter()
+        .filter(|row| row.measurement.configuration.access_log)
+        .filter_map(|with_log| {
+            let without = rows.iter().find(|row| twins(with_log, row))?;
+            let ratio = compare(with_log, without)?;
+            let workers = workers(with_log);
+            let who = if workers.is_empty() { workers } else { format!("with {workers}, ") };
+            Some(format!("{who}the access log leaves {} of it ({})", words::ratio(ratio.ratio), evidence(ratio)))
+        })
+        .collect()
 }
 
 /// The workload in words.
@@ -125,12 +128,11 @@ pub fn workload(workload: &Workload) -> String {
     };
     let length = workload.expected_length.map(|length| format!(" ({})", words::bytes(length))).unwrap_or_default();
     format!(
-        "GET {}{length} over {}, {}, {arrival}, {} of {}, {} a round after {} of warm-up",
+        "GET {}{length} over {}, {}, {arrival}, {} of the client, rounds of {} after {} of warm-up",
         workload.path,
         words::plural(workload.connections.into(), "connection"),
         if workload.keep_alive { "kept alive" } else { "one request each" },
         words::plural(workload.threads.into(), "thread"),
-        "the client",
         words::seconds(workload.duration_seconds),
         words::seconds(workload.warm_up_seconds),
     )
@@ -153,12 +155,10 @@ fn winner(run: &Run, table: &Table<'_>, best: &Row<'_>) -> Vec<String> {
     let mut sentences = Vec::new();
     let so_far = if run.is_finished() { "" } else { "So far, " };
     let rate = best.figures.requests_per_second().unwrap_or_default();
-    let capacity = best.figures.capacity().unwrap_or_default();
     sentences.push(format!(
-        "{so_far}{} carried most: {} requests per second, {} per second of CPU time that its server had.",
-        best.measurement.name(),
+        "{so_far}{} carried most: {} requests per second.",
+        best.measurement.phrase(),
         words::figure(rate),
-        words::figure(capacity),
     ));
     let others: Vec<(&Row<'_>, Ratio)> = table
         .best_of_each_server()
@@ -172,9 +172,10 @@ fn winner(run: &Run, table: &Table<'_>, best: &Row<'_>) -> Vec<String> {
             _ => "",
         };
         sentences.push(format!(
-            "That is {} times as many as the next server, {}, at its best ({}){doubt}.",
+            "For each second of CPU time that was there for the server, that is {} times as many as {}, the next \
+             server at its best ({}){doubt}.",
             words::ratio(ratio.ratio),
-            next.measurement.name(),
+            next.measurement.phrase(),
             evidence(*ratio),
         ));
     }
@@ -184,7 +185,7 @@ fn winner(run: &Run, table: &Table<'_>, best: &Row<'_>) -> Vec<String> {
         let rest: Vec<String> = rest
             .iter()
             .map(|(other, ratio)| {
-                format!("{} times {} ({})", words::ratio(ratio.ratio), other.measurement.name(), evidence(*ratio))
+                format!("{} times {} ({})", words::ratio(ratio.ratio), other.measurement.phrase(), evidence(*ratio))
             })
             .collect();
         sentences.push(format!("It is {}.", words::list(&rest)));
@@ -231,7 +232,7 @@ fn lower_bounds(table: &Table<'_>, best: Option<&Row<'_>>) -> Option<String> {
         format!(
             "{} answered at least {} requests per second: there the load generator was the limit, so it may be the \
              better one; compare its CPU time per request.",
-            most.measurement.name(),
+            most.measurement.phrase(),
             words::figure(rate),
         )
     })
@@ -278,10 +279,6 @@ fn is_excluded(row: &Row<'_>) -> bool {
 
 fn workers(row: &Row<'_>) -> String {
     row.measurement.configuration.workers.map(|workers| words::plural(workers.into(), "worker")).unwrap_or_default()
-}
-
-fn times(ratio: Ratio) -> String {
-    format!("{} times", words::ratio(ratio.ratio))
 }
 
 /// `95 % interval 1.12 to 1.24, 3 rounds`, or why there is none.

@@ -43,7 +43,7 @@ impl Axis {
     fn even_ticks(&self, wanted: usize) -> Vec<f64> {
         let rough = self.to / wanted.max(1) as f64;
         let decade = 10_f64.powf(rough.log10().floor());
-        let step = [1.0, 2.0, 5.0, 10.0].map(|factor| factor * decade).into_iter().find(|step| *step >= rough);
+        let step = [1.0, 2.0, 2.5, 5.0, 10.0].map(|factor| factor * decade).into_iter().find(|step| *step >= rough);
         let step = step.unwrap_or(decade * 10.0);
         (0..=wanted * 2).map(|place| place as f64 * step).take_while(|value| *value <= self.to).collect()
     }
@@ -73,8 +73,9 @@ mod tests {
         let axis = Axis::from_zero(100.0, 500, 0);
         assert_eq!((axis.pixel(0.0), axis.pixel(106.0), axis.pixel(53.0)), (500, 0, 250));
         assert_eq!((axis.pixel(-5.0), axis.pixel(1e9), axis.pixel(f64::NAN)), (500, 0, 500));
-        assert_eq!(axis.ticks(5), [0.0, 50.0, 100.0]);
+        assert_eq!(axis.ticks(5), [0.0, 25.0, 50.0, 75.0, 100.0]);
         assert_eq!(axis.ticks(6), [0.0, 20.0, 40.0, 60.0, 80.0, 100.0]);
+        assert_eq!(axis.ticks(2), [0.0, 100.0]);
     }
 
     #[test]
