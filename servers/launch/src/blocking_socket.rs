@@ -12,7 +12,7 @@ use std::{
 
 /// A socket whose thread waits in the system call itself, though not past a deadline.
 ///
-/// The deadline is kept by the socket's own timeouts (SO_RCVTIMEO and SO_SNDTIMEO, socket(7)). A timeout that is
+/// The deadline is kept by the socket's own timeouts (`SO_RCVTIMEO` and `SO_SNDTIMEO`, socket(7)). A timeout that is
 /// already set and ends before the deadline will do: then the caller just looks and waits again. So setting one costs
 /// a system call when the deadlines come closer, and none for a client that is quick.
 #[derive(Debug)]

@@ -17,7 +17,7 @@ pub(crate) fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
     listen(address, false)
 }
 
-/// Several listeners on one port, among which the system spreads the connections (SO_REUSEPORT, socket(7)).
+/// Several listeners on one port, among which the system spreads the connections (`SO_REUSEPORT`, socket(7)).
 pub(crate) fn bind_shared(address: SocketAddr, count: usize) -> Result<Vec<TcpListener>, Error> {
     // Two servers of one user may share a port in this way without an error. A listener that does not share fails if
     // anybody listens there, so it goes first, and makes room.

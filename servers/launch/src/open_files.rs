@@ -1,4 +1,4 @@
-//! How many descriptors the process may have open (RLIMIT_NOFILE, getrlimit(2)).
+//! How many descriptors the process may have open (`RLIMIT_NOFILE`, getrlimit(2)).
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 

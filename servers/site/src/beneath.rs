@@ -20,7 +20,7 @@ pub(crate) struct Beneath {
 
 /// How often a resolution is begun anew because the tree was being renamed meanwhile (`EAGAIN`, see openat2(2)).
 const ATTEMPTS: usize = 64;
-/// As many symbolic links as the kernel follows in one name (path_resolution(7)).
+/// As many symbolic links as the kernel follows in one name (see `path_resolution(7)`).
 const LINKS: usize = 40;
 
 impl Beneath {

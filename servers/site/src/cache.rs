@@ -47,11 +47,13 @@ pub(crate) struct Cache<R> {
 #[derive(Debug)]
 struct Shelves<R> {
     /// Files, and the index files of directories: a name can mean both, with and without its slash.
-    entries: [HashMap<Box<[u8]>, Arc<Entry<R>>>; 2],
+    entries: [ByName<R>; 2],
     /// All keys in the order in which the hand of the clock meets them.
     order: VecDeque<(Box<[u8]>, bool)>,
     bytes: u64,
 }
+
+type ByName<R> = HashMap<Box<[u8]>, Arc<Entry<R>>>;
 
 /// What an entry costs beside its name and bytes: its headers, twice its key, its slots in map and queue; rounded up.
 const OVERHEAD: u64 = 512;

@@ -12,8 +12,8 @@ pub(crate) struct Stamp {
 }
 
 impl Stamp {
+    #[allow(clippy::unnecessary_cast, reason = "the types of these fields differ between architectures")]
     pub(crate) fn of(stat: &Stat) -> Self {
-        // The types of these fields differ between architectures; their values fit on all of them.
         Self {
             device: stat.st_dev as u64,
             inode: stat.st_ino as u64,
