@@ -139,6 +139,15 @@ impl WrkText {
     }
 }
 
+impl SocketErrors {
+    /// Whether these errors are only what a fair pool with more clients than workers cannot help: it ends a connection that
+    /// idles when somebody else waits, and once in a while a request is on its way there (RFC 9112, section 9.5).
+    pub fn are_only_closed_while_idle(self, requests: u64) -> bool {
+        let others = Self { read: 0, ..self };
+        others == Self::default() && self.read <= requests / 50
+    }
+}
+
 struct Lines<'a> {
     left: std::iter::Peekable<std::str::Lines<'a>>,
 }

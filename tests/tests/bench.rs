@@ -147,8 +147,8 @@ fn ranks_nothing_when_every_answer_is_404() {
 fn gives_a_row_to_a_server_that_fails_and_goes_on() {
     let root = Root::with_index("something else");
     let bench = Bench::over(www())
-        .server("crashing", "sh -c 'echo no such luck >&2; exit 3'", "workers = false\n")
-        .server("silent", "sleep 60", "workers = false\n")
+        .server("crashing", "sh -c 'echo no such luck >&2; exit 3' {port}", "workers = false\n")
+        .server("silent", "sh -c 'exec sleep 60' {port}", "workers = false\n")
         .ours(Model::Async)
         .server(
             "wrong",

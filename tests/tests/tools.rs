@@ -50,7 +50,11 @@ fn wrk_runs_to_its_end(model: Model) {
     let text = WrkText::parse(&finished.stdout).unwrap_or_else(|why| panic!("{why}\n{}", finished.stdout));
     assert_eq!((text.threads, text.connections, text.not_2xx_or_3xx), (1, 100, 0));
     assert!(text.requests >= 100, "{}", finished.stdout);
-    assert_eq!(text.socket_errors, SocketErrors::default(), "{}", finished.stdout);
+    if model == Model::ThreadPool {
+        assert!(text.socket_errors.are_only_closed_while_idle(text.requests), "{}", finished.stdout);
+    } else {
+        assert_eq!(text.socket_errors, SocketErrors::default(), "{}", finished.stdout);
+    }
     // Every answer is whole: a head and the 612 bytes of the index.
     let bytes_per_request = text.bytes / text.requests as f64;
     assert!((612.0..1200.0).contains(&bytes_per_request), "{}", finished.stdout);
