@@ -46,7 +46,7 @@ pub(crate) struct NullServerArguments {
 /// What load to offer.
 #[derive(Debug, Args)]
 pub(crate) struct Load {
-    /// What to ask for: http://HOST[:PORT][/PATH]
+    /// What to ask for: `http://HOST[:PORT][/PATH]`
     #[arg(required = true)]
     url: Option<String>,
     /// Connections to keep open

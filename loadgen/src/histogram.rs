@@ -1,5 +1,7 @@
 //! A distribution of durations that can be stored and merged without loss.
 
+use std::fmt;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::serialization::{Deserializer as HdrDeserializer, Serializer as _, V2Serializer};
@@ -15,13 +17,27 @@ const SIGNIFICANT_DIGITS: u8 = 3;
 ///
 /// Histograms merge by [`add`](Self::add), never by averaging their percentiles. The stored form holds the exact
 /// figures and the buckets in the `HdrHistogram` V2 encoding in base64, which any `HdrHistogram` library reads.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]
 pub struct Histogram {
     buckets: hdrhistogram::Histogram<u64>,
     sum: u64,
     minimum: u64,
     maximum: u64,
+}
+
+/// The figures only: thousands of buckets tell nobody anything.
+impl fmt::Debug for Histogram {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Histogram")
+            .field("count", &self.count())
+            .field("sum", &self.sum)
+            .field("minimum", &self.minimum())
+            .field("median", &self.percentile(50.0))
+            .field("maximum", &self.maximum())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for Histogram {

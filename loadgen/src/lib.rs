@@ -1,4 +1,47 @@
 //! A load generator for HTTP/1.1 that says when not to believe it.
+//!
+//! It offers a closed loop: a number of connections, each of which sends its next request as soon as the response to the last
+//! one is complete. That shows what a server can carry. The latency under a closed loop is mostly
+//! `connections / throughput` and not what a user would feel.
+//!
+//! A [`Plan`] says what a run does, [`run()`] does it, and an [`Outcome`] says what came of it, the requests that were never
+//! answered and the connections that were never served included. Both can be stored as JSON. [`text`] prints an
+//! outcome as wrk would, and then what wrk leaves out.
+//!
+//! ```
+//! use std::sync::atomic::AtomicBool;
+//!
+//! # let server = loadgen::null_server::NullServer::bind(0, 1)?;
+//! # let url = format!("http://{}", server.address()?);
+//! # let served = AtomicBool::new(false);
+//! # std::thread::scope(|scope| {
+//! # scope.spawn(|| server.serve(&served));
+//! # let outcome = (|| {
+//! let mut plan = loadgen::Plan::new("http://127.0.0.1:8080/");
+//! # plan.url = url;
+//! plan.connections = 100;
+//! plan.threads = 1;
+//! plan.duration_ms = 100;
+//! plan.expect.status = Some(200);
+//! let outcome = loadgen::run(&plan, &mut |progress| println!("{progress:?}"), &AtomicBool::new(false))?;
+//! assert!(outcome.is_accounted());
+//! println!("{:.0} req/s", outcome.responses_per_second());
+//! if outcome.unexpected.responses > 0 || outcome.connections.never_served > 0 {
+//!     println!("do not believe it");
+//! }
+//! # Ok::<_, loadgen::Error>(outcome)
+//! # })();
+//! # served.store(true, std::sync::atomic::Ordering::Relaxed);
+//! # assert!(outcome.is_ok_and(|outcome| outcome.responses > 0));
+//! # });
+//! # Ok::<_, std::io::Error>(())
+//! ```
+//!
+//! # Inside
+//!
+//! [`response`] is the client's side of HTTP as a pure state machine without sockets or clocks. `client` drives it over epoll,
+//! one thread with its own connections and counters beside the other. [`null_server`] is what to measure the
+//! generator's own ceiling with.
 #![forbid(unsafe_code)]
 
 mod client;

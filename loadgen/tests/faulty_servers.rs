@@ -1,0 +1,527 @@
+//! Runs against servers that misbehave in every way that servers do. Whatever they do, the run ends in time and every request
+//! is accounted for.
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use loadgen::{Errors, Expect, ExpectedLength, KeepAlive, Method, Outcome, Phase, Plan};
+
+/// A server in this process.
+struct Server {
+    address: SocketAddr,
+    accepted: Arc<AtomicUsize>,
+}
+
+impl Server {
+    /// Runs `handle` in a thread of its own for each connection, with the connection's number.
+    fn start(handle: impl Fn(TcpStream, usize) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let accepted = Arc::new(AtomicUsize::new(0));
+        let (count, handle) = (Arc::clone(&accepted), Arc::new(handle));
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (number, handle) = (count.fetch_add(1, Ordering::SeqCst), Arc::clone(&handle));
+                thread::spawn(move || handle(stream, number));
+            }
+        });
+        Self { address, accepted }
+    }
+
+    /// Answers each request of a connection with what `respond` makes of its number, until that is nothing.
+    fn answering(respond: impl Fn(usize) -> Option<Vec<u8>> + Send + Sync + 'static) -> Self {
+        Self::start(move |mut stream, _| {
+            let mut number = 0;
+            while read_request(&mut stream).is_some() {
+                let Some(response) = respond(number) else {
+                    return;
+                };
+                if stream.write_all(&response).is_err() {
+                    return;
+                }
+                number += 1;
+            }
+        })
+    }
+
+    fn plan(&self) -> Plan {
+        let mut plan = Plan::new(format!("http://{}/some/path", self.address));
+        (plan.connections, plan.threads) = (4, 2);
+        (plan.duration_ms, plan.timeout_ms, plan.interval_ms) = (300, 2_000, 50);
+        plan
+    }
+
+    fn accepted(&self) -> usize {
+        self.accepted.load(Ordering::SeqCst)
+    }
+}
+
+/// The next request's head; `None` when there is none.
+fn read_request(stream: &mut TcpStream) -> Option<Vec<u8>> {
+    let mut head = Vec::new();
+    let mut buffer = [0; 4096];
+    while !head.ends_with(b"\r\n\r\n") {
+        let read = stream.read(&mut buffer).ok().filter(|&read| read > 0)?;
+        head.extend_from_slice(&buffer[..read]);
+    }
+    Some(head)
+}
+
+fn ok(body: &str) -> Vec<u8> {
+    format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
+}
+
+/// Runs the plan, sees to it that it ended in time, and that the figures agree with each other.
+fn run(plan: &Plan) -> Outcome {
+    let started = Instant::now();
+    let outcome = loadgen::run(plan, &mut |_| (), &AtomicBool::new(false)).unwrap();
+    let longest = plan.warmup() + plan.duration() + Duration::from_millis(1500);
+    assert!(started.elapsed() < longest, "it took {:?}", started.elapsed());
+    check_figures(&outcome);
+    outcome
+}
+
+fn check_figures(outcome: &Outcome) {
+    assert!(outcome.is_accounted(), "{outcome:#?}");
+    assert_eq!(outcome.responses, outcome.latency.count());
+    assert_eq!(outcome.responses, outcome.statuses.values().sum::<u64>());
+    assert_eq!(outcome.responses, outcome.connections.responses.iter().sum::<u64>());
+    assert_eq!(outcome.responses, outcome.threads.iter().map(|thread| thread.responses).sum::<u64>());
+    assert_eq!(outcome.responses, outcome.windows.iter().map(|window| window.responses).sum::<u64>());
+    assert_eq!(outcome.errors.total(), outcome.windows.iter().map(|window| window.errors).sum::<u64>());
+    assert_eq!(outcome.bytes_read, outcome.windows.iter().map(|window| window.bytes_read).sum::<u64>());
+    assert_eq!(outcome.elapsed_ns, outcome.windows.iter().map(|window| window.length_ns).sum::<u64>());
+    assert_eq!(outcome.errors.timed_out, outcome.timed_out.count());
+    assert_eq!(outcome.connections.responses.len(), outcome.plan.connections);
+    assert_eq!(outcome.threads.len(), outcome.plan.threads);
+    let text = serde_json::to_string(outcome).unwrap();
+    assert_eq!(&serde_json::from_str::<Outcome>(&text).unwrap(), outcome, "it comes back from JSON the same");
+}
+
+#[test]
+fn a_good_server_makes_no_errors() {
+    let server = Server::answering(|_| Some(ok("hello")));
+    let mut plan = server.plan();
+    plan.expect = Expect { status: Some(200), length: Some(ExpectedLength::Exactly(5)) };
+    let outcome = run(&plan);
+    assert!(outcome.responses > 100, "{outcome:#?}");
+    assert_eq!((outcome.errors.total(), outcome.unexpected.responses), (0, 0));
+    assert_eq!((outcome.connections.opened, outcome.connections.never_served), (4, 0));
+    assert_eq!(outcome.connections.closed_by_server, 0);
+    assert_eq!(outcome.bytes_read, outcome.responses * ok("hello").len() as u64);
+    assert_eq!(server.accepted(), 4);
+    assert!(!outcome.stopped_early && outcome.elapsed_ns >= 300_000_000);
+    assert!(outcome.windows.len() >= 6, "{:#?}", outcome.windows);
+    assert!(outcome.windows.iter().take(6).all(|window| window.length_ns >= 50_000_000 && window.steal_ns.is_some()));
+    assert!(outcome.cpu_ns() > 0 && outcome.threads.iter().all(|t| t.cpu_user_ns + t.cpu_system_ns == t.cpu_ns));
+    // Little's law: in a closed loop, rate x latency is the number of connections.
+    let little = outcome.responses_per_second() * outcome.latency.mean().unwrap() / 1e9;
+    assert!((3.0..=4.2).contains(&little), "{little}");
+}
+
+#[test]
+fn connections_are_dealt_out_with_their_remainder() {
+    let server = Server::answering(|_| Some(ok("hello")));
+    let mut plan = server.plan();
+    (plan.connections, plan.threads) = (8, 3);
+    let outcome = run(&plan);
+    let shares: Vec<usize> = outcome.threads.iter().map(|thread| thread.connections).collect();
+    assert_eq!(shares, [3, 3, 2]);
+    assert_eq!(outcome.connections.never_served, 0);
+}
+
+#[test]
+fn a_server_that_hangs_is_timed_out_and_nobody_is_served() {
+    let server = Server::answering(|_| {
+        thread::sleep(Duration::from_secs(60));
+        None
+    });
+    let mut plan = server.plan();
+    plan.timeout_ms = 100;
+    plan.duration_ms = 450;
+    let outcome = run(&plan);
+    assert_eq!((outcome.responses, outcome.connections.never_served), (0, 4));
+    // Four connections, each given up at least twice in the time for four.
+    assert!((8..=16).contains(&outcome.errors.timed_out), "{:?}", outcome.errors);
+    assert_eq!(outcome.errors.total(), outcome.errors.timed_out);
+    assert!(outcome.timed_out.minimum().unwrap() >= 100_000_000);
+    assert!(outcome.timed_out.maximum().unwrap() < 400_000_000, "{:?}", outcome.timed_out.maximum());
+    assert_eq!(outcome.in_flight.count(), 4);
+    assert!(outcome.latency.is_empty());
+}
+
+#[test]
+fn what_is_unanswered_at_the_end_is_counted_with_its_age() {
+    let server = Server::answering(|_| {
+        thread::sleep(Duration::from_secs(60));
+        None
+    });
+    let outcome = run(&server.plan());
+    assert_eq!((outcome.requests, outcome.responses, outcome.errors.total()), (4, 0, 0));
+    assert_eq!(outcome.in_flight.count(), 4);
+    assert!(outcome.in_flight.minimum().unwrap() > 200_000_000);
+}
+
+#[test]
+fn a_server_that_never_accepts_ends_in_time_too() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut plan = Plan::new(format!("http://{}", listener.local_addr().unwrap()));
+    (plan.duration_ms, plan.timeout_ms) = (300, 100);
+    let outcome = run(&plan);
+    assert_eq!(outcome.responses, 0);
+    assert!(outcome.errors.timed_out > 0);
+}
+
+#[test]
+fn a_refused_connection_is_tried_again_but_not_hammered() {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut plan = Plan::new(format!("http://{address}"));
+    (plan.connections, plan.threads, plan.duration_ms) = (4, 2, 500);
+    let outcome = run(&plan);
+    assert_eq!((outcome.requests, outcome.connections.opened), (0, 0));
+    assert_eq!(outcome.errors.total(), outcome.errors.refused);
+    // 1 + 2 + 4 + ... + 64 ms and then every 100 ms make about eleven attempts of each.
+    assert!((4..=60).contains(&outcome.errors.refused), "{}", outcome.errors.refused);
+    assert_eq!(outcome.connections.never_served, 4);
+}
+
+#[test]
+fn a_server_that_closes_at_once() {
+    let server = Server::start(|stream, _| drop(stream));
+    let outcome = run(&server.plan());
+    let Errors { closed_early, reset, write, .. } = outcome.errors;
+    assert!(closed_early + reset + write > 0);
+    assert_eq!(outcome.errors.total(), closed_early + reset + write);
+    assert!(outcome.errors.total() < 200, "it is hammered: {:?}", outcome.errors);
+}
+
+#[test]
+fn a_server_that_reads_and_closes() {
+    let server = Server::answering(|_| None);
+    let outcome = run(&server.plan());
+    assert!(outcome.errors.closed_early > 0, "{:?}", outcome.errors);
+    assert_eq!((outcome.responses, outcome.errors.total()), (0, outcome.errors.closed_early));
+}
+
+#[test]
+fn a_response_that_is_cut_off() {
+    let server = Server::start(|mut stream, _| {
+        read_request(&mut stream);
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc");
+    });
+    let outcome = run(&server.plan());
+    assert!(outcome.errors.truncated > 0, "{:?}", outcome.errors);
+    assert_eq!((outcome.responses, outcome.errors.total()), (0, outcome.errors.truncated));
+}
+
+#[test]
+fn garbage_is_malformed_at_once() {
+    for garbage in ["SSH-2.0-OpenSSH_9.2\r\n", "HTTP/1.1 2OO OK\r\nContent-Length: 0\r\n\r\n"] {
+        let server = Server::answering(move |_| Some(garbage.into()));
+        let outcome = run(&server.plan());
+        assert!(outcome.errors.malformed > 0, "{garbage:?}: {:?}", outcome.errors);
+        assert_eq!((outcome.responses, outcome.errors.total()), (0, outcome.errors.malformed));
+    }
+}
+
+#[test]
+fn a_response_with_more_behind_it_is_malformed() {
+    let server = Server::answering(|_| Some([ok("hello"), ok("again")].concat()));
+    let outcome = run(&server.plan());
+    assert!(outcome.errors.malformed > 0);
+    assert_eq!(outcome.responses, 0);
+}
+
+#[test]
+fn a_surprise_behind_a_response_that_fills_the_buffer() {
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 65480\r\n\r\n";
+    let body = "x".repeat(65480);
+    let response = format!("{head}{body}HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    let server = Server::answering(move |_| Some(response.clone().into()));
+    let outcome = run(&server.plan());
+    assert!(outcome.errors.malformed > 0, "{:?}", outcome.errors);
+    assert_eq!(outcome.responses, 0);
+}
+
+#[test]
+fn a_wrong_status_and_a_wrong_length_are_unexpected() {
+    let server = Server::answering(|_| Some(b"HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\n\r\nabc".to_vec()));
+    let mut plan = server.plan();
+    plan.expect = Expect { status: Some(200), length: Some(ExpectedLength::Exactly(612)) };
+    let outcome = run(&plan);
+    assert!(outcome.responses > 0);
+    assert_eq!(outcome.statuses.keys().collect::<Vec<_>>(), [&404]);
+    assert_eq!(outcome.error_statuses(), outcome.responses);
+    let unexpected = &outcome.unexpected;
+    assert_eq!((unexpected.status, unexpected.length), (outcome.responses, outcome.responses));
+    assert_eq!((unexpected.responses, outcome.errors.total()), (outcome.responses, 0));
+}
+
+#[test]
+fn a_length_that_changes_is_noticed_when_asked_for() {
+    let server = Server::answering(|number| Some(ok(if number % 2 == 0 { "even" } else { "uneven" })));
+    let mut plan = server.plan();
+    (plan.connections, plan.threads) = (1, 1);
+    plan.expect.length = Some(ExpectedLength::LikeFirst);
+    let outcome = run(&plan);
+    assert_eq!(outcome.unexpected.length, outcome.responses / 2);
+}
+
+#[test]
+fn headers_and_lengths_may_change_from_response_to_response() {
+    let server = Server::answering(|number| {
+        let body = "x".repeat(number % 700);
+        let length = body.len();
+        let text = match number % 5 {
+            0 => format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nDate: {number}\r\n\r\n{body}"),
+            1 => format!("HTTP/1.1 200 Fine\r\nX-Number: {number}\r\ncontent-length:{length}\r\n\r\n{body}"),
+            2 => format!(
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4;a=b\r\nabcd\r\n0\r\nTrailer: {number}\r\n\r\n"
+            ),
+            3 => "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n".to_owned(),
+            _ => format!("HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: {length}\r\n\r\n{body}"),
+        };
+        Some(text.into())
+    });
+    let outcome = run(&server.plan());
+    assert!(outcome.responses > 20);
+    assert_eq!((outcome.errors.total(), outcome.connections.opened), (0, 4));
+    assert!(outcome.statuses[&204] > 0);
+}
+
+#[test]
+fn a_response_in_single_bytes() {
+    let server = Server::start(|mut stream, _| {
+        let _ = stream.set_nodelay(true);
+        while read_request(&mut stream).is_some() {
+            for byte in ok("hello") {
+                if stream.write_all(&[byte]).is_err() {
+                    return;
+                }
+            }
+        }
+    });
+    let mut plan = server.plan();
+    plan.expect = Expect { status: Some(200), length: Some(ExpectedLength::Exactly(5)) };
+    let outcome = run(&plan);
+    assert!(outcome.responses > 4);
+    assert_eq!((outcome.errors.total(), outcome.unexpected.responses), (0, 0));
+}
+
+#[test]
+fn a_server_that_trickles_runs_into_the_time_limit() {
+    let server = Server::start(|mut stream, _| {
+        read_request(&mut stream);
+        for byte in ok(&"x".repeat(1000)) {
+            if stream.write_all(&[byte]).is_err() {
+                return;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+    });
+    let mut plan = server.plan();
+    plan.timeout_ms = 100;
+    let outcome = run(&plan);
+    assert_eq!(outcome.responses, 0);
+    assert!(outcome.errors.timed_out >= 4, "{:?}", outcome.errors);
+}
+
+#[test]
+fn a_slow_server_has_its_latency() {
+    let server = Server::answering(|_| {
+        thread::sleep(Duration::from_millis(40));
+        Some(ok("hello"))
+    });
+    let outcome = run(&server.plan());
+    assert!(outcome.responses >= 4 && outcome.responses <= 32, "{}", outcome.responses);
+    assert!(outcome.latency.minimum().unwrap() >= 40_000_000);
+}
+
+#[test]
+fn a_server_that_closes_after_each_response_makes_no_errors() {
+    let close = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello";
+    let old = "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+    let until_close = "HTTP/1.0 200 OK\r\n\r\nhello";
+    for text in [close, old, until_close] {
+        let server = Server::answering(move |number| (number == 0).then(|| text.into()));
+        let server = if text == until_close {
+            Server::start(move |mut stream, _| {
+                read_request(&mut stream);
+                let _ = stream.write_all(text.as_bytes());
+            })
+        } else {
+            server
+        };
+        let mut plan = server.plan();
+        plan.expect = Expect { status: Some(200), length: Some(ExpectedLength::Exactly(5)) };
+        let outcome = run(&plan);
+        assert!(outcome.responses > 20, "{text}");
+        assert_eq!((outcome.errors.total(), outcome.unexpected.responses), (0, 0), "{text}");
+        assert_eq!(outcome.connections.closed_by_server, outcome.responses, "{text}");
+        assert!(outcome.connections.opened >= outcome.responses, "{text}");
+        assert_eq!(outcome.connections.never_served, 0);
+    }
+}
+
+#[test]
+fn a_connection_per_request_is_one() {
+    let wrong = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&wrong);
+    let server = Server::start(move |mut stream, _| {
+        let Some(request) = read_request(&mut stream) else {
+            return;
+        };
+        if !String::from_utf8_lossy(&request).contains("\r\nConnection: close\r\n") {
+            seen.fetch_add(1, Ordering::SeqCst);
+        }
+        let _ = stream.write_all(&ok("hello"));
+        if read_request(&mut stream).is_some() {
+            seen.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    let mut plan = server.plan();
+    plan.keep_alive = KeepAlive::PerRequest;
+    let outcome = run(&plan);
+    assert!(outcome.responses > 20);
+    assert_eq!((outcome.errors.total(), wrong.load(Ordering::SeqCst)), (0, 0));
+    assert!(server.accepted() as u64 >= outcome.responses);
+    assert!(outcome.connections.responses_per_connection().unwrap() <= 1.0);
+}
+
+#[test]
+fn a_head_request_has_no_body_to_wait_for() {
+    let server = Server::answering(|_| Some(b"HTTP/1.1 200 OK\r\nContent-Length: 612\r\n\r\n".to_vec()));
+    let mut plan = server.plan();
+    plan.method = Method::Head;
+    plan.expect = Expect { status: Some(200), length: Some(ExpectedLength::Exactly(0)) };
+    let outcome = run(&plan);
+    assert!(outcome.responses > 20);
+    assert_eq!((outcome.errors.total(), outcome.unexpected.responses), (0, 0));
+}
+
+#[test]
+fn a_large_body_is_counted_to_its_last_byte() {
+    const LENGTH: usize = 5_000_001;
+    let mut response = format!("HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\n\r\n").into_bytes();
+    response.resize(response.len() + LENGTH, b'x');
+    let whole = response.len() as u64;
+    let server = Server::answering(move |_| Some(response.clone()));
+    let mut plan = server.plan();
+    (plan.connections, plan.threads, plan.duration_ms) = (2, 1, 500);
+    plan.expect.length = Some(ExpectedLength::Exactly(LENGTH as u64));
+    let outcome = run(&plan);
+    assert!(outcome.responses > 0);
+    assert_eq!((outcome.errors.total(), outcome.unexpected.responses), (0, 0));
+    assert!(outcome.bytes_read >= outcome.responses * whole);
+    assert!(outcome.bytes_read < (outcome.responses + 2) * whole);
+}
+
+#[test]
+fn an_endless_body_does_not_keep_the_others_waiting() {
+    let server = Server::start(|mut stream, number| {
+        if number > 0 {
+            while read_request(&mut stream).is_some() && stream.write_all(&ok("hello")).is_ok() {}
+            return;
+        }
+        read_request(&mut stream);
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999\r\n\r\n");
+        while stream.write_all(&[0; 1 << 20]).is_ok() {}
+    });
+    let mut plan = server.plan();
+    plan.threads = 1;
+    let outcome = run(&plan);
+    assert!(outcome.responses > 20, "{outcome:#?}");
+    assert_eq!((outcome.connections.never_served, outcome.in_flight.count()), (1, 4));
+}
+
+#[test]
+fn connections_that_are_never_served_are_named() {
+    // One worker that stays with its connection: the others wait for ever.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            while read_request(&mut stream).is_some() && stream.write_all(&ok("hello")).is_ok() {}
+        }
+    });
+    let mut plan = Plan::new(format!("http://{address}"));
+    (plan.connections, plan.threads, plan.duration_ms) = (4, 1, 300);
+    let outcome = run(&plan);
+    assert_eq!(outcome.connections.never_served, 3);
+    assert!((outcome.connections.jain - 0.25).abs() < 1e-9);
+    assert_eq!(outcome.connections.maximum, outcome.responses);
+}
+
+#[test]
+fn the_warm_up_is_not_counted() {
+    let server = Server::answering(|_| {
+        thread::sleep(Duration::from_millis(10));
+        Some(ok("hello"))
+    });
+    let mut plan = server.plan();
+    (plan.warmup_ms, plan.duration_ms) = (400, 200);
+    let mut phases = Vec::new();
+    let outcome = loadgen::run(&plan, &mut |progress| phases.push(progress.phase), &AtomicBool::new(false)).unwrap();
+    check_figures(&outcome);
+    // At most 20 responses of each of the four connections, and those under way at the beginning.
+    assert!((4..=84).contains(&outcome.responses), "{}", outcome.responses);
+    assert!((200_000_000..400_000_000).contains(&outcome.elapsed_ns), "{}", outcome.elapsed_ns);
+    assert_eq!(outcome.connections.opened, 4);
+    assert_eq!((phases.first(), phases.last()), (Some(&Phase::WarmUp), Some(&Phase::Measure)));
+}
+
+#[test]
+fn a_run_that_is_stopped_keeps_what_it_has() {
+    let server = Server::answering(|_| Some(ok("hello")));
+    let mut plan = server.plan();
+    plan.duration_ms = 60_000;
+    let stop = AtomicBool::new(false);
+    let started = Instant::now();
+    let outcome = thread::scope(|scope| {
+        scope.spawn(|| {
+            thread::sleep(Duration::from_millis(200));
+            stop.store(true, Ordering::Relaxed);
+        });
+        loadgen::run(&plan, &mut |_| (), &stop).unwrap()
+    });
+    assert!(started.elapsed() < Duration::from_secs(5));
+    check_figures(&outcome);
+    assert!(outcome.stopped_early && outcome.responses > 0);
+    assert!((100_000_000..5_000_000_000).contains(&outcome.elapsed_ns), "{}", outcome.elapsed_ns);
+}
+
+#[test]
+fn a_plan_that_makes_no_sense_is_refused() {
+    let changes: [(fn(&mut Plan), &str); 7] = [
+        (|plan| plan.connections = 0, "at least one connection"),
+        (|plan| plan.connections = 1, "number of connections must be >= threads"),
+        (|plan| plan.threads = 0, "at least one thread"),
+        (|plan| plan.duration_ms = 0, "at least a millisecond"),
+        (|plan| plan.duration_ms = u64::MAX, "a hundred days"),
+        (|plan| plan.cpus = Some(vec![]), "the list of CPUs is empty"),
+        (|plan| plan.url = "https://127.0.0.1".into(), "https is not spoken here"),
+    ];
+    for (change, expected) in changes {
+        let mut plan = Plan::new("http://127.0.0.1");
+        change(&mut plan);
+        let error = loadgen::run(&plan, &mut |_| (), &AtomicBool::new(false)).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn a_cpu_that_does_not_exist_is_an_error_and_one_that_does_is_used() {
+    let server = Server::answering(|_| Some(ok("hello")));
+    let mut plan = server.plan();
+    plan.cpus = Some(vec![999]);
+    let error = loadgen::run(&plan, &mut |_| (), &AtomicBool::new(false)).unwrap_err().to_string();
+    assert!(error.contains("cannot run on CPU 999"), "{error}");
+    plan.cpus = Some(vec![0]);
+    let outcome = run(&plan);
+    assert_eq!(outcome.threads.iter().map(|thread| thread.cpu).collect::<Vec<_>>(), [Some(0), Some(0)]);
+}
