@@ -1,0 +1,39 @@
+# Thin names for what cargo does; `just` alone lists them.
+
+# List what there is
+default:
+    @just --list --unsorted
+
+# The comparison: every model through wrk's scenarios, ends with the path of the report
+bench-all *options:
+    cargo bench-all {{options}}
+
+# Any suite, by name or file: just bench wrk --only epoll,async
+bench *options:
+    cargo suite {{options}}
+
+# Write the report of a stored run again: just report latest
+report run="latest":
+    cargo suite report {{run}}
+
+# Run one server: just serve epoll -w 4 8080
+serve model *options:
+    cargo run --release --quiet --package otus-{{model}} -- {{options}}
+
+# Load a server: just load -c 100 -d 30s -t 1 http://127.0.0.1:8080
+load *options:
+    cargo loadgen {{options}}
+
+# All tests
+test *options:
+    cargo test --workspace {{options}}
+
+# Format, lints and documentation, as strict as CI
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# Micro-benchmarks of the protocol and of the client's parser (criterion)
+micro *options:
+    cargo bench --package otus-protocol --package otus-loadgen {{options}}
