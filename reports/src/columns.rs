@@ -36,6 +36,12 @@ pub const COLUMNS: [Column; 19] = [
         cell: |row| row.rank.map_or_else(unknown, |rank| rank.to_string()),
     },
     Column {
+        title: "validity",
+        meaning: "whether the row may be ranked; the reasons stand below the table",
+        is_number: false,
+        cell: |row| row.standing().label().to_owned(),
+    },
+    Column {
         title: "workers",
         meaning: "how many workers it was given; a thread for each connection knows no such number",
         is_number: true,
@@ -126,12 +132,6 @@ pub const COLUMNS: [Column; 19] = [
         meaning: "the most threads of the server's processes",
         is_number: true,
         cell: |row| row.figures.peak_threads.map_or_else(unknown, |threads| words::count(threads.into())),
-    },
-    Column {
-        title: "validity",
-        meaning: "whether the row may be ranked; the reasons stand below the table",
-        is_number: false,
-        cell: |row| row.standing().label().to_owned(),
     },
 ];
 

@@ -104,6 +104,13 @@ pub enum Note {
         /// How busy the server was, where that is known.
         server: Option<f64>,
     },
+    /// Neither the server nor the load generator was busy, though the next request never waits in a closed loop.
+    NeitherBusy {
+        /// How busy the generator's busiest thread was.
+        generator: f64,
+        /// How busy the server was.
+        server: f64,
+    },
     /// Windows were set aside for their steal.
     WindowsSetAside {
         /// How many.
@@ -253,6 +260,13 @@ impl fmt::Display for Note {
                 }
                 out.write_str(". Requests per second are a lower bound; compare the server's CPU per request.")
             }
+            Self::NeitherBusy { generator, server } => write!(
+                out,
+                "Neither the server (busy {} of its time) nor the load generator ({}) was at its limit: unless it was \
+                 meant to wait, stop what else runs on these CPUs and run it again.",
+                words::percent(*server),
+                words::percent(*generator),
+            ),
             Self::WindowsSetAside { set_aside, windows } => write!(
                 out,
                 "{} of {} had more than {} steal and were set aside.",

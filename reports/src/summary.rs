@@ -1,6 +1,7 @@
 //! A run in words: who carried most, by which ratio, what changes within a model, and what all this does not show.
 
 use crate::ranking::{Row, Table, compare};
+use crate::reason::Note;
 use crate::record::{Arrival, Run, Workload};
 use crate::statistics::Ratio;
 use crate::validity::Standing;
@@ -253,6 +254,15 @@ fn noise(run: &Run, table: &Table<'_>) -> Vec<String> {
     } else if run.environment.hypervisor && windows > 0 {
         sentences.push("The machine is a virtual one; nothing was stolen from it that its kernel knows of.".to_owned());
     }
+    let idle = |row: &&&Row<'_>| row.validity.notes.iter().any(|note| matches!(note, Note::NeitherBusy { .. }));
+    let idle = measured.iter().filter(idle).count();
+    if idle > 0 {
+        sentences.push(format!(
+            "In {idle} of {} neither the server nor the load generator was at its limit: if nothing there was meant \
+             to wait, other programs ran on their CPUs, and the figures are those of a busy machine.",
+            words::plural(measured.len() as u64, "row"),
+        ));
+    }
     let mut widths: Vec<f64> = measured
         .iter()
         .filter(|row| row.rank != Some(1))
@@ -262,10 +272,13 @@ fn noise(run: &Run, table: &Table<'_>) -> Vec<String> {
         .collect();
     widths.sort_by(f64::total_cmp);
     if let Some(width) = widths.get(widths.len() / 2) {
+        let seen = if *width < 1.0 {
+            format!("a difference of less than about {}", words::percent(*width))
+        } else {
+            format!("a factor of less than about {}", words::ratio(1.0 + width))
+        };
         sentences.push(format!(
-            "With these rounds and this noise, a difference of less than about {} from the best row would mostly not \
-             have been seen.",
-            words::percent(*width),
+            "With these rounds and this noise, {seen} from the best row would mostly not have been seen.",
         ));
     } else if measured.iter().any(|row| row.figures.rounds.len() == 1) {
         sentences.push("One round has no interval: nobody knows by how much another one would differ.".to_owned());

@@ -13,6 +13,10 @@ pub const GENERATOR_BUSY: f64 = 0.95;
 /// The share of its available time from which on the server is taken to be busy enough to be the limit itself.
 pub const SERVER_BUSY: f64 = 0.90;
 
+/// In a closed loop one side is nearly always busy; where neither reaches this share of its available time, something
+/// else held them up.
+pub const IDLE_BELOW: f64 = 0.7;
+
 /// Failed requests and connects beyond this share of all requests are a reason of their own.
 pub const MATERIAL_ERRORS: f64 = 0.001;
 
@@ -221,11 +225,7 @@ fn littles_law(workload: &Workload, figures: &Figures) -> Option<Reason> {
 
 fn notes(measurement: &Measurement, figures: &Figures, environment: &Environment) -> Vec<Note> {
     let mut notes = Vec::new();
-    if let Some(generator) = figures.generator_utilisation
-        && generator_was_the_limit(measurement, figures, environment)
-    {
-        notes.push(Note::GeneratorAtCeiling { generator, server: server_load(measurement, figures, environment) });
-    }
+    notes.extend(who_was_the_limit(measurement, figures, environment));
     let quiet = &figures.quiet;
     if quiet.set_aside > 0 {
         notes.push(Note::WindowsSetAside { set_aside: quiet.set_aside, windows: quiet.windows });
@@ -245,11 +245,19 @@ fn notes(measurement: &Measurement, figures: &Figures, environment: &Environment
     notes
 }
 
-/// Whether the client was busy all the time while the server was not. On shared CPUs the two cannot be told apart.
-fn generator_was_the_limit(measurement: &Measurement, figures: &Figures, environment: &Environment) -> bool {
-    let generator = figures.generator_utilisation.is_some_and(|busy| busy >= GENERATOR_BUSY);
-    let server = server_load(measurement, figures, environment).is_some_and(|busy| busy >= SERVER_BUSY);
-    generator && !server && !environment.cpus_are_shared()
+/// Whether the client was busy all the time while the server was not, or neither was. On shared CPUs nobody can tell.
+fn who_was_the_limit(measurement: &Measurement, figures: &Figures, environment: &Environment) -> Option<Note> {
+    if environment.cpus_are_shared() || measurement.workload.arrival != Arrival::Closed {
+        return None;
+    }
+    let generator = figures.generator_utilisation?;
+    let server = server_load(measurement, figures, environment);
+    match server {
+        Some(server) if server >= SERVER_BUSY => None,
+        _ if generator >= GENERATOR_BUSY => Some(Note::GeneratorAtCeiling { generator, server }),
+        Some(server) if server < IDLE_BELOW && generator < IDLE_BELOW => Some(Note::NeitherBusy { generator, server }),
+        _ => None,
+    }
 }
 
 /// How busy the server was, as a share of what its workers could have used: one worker on four CPUs is fully busy at

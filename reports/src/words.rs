@@ -71,17 +71,25 @@ pub fn bytes(number: u64) -> String {
 #[must_use]
 pub fn percent(share: f64) -> String {
     let hundredths = share * 100.0;
-    match hundredths.abs() {
-        size if size >= 9.95 || size == 0.0 => format!("{hundredths:.0} %"),
-        size if size >= 0.995 => format!("{hundredths:.1} %"),
-        _ => format!("{hundredths:.2} %"),
-    }
+    let text = match hundredths.abs() {
+        size if size >= 9.95 || size == 0.0 => format!("{hundredths:.0}"),
+        size if size >= 0.995 => format!("{hundredths:.1}"),
+        _ => format!("{hundredths:.2}"),
+    };
+    format!("{} %", text.strip_suffix(".0").unwrap_or(&text))
 }
 
-/// A ratio with two decimals, or with what it takes below a tenth: `1.18`, `0.034`.
+/// A ratio with two decimals, or with what it takes below a tenth: `1.18`, `0.034`. What lies past a thousand to one is
+/// no figure any more: `over 1,000`, `under 0.001`.
 #[must_use]
 pub fn ratio(ratio: f64) -> String {
-    if ratio.abs() >= 0.1 { format!("{ratio:.2}") } else { format!("{ratio:.3}") }
+    match ratio.abs() {
+        size if size > 1_000.0 => "over 1,000".to_owned(),
+        size if size >= 99.95 => format!("{ratio:.0}"),
+        size if size >= 0.1 => format!("{ratio:.2}"),
+        size if size >= 0.001 => format!("{ratio:.3}"),
+        _ => "under 0.001".to_owned(),
+    }
 }
 
 /// A number and its noun: `1 worker`, `1,000 workers`.
@@ -167,7 +175,10 @@ mod tests {
         assert_eq!(bytes(3 << 20), "3.00 MiB");
         assert_eq!(percent(0.973), "97 %");
         assert_eq!(percent(0.0031), "0.31 %");
-        assert_eq!(ratio(1.179), "1.18");
+        assert_eq!(percent(0.05), "5 %");
+        assert_eq!(percent(0.042), "4.2 %");
+        let ratios = [1.179, 0.0341, 123.4, 1e9, 1e-9].map(ratio);
+        assert_eq!(ratios, ["1.18", "0.034", "123", "over 1,000", "under 0.001"]);
         assert_eq!(plural(1, "worker"), "1 worker");
         assert_eq!(plural(0, "worker"), "0 workers");
     }

@@ -84,7 +84,7 @@ impl Plane {
             }
         }
         let below = ((self.left + self.right) / 2, self.bottom + 40);
-        canvas.text("workers, as factors of each other", below, letters(Anchor::Middle, FAINT_INK))
+        canvas.text("workers (logarithmic)", below, letters(Anchor::Middle, FAINT_INK))
     }
 
     fn server(&self, canvas: &Canvas<'_>, rows: &[&Row<'_>], look: Look) -> Result<(), DrawingError> {

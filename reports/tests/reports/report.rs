@@ -75,7 +75,9 @@ fn rows(html: &str) -> Vec<Vec<String>> {
             cells
                 .split("<td")
                 .skip(1)
-                .map(|cell| cell.split_once('>').unwrap().1.replace("</td>", "").replace("</tr>", ""))
+                .map(|cell| {
+                    cell.split_once('>').unwrap().1.replace("</td>", "").replace("</tr>", "").replace("</tbody>", "")
+                })
                 .collect()
         })
         .collect()
@@ -256,7 +258,7 @@ fn a_run_on_a_bad_day_shows_every_row_with_its_reason() {
         assert!(text.contains("The server accepted no connection within 5 s"));
         assert!(text.contains("96 of 100 connections were never served"));
         assert!(text.contains("288 requests got no complete answer within 2 s"));
-        assert!(text.contains("only 20 % of the measured time had at most 5.0 % steal"));
+        assert!(text.contains("only 20 % of the measured time had at most 5 % steal"));
         assert!(text.contains("The load generator was the limit"));
     }
     let paragraph = first_paragraph(&run, &tables(&run)[0]);
@@ -333,7 +335,7 @@ fn the_terminal_sees_every_row_and_the_ranked_first() {
     let table: Vec<&str> = text.lines().skip_while(|line| !line.starts_with("measurement")).skip(1).take(17).collect();
     assert_eq!(table.len(), 17);
     assert!(table[0].starts_with("epoll, 4 workers"), "{text}");
-    assert!(table[12].ends_with("not valid") && table[16].ends_with("not measured yet"), "{text}");
+    assert!(table[12].contains("  not valid ") && table[16].contains("  not measured yet "), "{text}");
     assert!(text.contains("\nasync, 50 workers") || text.contains("async, 50 workers, --keep-alive pinned"), "{text}");
 }
 

@@ -209,7 +209,7 @@ fn refused_and_reset_connections_count_where_they_are_material() {
     };
     assert_ranked(&refused(0.0005));
     let [reason] = &reasons(&refused(0.02))[..] else { panic!("one reason") };
-    assert!(reason.starts_with("2.0 % of the attempts failed (connects refused: 4,"), "{reason}");
+    assert!(reason.starts_with("2 % of the attempts failed (connects refused: 4,"), "{reason}");
     assert!(reason.contains("connections were reset before the answer: 2)"), "{reason}");
 }
 
@@ -302,6 +302,27 @@ fn a_worker_that_is_busy_is_the_limit_though_other_cpus_idle() {
     assert_eq!(standing(&run), Standing::AtLeast);
 }
 
+#[test]
+fn where_neither_side_was_busy_something_else_was() {
+    let idle = |server_cpu: f64| {
+        changed(move |measurement| {
+            for round in &mut measurement.rounds {
+                let server = round.server.as_mut().unwrap();
+                (server.cpu_user_seconds, server.cpu_system_seconds) = (0.0, server_cpu);
+                round.outcome.as_mut().unwrap().threads[0].cpu_ns = 300_000_000;
+            }
+        })
+    };
+    let mut held_up = idle(0.22);
+    assert_ranked(&held_up);
+    let [note] = &notes(&held_up)[..] else { panic!("one note") };
+    assert!(note.starts_with("Neither the server (busy 22 % of its time) nor the load generator (30 %)"), "{note}");
+    assert_eq!(notes(&idle(0.75)), [""; 0]);
+    // On shared CPUs each is held up by the other.
+    held_up.environment.client_cpus = vec![0];
+    assert_eq!(notes(&held_up), [""; 0]);
+}
+
 /// Lets so many of the five windows of each round lose this share of one CPU.
 fn steal(run: &mut Run, cpu: usize, windows: usize, share: f64) {
     for round in &mut run.measurements[0].rounds {
@@ -319,7 +340,7 @@ fn stolen_windows_are_set_aside_and_told() {
         let quiet = with_row(&run, |row| row.figures.capacity().unwrap());
         steal(&mut run, cpu, 2, 0.5);
         assert_ranked(&run);
-        assert_eq!(notes(&run), ["4 of 10 windows had more than 5.0 % steal and were set aside."]);
+        assert_eq!(notes(&run), ["4 of 10 windows had more than 5 % steal and were set aside."]);
         let found = with_row(&run, |row| row.figures.capacity().unwrap());
         assert!((found / quiet - 1.0).abs() < 0.01, "{found} is not {quiet}");
     }
@@ -350,10 +371,8 @@ fn too_few_quiet_windows_are_too_noisy_to_rank() {
     assert_eq!(standing(&run), Standing::TooNoisy);
     assert_eq!(
         reasons(&run),
-        [
-            "Other guests of this machine took its CPUs: only 20 % of the measured time had at most 5.0 % steal, 25 % is \
-          needed; run it again in a quieter hour or on a machine of its own."
-        ]
+        ["Other guests of this machine took its CPUs: only 20 % of the measured time had at most 5 % steal, 25 % is \
+          needed; run it again in a quieter hour or on a machine of its own."]
     );
     with_row(&run, |row| assert_eq!(row.rank, None));
 }
