@@ -30,6 +30,13 @@ pub const COLUMNS: [Column; 19] = [
         cell: server,
     },
     Column {
+        title: "workers",
+        meaning: "how many workers it was given; a thread for each connection knows no such number",
+        is_number: true,
+        cell: |row| row.measurement.configuration.workers.map_or_else(unknown, |workers| words::count(workers.into())),
+    },
+    Column { title: "log", meaning: "whether it wrote an access log, and where to", is_number: false, cell: log },
+    Column {
         title: "rank",
         meaning: "the place by capacity among the measurements that are valid",
         is_number: true,
@@ -41,13 +48,6 @@ pub const COLUMNS: [Column; 19] = [
         is_number: false,
         cell: |row| row.standing().label().to_owned(),
     },
-    Column {
-        title: "workers",
-        meaning: "how many workers it was given; a thread for each connection knows no such number",
-        is_number: true,
-        cell: |row| row.measurement.configuration.workers.map_or_else(unknown, |workers| words::count(workers.into())),
-    },
-    Column { title: "log", meaning: "whether it wrote an access log, and where to", is_number: false, cell: log },
     Column {
         title: "req/s",
         meaning: "all complete responses over all measured time; \"≥\" where the load generator was the limit",

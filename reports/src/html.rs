@@ -66,10 +66,10 @@ fn findings(run: &Run, table: &Table<'_>, one_of_many: bool) -> Markup {
             @if one_of_many { h2 { (summary::workload(table.workload)) } }
             p.lead { (summary::first_paragraph(run, table)) }
             @if !one_of_many { p.faint { (summary::workload(table.workload)) "." } }
-            h3 { "What this does not show" }
+            h2 { "What this does not show" }
             ul { @for limit in summary::limits(run, table) { li { (limit) } } }
             @if !within.is_empty() {
-                h3 { "Within each server" }
+                h2 { "Within each server" }
                 ul { @for sentence in within { li { (sentence) } } }
             }
         }
