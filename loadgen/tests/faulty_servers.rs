@@ -497,7 +497,8 @@ fn a_run_that_is_stopped_keeps_what_it_has() {
 
 #[test]
 fn a_plan_that_makes_no_sense_is_refused() {
-    let changes: [(fn(&mut Plan), &str); 7] = [
+    type Change = fn(&mut Plan);
+    let changes: [(Change, &str); 7] = [
         (|plan| plan.connections = 0, "at least one connection"),
         (|plan| plan.connections = 1, "number of connections must be >= threads"),
         (|plan| plan.threads = 0, "at least one thread"),

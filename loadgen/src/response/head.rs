@@ -3,9 +3,6 @@
 /// No head may be longer than this; what goes on without a blank line is no HTTP response.
 pub const LIMIT: usize = 64 * 1024;
 
-/// More header fields than any server sends. The space for them is not initialised and costs nothing.
-const FIELDS: usize = 256;
-
 /// What the reader needs to know of a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Head {
@@ -52,10 +49,12 @@ impl HeadReader {
     }
 
     fn parse(&mut self, input: &[u8], from: usize) -> Result<Option<(Head, usize)>, Malformed> {
-        let Some(length) = end_of_head(input, from) else {
+        // A head that comes in pieces is parsed once, when its end is there.
+        let complete = from == 0 || end_of_head(input, from).is_some();
+        let parsed = if complete { parse(input)? } else { None };
+        let Some((meaning, length)) = parsed else {
             return if may_become_a_head(input) { Ok(None) } else { Err(Malformed) };
         };
-        let meaning = parse(&input[..length])?;
         self.last.clear();
         self.last.extend_from_slice(&input[..length]);
         self.meaning = Some(meaning);
@@ -81,74 +80,138 @@ fn may_become_a_head(input: &[u8]) -> bool {
     input[..compared] == START[..compared] && input.len() < LIMIT
 }
 
-/// Parses a whole head.
-fn parse(bytes: &[u8]) -> Result<Head, Malformed> {
-    // httparse would skip blank lines before the status line; no server may send them.
-    if !bytes.starts_with(b"HTTP/1.") || bytes.len() > LIMIT {
+/// Parses the head at the beginning of `input`; `None` when its blank line is not there yet. Names have to be names;
+/// of values only those that decide about the body and the connection are looked at.
+fn parse(input: &[u8]) -> Result<Option<(Head, usize)>, Malformed> {
+    let Some((status_line, mut used)) = next_line(input, 0) else {
+        return Ok(None);
+    };
+    let (minor_version, status) = parse_status_line(status_line)?;
+    let mut fields = Fields::default();
+    loop {
+        let Some((line, end)) = next_line(input, used) else {
+            return Ok(None);
+        };
+        used = end;
+        if line.is_empty() {
+            break;
+        }
+        fields.take(line)?;
+    }
+    if used > LIMIT {
         return Err(Malformed);
     }
-    let mut fields = [const { std::mem::MaybeUninit::uninit() }; FIELDS];
-    let mut response = httparse::Response::new(&mut []);
-    match httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut response, bytes, &mut fields) {
-        Ok(httparse::Status::Complete(length)) if length == bytes.len() => {}
-        _ => return Err(Malformed),
-    }
-    let (Some(version), Some(status)) = (response.version, response.code) else {
+    let framing = match fields.length {
+        // A transfer coding overrides a length; HTTP/1.0 knows none, there its message ends with the connection.
+        _ if fields.chunked && minor_version > 0 => Framing::Chunked,
+        _ if fields.coded => Framing::UntilClose,
+        Some(length) => Framing::Length(length),
+        None => Framing::UntilClose,
+    };
+    let persistent = !fields.close && (minor_version > 0 || fields.keep_alive);
+    Ok(Some((Head { status, framing, persistent }, used)))
+}
+
+/// The line that begins at `start`, without its end, and where the next one begins.
+#[inline]
+fn next_line(input: &[u8], start: usize) -> Option<(&[u8], usize)> {
+    let length = memchr::memchr(b'\n', &input[start..])?;
+    let line = &input[start..start + length];
+    Some((line.strip_suffix(b"\r").unwrap_or(line), start + length + 1))
+}
+
+/// The minor version and the status code of `HTTP/1.1 200 OK`. The reason, with the space before it, may be missing.
+fn parse_status_line(line: &[u8]) -> Result<(u8, u16), Malformed> {
+    let [b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor, b' ', code @ ..] = line else {
         return Err(Malformed);
     };
-    if !(100..=999).contains(&status) {
+    let (digits, reason) = code.split_at_checked(3).ok_or(Malformed)?;
+    if !minor.is_ascii_digit() || !digits.iter().all(u8::is_ascii_digit) || !matches!(reason, [] | [b' ', ..]) {
         return Err(Malformed);
     }
-    let mut length = None;
-    let mut coded = false;
-    let mut chunked = false;
-    let (mut close, mut keep_alive) = (false, false);
-    for field in response.headers.iter() {
+    let status = digits.iter().fold(0, |status, digit| status * 10 + u16::from(digit - b'0'));
+    if status < 100 {
+        return Err(Malformed);
+    }
+    Ok((minor - b'0', status))
+}
+
+/// What the header fields say about the body and the connection.
+#[derive(Debug, Default)]
+struct Fields {
+    length: Option<u64>,
+    /// There is a transfer coding.
+    coded: bool,
+    /// The last transfer coding is `chunked`.
+    chunked: bool,
+    close: bool,
+    keep_alive: bool,
+}
+
+impl Fields {
+    fn take(&mut self, line: &[u8]) -> Result<(), Malformed> {
+        let colon = line.iter().position(|&byte| !IS_TOKEN[usize::from(byte)]).ok_or(Malformed)?;
+        if colon == 0 || line[colon] != b':' {
+            return Err(Malformed);
+        }
+        let (name, value) = (&line[..colon], &line[colon + 1..]);
         // The length of a name tells most of the others apart.
-        match field.name.len() {
-            14 if field.name.eq_ignore_ascii_case("content-length") => {
-                let stated = parse_length(field.value)?;
-                if length.is_some_and(|earlier| earlier != stated) {
+        match colon {
+            14 if name.eq_ignore_ascii_case(b"content-length") => {
+                let stated = parse_length(value)?;
+                if self.length.is_some_and(|earlier| earlier != stated) {
                     return Err(Malformed);
                 }
-                length = Some(stated);
+                self.length = Some(stated);
             }
-            17 if field.name.eq_ignore_ascii_case("transfer-encoding") => {
-                coded = true;
+            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
+                self.coded = true;
                 // Only the last coding of the last field decides how the body ends.
-                chunked = last_element(field.value).eq_ignore_ascii_case(b"chunked");
+                self.chunked = last_element(value).eq_ignore_ascii_case(b"chunked");
             }
-            10 if field.name.eq_ignore_ascii_case("connection") => {
-                for option in field.value.split(|&byte| byte == b',') {
+            10 if name.eq_ignore_ascii_case(b"connection") => {
+                for option in value.split(|&byte| byte == b',') {
                     let option = option.trim_ascii();
-                    close |= option.eq_ignore_ascii_case(b"close");
-                    keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+                    self.close |= option.eq_ignore_ascii_case(b"close");
+                    self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
                 }
             }
             _ => {}
         }
+        Ok(())
     }
-    let framing = match length {
-        // A transfer coding overrides a length; HTTP/1.0 knows none, there its message ends with the connection.
-        _ if coded && chunked && version == 1 => Framing::Chunked,
-        _ if coded => Framing::UntilClose,
-        Some(length) => Framing::Length(length),
-        None => Framing::UntilClose,
-    };
-    let persistent = !close && (version == 1 || keep_alive);
-    Ok(Head { status, framing, persistent })
 }
+
+/// The bytes that names consist of (RFC 9110, section 5.6.2).
+const IS_TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let others = b"!#$%&'*+-.^_`|~";
+    let mut index = 0;
+    while index < others.len() {
+        table[others[index] as usize] = true;
+        index += 1;
+    }
+    table
+};
 
 /// A length is digits alone; several equal ones in a list are one (RFC 9112, section 6.3).
 fn parse_length(value: &[u8]) -> Result<u64, Malformed> {
     let mut stated = None;
     for element in value.split(|&byte| byte == b',') {
         let digits = element.trim_ascii();
-        if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        let add = |length: u64, digit: &u8| {
+            let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
+            length.checked_mul(10)?.checked_add(digit)
+        };
+        if digits.is_empty() {
             return Err(Malformed);
         }
-        let text = std::str::from_utf8(digits).map_err(|_| Malformed)?;
-        let length = text.parse().map_err(|_| Malformed)?;
+        let length = digits.iter().try_fold(0, add).ok_or(Malformed)?;
         if stated.is_some_and(|earlier: u64| earlier != length) {
             return Err(Malformed);
         }
@@ -211,6 +274,12 @@ mod tests {
             "\r\nHTTP/1.1 200 OK\r\n\r\n",
             "HTTP/1.1 20 OK\r\n\r\n",
             "HTTP/1.1 abc OK\r\n\r\n",
+            "HTTP/1.1 2000 OK\r\n\r\n",
+            "HTTP/1.x 200 OK\r\n\r\n",
+            "HTTP/1.1  200 OK\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nA: b\r\n folded\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nA : b\r\n\r\n",
+            "HTTP/1.1 200 OK\r\n: b\r\n\r\n",
             "HTTP/1.1 099 OK\r\n\r\n",
             "HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
             "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
