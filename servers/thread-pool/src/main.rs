@@ -10,8 +10,8 @@
 //!
 //! An idle connection costs a worker, so it must not be kept while others wait. A pool that pins a worker to a
 //! keep-alive connection serves as many clients as it has workers and starves the rest for ever. Hence
-//! `--keep-alive fair`, the default: when others wait, a response says `Connection: close` and the worker moves on; a
-//! worker that idles on a kept connection is called away from it by a newcomer. `--keep-alive pinned` shows the trap.
+//! `--keep-alive fair`, the default: when others wait, or have just been waiting, a response says `Connection: close`
+//! and the worker moves on; a worker that idles on a kept connection is called away from it by a newcomer. `--keep-alive pinned` shows the trap.
 //! The price of fairness is a new connection for nearly each request as soon as there are more clients than workers.
 //!
 //! Where it breaks: clients that are slow (or pretend to be) hold their workers up to the timeouts; with `--delay` ten
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
 // Accepting: one thread accepts and queues.
 
 fn run(server: Arc<Server>) -> Result<(), Error> {
-    let queue = Arc::new(Queue::new().map_err(Error::system("make an event descriptor"))?);
+    let queue = Arc::new(Queue::new(server.options.worker_count()).map_err(Error::system("make an event descriptor"))?);
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(server.options.worker_count())
         .thread_name(|number| format!("worker-{number}"))
@@ -62,7 +62,7 @@ fn run(server: Arc<Server>) -> Result<(), Error> {
         presence.set_quiet(false);
         queue.push();
         pool.spawn(move || {
-            queue.pop();
+            let _served = queue.pop();
             serve(&server, &queue, stream, client, &presence);
         });
     }
@@ -141,7 +141,7 @@ fn converse(
                 clock.read();
                 if received? == Received::End {
                     connection.end_of_input();
-                } else if fair && queue.somebody_waits() {
+                } else if fair && queue.is_crowded(clock.moment().monotonic()) {
                     connection.last_response();
                 }
             }

@@ -17,6 +17,7 @@ use std::{
 /// the others go on waiting.
 #[derive(Debug)]
 pub(crate) struct Queue {
+    workers: usize,
     counts: Mutex<Counts>,
     call: OwnedFd,
 }
@@ -29,6 +30,10 @@ struct Counts {
     claimed: usize,
     /// Workers that poll on a kept connection.
     idling: usize,
+    /// Connections that wait or are being served.
+    open: usize,
+    /// When there last were more of them than workers.
+    crowded: Option<Instant>,
 }
 
 /// Why an idler's wait is over.
@@ -45,9 +50,9 @@ pub(crate) enum Woken {
 }
 
 impl Queue {
-    pub(crate) fn new() -> io::Result<Self> {
+    pub(crate) fn new(workers: usize) -> io::Result<Self> {
         let call = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
-        Ok(Self { counts: Mutex::default(), call })
+        Ok(Self { workers, counts: Mutex::default(), call })
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
@@ -58,22 +63,32 @@ impl Queue {
     pub(crate) fn push(&self) {
         let mut counts = self.counts();
         counts.waiting += 1;
+        counts.open += 1;
+        if counts.open > self.workers {
+            counts.crowded = Some(Instant::now());
+        }
         if counts.idling > counts.claimed {
             self.raise();
         }
     }
 
-    /// A worker begins to serve a queued connection.
-    pub(crate) fn pop(&self) {
+    /// A worker begins to serve a queued connection, and ends it when it drops what it gets here.
+    pub(crate) fn pop(&self) -> Served<'_> {
         let mut counts = self.counts();
         counts.waiting = counts.waiting.saturating_sub(1);
         counts.claimed = counts.claimed.saturating_sub(1);
+        Served { queue: self }
     }
 
-    /// Whether a connection waits that nobody is on his way to.
-    pub(crate) fn somebody_waits(&self) -> bool {
+    /// Whether a worker had better not keep its connection: somebody waits, or did so within the last second.
+    ///
+    /// Clients that were sent away come back a moment later. Who looks at the queue in between finds it empty, keeps
+    /// a connection, and is called away from it while the next request is under way.
+    pub(crate) fn is_crowded(&self, now: Instant) -> bool {
+        const MEMORY: Duration = Duration::from_secs(1);
         let counts = self.counts();
         counts.waiting > counts.claimed
+            || counts.crowded.is_some_and(|crowded| now.saturating_duration_since(crowded) < MEMORY)
     }
 
     /// Idles until the socket has input, a newcomer is claimed, or the time is over. Input goes before newcomers: a
@@ -147,6 +162,18 @@ impl Queue {
     }
 }
 
+/// A connection that has left the queue and is being served.
+#[derive(Debug)]
+pub(crate) struct Served<'a> {
+    queue: &'a Queue,
+}
+
+impl Drop for Served<'_> {
+    fn drop(&mut self) {
+        self.queue.counts().open -= 1;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,7 +193,7 @@ mod tests {
 
     #[test]
     fn an_idler_wakes_for_input_and_for_the_time() {
-        let (queue, (mut client, socket)) = (Queue::new().unwrap(), pair());
+        let (queue, (mut client, socket)) = (Queue::new(1).unwrap(), pair());
         assert_eq!(queue.idle(&socket, Some(Duration::from_millis(10))).unwrap(), Woken::TimedOut);
         client.write_all(b"x").unwrap();
         assert_eq!(queue.idle(&socket, LONG).unwrap(), Woken::Input);
@@ -176,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_request_that_is_on_its_way_is_answered_before_leaving() {
-        let (queue, (mut client, socket)) = (Queue::new().unwrap(), pair());
+        let (queue, (mut client, socket)) = (Queue::new(1).unwrap(), pair());
         queue.push();
         std::thread::scope(|scope| {
             scope.spawn(|| {
@@ -186,25 +213,24 @@ mod tests {
             let woken = queue.idle(&socket, LONG).unwrap();
             assert!(matches!(woken, Woken::CalledWithInput | Woken::Called), "{woken:?}");
         });
-        queue.pop();
+        drop(queue.pop());
         queue.push();
         assert_eq!(queue.idle(&socket, LONG).unwrap(), Woken::Input, "what has come goes first");
     }
 
     #[test]
     fn who_waits_already_is_claimed_at_once() {
-        let (queue, (_client, socket)) = (Queue::new().unwrap(), pair());
+        let (queue, (_client, socket)) = (Queue::new(1).unwrap(), pair());
         queue.push();
-        assert!(queue.somebody_waits());
         assert_eq!(queue.idle(&socket, LONG).unwrap(), Woken::Called);
-        assert!(!queue.somebody_waits(), "one is on its way");
-        queue.pop();
+        assert!(!queue.is_crowded(Instant::now()), "one is on its way");
+        drop(queue.pop());
         assert_eq!(queue.idle(&socket, Some(Duration::from_millis(10))).unwrap(), Woken::TimedOut);
     }
 
     #[test]
     fn each_newcomer_calls_one_idler_away() {
-        let queue = Queue::new().unwrap();
+        let queue = Queue::new(1).unwrap();
         let called = AtomicUsize::new(0);
         std::thread::scope(|scope| {
             for _ in 0..5 {
@@ -213,7 +239,7 @@ mod tests {
                     let woken = queue.idle(&socket, Some(Duration::from_millis(500))).unwrap();
                     if woken == Woken::Called {
                         called.fetch_add(1, Ordering::SeqCst);
-                        queue.pop();
+                        drop(queue.pop());
                     }
                 });
             }
@@ -229,6 +255,24 @@ mod tests {
             }
         });
         assert_eq!(called.load(Ordering::SeqCst), 2);
-        assert!(!queue.somebody_waits());
+        assert!(!queue.claim());
+    }
+
+    #[test]
+    fn a_crowd_is_remembered_for_a_second() {
+        let queue = Queue::new(2).unwrap();
+        let (start, after) = (Instant::now(), |seconds| Instant::now() + Duration::from_secs(seconds));
+        queue.push();
+        let first = queue.pop();
+        queue.push();
+        let second = queue.pop();
+        assert!(!queue.is_crowded(start), "two connections are no crowd for two workers");
+        queue.push();
+        assert!(queue.is_crowded(after(5)), "one waits");
+        let third = queue.pop();
+        assert!(queue.is_crowded(start) && !queue.is_crowded(after(2)));
+        drop((first, second, third));
+        assert_eq!(queue.counts().open, 0);
+        assert!(queue.is_crowded(start) && !queue.is_crowded(after(2)));
     }
 }
