@@ -2,6 +2,8 @@
 //!
 //! The fields are those of proc(5). A text that is not as described there gives `None`, never a wrong figure.
 
+use std::collections::BTreeMap;
+
 /// The fields of `/proc/<pid>/stat` that matter here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProcessStat {
@@ -81,6 +83,22 @@ impl ThreadStatus {
     }
 }
 
+/// CPU time of processes on each CPU since the machine started, in clock ticks, from the text of `/proc/stat`: user,
+/// nice and system, by the number of the CPU.
+///
+/// Time in interrupts is left out. Some kernels count it to the process that was interrupted as well, others do not.
+#[must_use]
+pub fn process_ticks(text: &str) -> BTreeMap<usize, u64> {
+    let cpu = |line: &str| {
+        let (number, figures) = line.strip_prefix("cpu")?.split_once(' ')?;
+        let ticks: Vec<u64> =
+            figures.split_ascii_whitespace().take(3).map_while(|figure| figure.parse().ok()).collect();
+        // The first line sums up all CPUs and has no number.
+        (ticks.len() == 3).then(|| Some((number.parse().ok()?, ticks.iter().sum())))?
+    };
+    text.lines().take_while(|line| line.starts_with("cpu")).filter_map(cpu).collect()
+}
+
 /// A value of a file of `name : value` or `name: value` lines, as /proc/cpuinfo and /proc/meminfo are.
 #[must_use]
 pub fn named_value<'a>(text: &'a str, name: &str) -> Option<&'a str> {
@@ -120,6 +138,14 @@ mod tests {
         let expected = ThreadStatus { voluntary_switches: 150, involuntary_switches: 545, peak_resident_kib: 6136 };
         assert_eq!(ThreadStatus::parse(text), expected);
         assert_eq!(ThreadStatus::parse("Name:\tkthreadd\n"), ThreadStatus::default());
+    }
+
+    #[test]
+    fn reads_what_processes_had_of_each_cpu() {
+        let text = "cpu  30 3 30 300 30 3 3 60 0 0\ncpu0 10 1 10 100 10 1 1 20 0 0\ncpu1 20 2 20 200 20 2 2 40 5 0\n\
+            cpu2 1 x 3\nintr 5\ncpu9 1 1 1\n";
+        assert_eq!(process_ticks(text), BTreeMap::from([(0, 21), (1, 42)]));
+        assert!(process_ticks("").is_empty());
     }
 
     #[test]

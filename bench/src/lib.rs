@@ -18,6 +18,7 @@ pub mod commands;
 pub mod cpus;
 pub mod duration;
 pub mod environment;
+pub mod others;
 pub mod plan;
 pub mod ports;
 pub mod process;

@@ -12,9 +12,9 @@ use crate::servers::{Server, Servers, UnknownServer};
 use crate::suite::{Configuration, Schedule, Suite};
 
 /// What each measurement takes beyond its load: starting the server, checking it, and stopping it.
-const PER_MEASUREMENT: Duration = Duration::from_millis(150);
+const PER_MEASUREMENT: Duration = Duration::from_millis(60);
 /// What each round takes to write its provisional report.
-const PER_ROUND: Duration = Duration::from_millis(500);
+const PER_ROUND: Duration = Duration::from_millis(300);
 
 /// What the command line changes about a suite.
 #[derive(Clone, Debug, Default)]

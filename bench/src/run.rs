@@ -170,6 +170,7 @@ impl Bench<'_> {
                     check: taken.check,
                     outcome: taken.outcome,
                     server: taken.sample,
+                    others: taken.others,
                     failure: taken.failure,
                 });
                 self.store.save(run)?;

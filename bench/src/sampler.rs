@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use reports::sample::{SamplePoint, ServerSample};
+use reports::sample::{Others, SamplePoint, ServerSample};
 use rustix::param::{clock_ticks_per_second, page_size};
 
 use crate::accounting::ThreadStatus;
+use crate::cpus::Division;
+use crate::others::{CpuTimes, others};
 use crate::process_tree;
 
 /// Time between two looks. A look at a hundred threads costs about a millisecond of a client CPU.
@@ -29,6 +31,7 @@ struct Look {
     descriptors: u32,
     voluntary_switches: u64,
     involuntary_switches: u64,
+    cpus: CpuTimes,
 }
 
 /// A thread that looks at a server until it is told to stop.
@@ -51,9 +54,9 @@ impl Sampler {
     ///
     /// The first look is taken before this returns.
     #[must_use]
-    pub fn start(leader: i32, gone: Arc<AtomicBool>) -> Self {
+    pub fn start(leader: i32, division: &Division, gone: Arc<AtomicBool>) -> Self {
         let done = Arc::new(AtomicBool::new(false));
-        let mut watch = Watch::new(leader);
+        let mut watch = Watch::new(leader, division.clone());
         let first = watch.look();
         let thread = thread::spawn({
             let done = Arc::clone(&done);
@@ -140,6 +143,24 @@ impl Looks {
     }
 }
 
+impl Looks {
+    /// What processes other than the server and the bench used between two moments; `None` if that is not known.
+    #[must_use]
+    pub fn others_between(&self, start: Instant, end: Instant, division: &Division) -> Option<Others> {
+        let looks = &self.looks;
+        if looks.len() < 2 || end <= start {
+            return None;
+        }
+        let used = |figure: fn(&Look) -> f64| value_at(looks, end, figure) - value_at(looks, start, figure);
+        let used_in_all = CpuTimes {
+            on_server_cpus: used(|look| look.cpus.on_server_cpus),
+            on_client_cpus: used(|look| look.cpus.on_client_cpus),
+            own: used(|look| look.cpus.own),
+        };
+        others(used_in_all, used(|look| look.user_seconds + look.system_seconds), division.shared())
+    }
+}
+
 /// A figure at a moment, on the line between the looks before and after it; before the first look and after the last
 /// one, theirs.
 fn value_at(looks: &[Look], moment: Instant, figure: impl Fn(&Look) -> f64) -> f64 {
@@ -157,6 +178,7 @@ fn value_at(looks: &[Look], moment: Instant, figure: impl Fn(&Look) -> f64) -> f
 /// What has to be remembered from one look to the next.
 struct Watch {
     leader: i32,
+    division: Division,
     members: Vec<i32>,
     looks: u32,
     switches: Switches,
@@ -165,9 +187,10 @@ struct Watch {
 }
 
 impl Watch {
-    fn new(leader: i32) -> Self {
+    fn new(leader: i32, division: Division) -> Self {
         Self {
             leader,
+            division,
             members: Vec::new(),
             looks: 0,
             switches: Switches::default(),
@@ -194,6 +217,7 @@ impl Watch {
             descriptors: 0,
             voluntary_switches: 0,
             involuntary_switches: 0,
+            cpus: CpuTimes::now(&self.division),
         };
         for &id in &self.members {
             let Some(stat) = process_tree::process(id) else { continue };
@@ -245,6 +269,8 @@ impl Switches {
 mod tests {
     use super::*;
 
+    use crate::cpus::Cpus;
+
     fn look(begin: Instant, milliseconds: u64, user_seconds: f64, switches: u64) -> Look {
         Look {
             at: begin + Duration::from_millis(milliseconds),
@@ -256,6 +282,8 @@ mod tests {
             descriptors: 10 + milliseconds as u32 / 1000,
             voluntary_switches: switches,
             involuntary_switches: switches / 2,
+            // Of the server's three tenths of a second, all on one CPU, and what somebody else had besides.
+            cpus: CpuTimes { on_server_cpus: 4.0 * user_seconds, on_client_cpus: 0.0, own: 0.0 },
         }
     }
 
@@ -281,6 +309,18 @@ mod tests {
         assert_eq!(sample.points.len(), 4);
         assert!((sample.points[0].at_seconds - 0.5).abs() < 1e-9);
         assert!((sample.points[0].cpu_user_seconds - 0.05).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_others_had_is_told_for_the_same_time() {
+        let begin = Instant::now();
+        let looks = looks((0..=5).map(|n| look(begin, 1000 * n, 0.1 * n as f64, 0)).collect());
+        let division = Division { server: "0".parse().unwrap(), client: "1".parse().unwrap() };
+        let others = looks.others_between(begin + milliseconds(500), begin + milliseconds(4500), &division).unwrap();
+        assert!(
+            (others.on_server_cpus_seconds - 0.4).abs() < 1e-9 && others.on_client_cpus_seconds == 0.0,
+            "{others:?}"
+        );
     }
 
     #[test]
@@ -314,8 +354,9 @@ mod tests {
     fn a_busy_process_is_seen_to_be_busy_and_its_end_is_noticed() {
         let mut child = std::process::Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
         let gone = Arc::new(AtomicBool::new(false));
+        let division = Division::halves(&Cpus::available().unwrap(), |cpu| cpu);
         let begin = Instant::now();
-        let sampler = Sampler::start(child.id() as i32, Arc::clone(&gone));
+        let sampler = Sampler::start(child.id() as i32, &division, Arc::clone(&gone));
         // Until it has had some CPU time, however busy the machine is with other things.
         let busy = || process_tree::process(child.id() as i32).is_some_and(|stat| stat.user_ticks > 20);
         while !busy() && begin.elapsed() < Duration::from_secs(60) {
@@ -331,7 +372,7 @@ mod tests {
         );
         assert!(!gone.load(Ordering::Acquire));
 
-        let sampler = Sampler::start(child.id() as i32, Arc::clone(&gone));
+        let sampler = Sampler::start(child.id() as i32, &division, Arc::clone(&gone));
         child.kill().unwrap();
         while !gone.load(Ordering::Acquire) {
             assert!(begin.elapsed() < Duration::from_secs(120), "the end was not noticed");

@@ -11,6 +11,7 @@ use loadgen::{Expect, ExpectedLength, KeepAlive, Outcome};
 use reports::ServerSample;
 use reports::failure::{Failure, Phase};
 use reports::record::{CorrectnessCheck, Workload};
+use reports::sample::Others;
 
 use crate::check::{self, Expected, Request};
 use crate::command::{Values, fill_text};
@@ -61,6 +62,8 @@ pub struct Taken {
     pub outcome: Option<Outcome>,
     /// What the server used, if it was seen.
     pub sample: Option<ServerSample>,
+    /// What other processes took, if the kernel tells.
+    pub others: Option<Others>,
     /// What went wrong with the server as a process.
     pub failure: Option<Failure>,
 }
@@ -133,7 +136,7 @@ impl Turn<'_> {
     ) -> Result<(), Failure> {
         // Set by the sampler when the server has ended, and here when the reader wants no more.
         let stop = Arc::new(AtomicBool::new(false));
-        let sampler = Sampler::start(server.id(), Arc::clone(&stop));
+        let sampler = Sampler::start(server.id(), self.division, Arc::clone(&stop));
         let whole = (plan.warmup() + plan.duration()).as_secs_f64();
         let mut phase = Phase::WarmUp;
         let mut measured_from = None;
@@ -161,7 +164,10 @@ impl Turn<'_> {
         let outcome = outcome.map_err(|error| Failure::Generator { error: error.to_string() })?;
         let length = Duration::from_nanos(outcome.elapsed_ns);
         let start = measured_from.or_else(|| Instant::now().checked_sub(length));
-        taken.sample = start.and_then(|start| looks.between(start, start + length));
+        if let Some(start) = start {
+            taken.sample = looks.between(start, start + length);
+            taken.others = looks.others_between(start, start + length, self.division);
+        }
         let silent = outcome.responses == 0 && outcome.errors.connect() == 0;
         taken.outcome = Some(outcome);
         if let Some(death) = server.death(phase) {

@@ -58,6 +58,9 @@ pub struct Figures {
     pub peak_threads: Option<u32>,
     /// The server's most descriptors in any round.
     pub peak_descriptors: Option<u32>,
+    /// The share that other processes took of the server's or of the client's CPUs, whichever is more, over the rounds
+    /// for which it is known, 0 to 1.
+    pub others_share: Option<f64>,
 }
 
 /// What one round came to.
@@ -108,6 +111,7 @@ impl Figures {
             });
         }
         figures.generator_utilisation = median(&generator);
+        figures.others_share = others_share(measurement, environment);
         figures.server_utilisation =
             figures.server_cpu_seconds.filter(|_| server_available > 0.0).map(|used| used / server_available);
         figures
@@ -212,6 +216,19 @@ impl Figures {
 
 fn per(amount: f64, count: u64) -> Option<f64> {
     (count > 0).then(|| amount / count as f64)
+}
+
+/// What other processes took of the server's or of the client's CPUs, whichever share is larger.
+fn others_share(measurement: &Measurement, environment: &Environment) -> Option<f64> {
+    let known = measurement.rounds.iter().filter_map(|round| {
+        let seconds = round.outcome.as_ref()?.elapsed_ns as f64 / 1e9;
+        let others = round.others?;
+        Some((others.on_server_cpus_seconds, others.on_client_cpus_seconds, seconds))
+    });
+    let (server, client, seconds) = known.reduce(|sum, one| (sum.0 + one.0, sum.1 + one.1, sum.2 + one.2))?;
+    let share = |taken: f64, cpus: usize| if cpus > 0 { taken / (seconds * cpus as f64) } else { 0.0 };
+    let shares = [share(server, environment.server_cpus.len()), share(client, environment.client_cpus.len())];
+    (seconds > 0.0).then(|| shares[0].max(shares[1]).min(1.0))
 }
 
 /// The largest share of its available time that a thread of the load generator worked; none if there was no time.

@@ -67,7 +67,7 @@ pub enum Reason {
     /// Too many requests or connects failed.
     ConnectionErrors {
         /// Failed requests and connects, by kind.
-        kinds: Vec<(&'static str, u64)>,
+        kinds: Vec<(ConnectionError, u64)>,
         /// Their share of all attempts.
         share: f64,
     },
@@ -92,6 +92,57 @@ pub enum Reason {
         /// What the windows were like.
         quiet: QuietTime,
     },
+    /// Other processes were at work.
+    Disturbed {
+        /// What they took of the server's or of the client's CPUs, 0 to 1; at least.
+        share: f64,
+    },
+}
+
+/// How a request or a connect can fail without a word of HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectionError {
+    /// Nobody listened, or the queue was full.
+    Refused,
+    /// The connection was not established in time.
+    ConnectTimedOut,
+    /// It could not be established for another reason.
+    ConnectFailed,
+    /// The request could not be written.
+    NotWritten,
+    /// The connection was reset while an answer was due.
+    Reset,
+    /// It was closed while an answer was due.
+    ClosedEarly,
+    /// The answer could not be read.
+    NotRead,
+}
+
+impl ConnectionError {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Refused => "connects refused",
+            Self::ConnectTimedOut => "connects timed out",
+            Self::ConnectFailed => "connects failed otherwise",
+            Self::NotWritten => "requests could not be written",
+            Self::Reset => "connections were reset before the answer",
+            Self::ClosedEarly => "connections were closed before the answer",
+            Self::NotRead => "answers could not be read",
+        }
+    }
+
+    fn advice(self) -> &'static str {
+        match self {
+            Self::Refused | Self::ConnectTimedOut => {
+                "look whether the server still accepts, and at the limit on waiting connections"
+            }
+            Self::ConnectFailed => "look at the limits on descriptors and on clients' ports",
+            Self::NotWritten | Self::Reset | Self::NotRead => "look at what the server says on standard error",
+            Self::ClosedEarly => {
+                "the server closes kept connections while a request is on its way; it has to say so in the answer before"
+            }
+        }
+    }
 }
 
 /// What a reader should know beside the figures; it excludes nothing.
@@ -181,15 +232,10 @@ impl fmt::Display for Reason {
                 were(*of, "connection"),
             ),
             Self::ConnectionErrors { kinds, share } => {
-                let kinds: Vec<String> =
-                    kinds.iter().map(|(kind, count)| format!("{kind}: {}", words::count(*count))).collect();
-                write!(
-                    out,
-                    "{} of the attempts failed ({}): look at the limits on descriptors, ports and waiting connections, \
-                     and at the server's standard error.",
-                    words::percent(*share),
-                    kinds.join(", "),
-                )
+                let texts: Vec<String> =
+                    kinds.iter().map(|(kind, count)| format!("{}: {}", kind.text(), words::count(*count))).collect();
+                let advice = kinds.iter().max_by_key(|(_, count)| *count).map_or("", |(kind, _)| kind.advice());
+                write!(out, "{} of the attempts failed ({}): {advice}.", words::percent(*share), texts.join(", "))
             }
             Self::NoAnswer => {
                 out.write_str("Not one answer came: ask the server by hand, with curl, and look at what it does.")
@@ -215,6 +261,11 @@ impl fmt::Display for Reason {
                 words::percent(quiet.share()),
                 words::percent(STEAL_LIMIT),
                 words::percent(QUIET_SHARE_NEEDED),
+            ),
+            Self::Disturbed { share } => write!(
+                out,
+                "Other processes took at least {} of the CPUs that were measured on: end what else is running, or give                  the bench CPUs of its own with --cpus.",
+                words::percent(*share),
             ),
         }
     }
@@ -262,8 +313,8 @@ impl fmt::Display for Note {
             }
             Self::NeitherBusy { generator, server } => write!(
                 out,
-                "Neither the server (busy {} of its time) nor the load generator ({}) was at its limit: unless it was \
-                 meant to wait, stop what else runs on these CPUs and run it again.",
+                "Neither side was at its limit: the server was busy {} of its time, the load generator {}. Unless it was \
+                 meant to wait, stop what else runs on these CPUs.",
                 words::percent(*server),
                 words::percent(*generator),
             ),

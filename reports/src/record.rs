@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::environment::Environment;
 use crate::failure::Failure;
-use crate::sample::ServerSample;
+use crate::sample::{Others, ServerSample};
 use crate::timestamp::Timestamp;
 use crate::words;
 
@@ -162,6 +162,9 @@ pub struct Round {
     pub outcome: Option<Outcome>,
     /// What the server used meanwhile; absent when nothing was measured.
     pub server: Option<ServerSample>,
+    /// What other processes took meanwhile; absent when nothing was measured or the kernel does not tell.
+    #[serde(default)]
+    pub others: Option<Others>,
     /// What went wrong with the server as a process; absent when nothing did.
     pub failure: Option<Failure>,
 }

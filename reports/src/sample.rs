@@ -42,6 +42,18 @@ pub struct SamplePoint {
     pub descriptors: u32,
 }
 
+/// CPU time that other processes took while a round was measured: neither the server nor the bench with its generator.
+///
+/// It is a lower bound. The kernel's interrupts are left out, because kernels differ in whether they also count them to
+/// the process that was interrupted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Others {
+    /// On the server's CPUs, in seconds.
+    pub on_server_cpus_seconds: f64,
+    /// On the client's CPUs, in seconds; the same figure where they are the server's, too.
+    pub on_client_cpus_seconds: f64,
+}
+
 impl ServerSample {
     /// User and system CPU time together, in seconds.
     #[must_use]

@@ -3,7 +3,7 @@
 use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::figures::Figures;
-use crate::reason::{Note, Reason};
+use crate::reason::{ConnectionError, Note, Reason};
 use crate::record::{Arrival, Measurement, Workload};
 
 /// The share of its available time from which on the load generator is taken to be what limited the rate, if the server
@@ -19,6 +19,10 @@ pub const IDLE_BELOW: f64 = 0.7;
 
 /// Failed requests and connects beyond this share of all requests are a reason of their own.
 pub const MATERIAL_ERRORS: f64 = 0.001;
+
+/// The share of the server's or the client's CPUs beyond which other processes make a figure too noisy to rank. What
+/// they take is missing from the server's capacity, and half of this is about what twins of one server differ by.
+pub const OTHERS_LIMIT: f64 = 0.10;
 
 /// How far Little's law may be missed, as a share of the connections, before the latency is not believed.
 pub const LITTLE_TOLERANCE: f64 = 0.25;
@@ -42,7 +46,7 @@ pub enum Standing {
     /// The load generator was the limit: its requests per second are a lower bound, and it is compared by its CPU time
     /// per request alone.
     AtLeast,
-    /// Other guests of the machine took too much for a figure to mean anything.
+    /// Other guests of the machine, or other processes on it, took too much for a figure to mean anything.
     TooNoisy,
     /// Something was wrong with the answers or with the server.
     Invalid,
@@ -64,7 +68,7 @@ impl Validity {
     /// Where the measurement stands.
     #[must_use]
     pub fn standing(&self) -> Standing {
-        let is_noise = |reason: &Reason| matches!(reason, Reason::TooNoisy { .. });
+        let is_noise = |reason: &Reason| matches!(reason, Reason::TooNoisy { .. } | Reason::Disturbed { .. });
         let at_ceiling = |note: &Note| matches!(note, Note::GeneratorAtCeiling { .. });
         if !self.is_measured {
             Standing::Pending
@@ -108,6 +112,9 @@ fn reasons(measurement: &Measurement, figures: &Figures) -> Vec<Reason> {
     reasons.extend(impossible_figures(measurement, figures, reasons.is_empty()));
     if !figures.rounds.is_empty() && !figures.quiet.suffices() {
         reasons.push(Reason::TooNoisy { quiet: figures.quiet });
+    }
+    if let Some(share) = figures.others_share.filter(|share| *share > OTHERS_LIMIT) {
+        reasons.push(Reason::Disturbed { share });
     }
     reasons
 }
@@ -175,14 +182,14 @@ fn lost_requests(workload: &Workload, figures: &Figures) -> Vec<Reason> {
     if figures.never_served > 0 && figures.responses > 0 {
         reasons.push(Reason::NeverServed { connections: figures.never_served, of: u64::from(workload.connections) });
     }
-    let kinds: Vec<(&'static str, u64)> = [
-        ("connects refused", errors.refused),
-        ("connects timed out", errors.connect_timed_out),
-        ("connects failed otherwise", errors.connect_other),
-        ("requests could not be written", errors.write),
-        ("connections were reset before the answer", errors.reset),
-        ("connections were closed before the answer", errors.closed_early),
-        ("answers could not be read", errors.read_other),
+    let kinds: Vec<(ConnectionError, u64)> = [
+        (ConnectionError::Refused, errors.refused),
+        (ConnectionError::ConnectTimedOut, errors.connect_timed_out),
+        (ConnectionError::ConnectFailed, errors.connect_other),
+        (ConnectionError::NotWritten, errors.write),
+        (ConnectionError::Reset, errors.reset),
+        (ConnectionError::ClosedEarly, errors.closed_early),
+        (ConnectionError::NotRead, errors.read_other),
     ]
     .into_iter()
     .filter(|(_, count)| *count > 0)

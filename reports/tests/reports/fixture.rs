@@ -108,6 +108,7 @@ pub(crate) fn round(index: u32, rate: f64) -> Round {
         check: Some(check(200, &[])),
         server: Some(sample(&outcome)),
         outcome: Some(outcome),
+        others: None,
         failure: None,
     }
 }

@@ -6,6 +6,7 @@ use loadgen::{Connections, Outcome};
 use reports::failure::{Failure, Phase};
 use reports::ranking::{Row, tables};
 use reports::record::{Measurement, Run};
+use reports::sample::Others;
 use reports::validity::Standing;
 
 use crate::fixture::{CONNECTIONS, WINDOW_NS, check, measurement, round, run};
@@ -210,7 +211,7 @@ fn refused_and_reset_connections_count_where_they_are_material() {
     assert_ranked(&refused(0.0005));
     let [reason] = &reasons(&refused(0.02))[..] else { panic!("one reason") };
     assert!(reason.starts_with("2 % of the attempts failed (connects refused: 4,"), "{reason}");
-    assert!(reason.contains("connections were reset before the answer: 2)"), "{reason}");
+    assert!(reason.contains("connections were reset before the answer: 2): look whether the server still"), "{reason}");
 }
 
 #[test]
@@ -316,7 +317,12 @@ fn where_neither_side_was_busy_something_else_was() {
     let mut held_up = idle(0.22);
     assert_ranked(&held_up);
     let [note] = &notes(&held_up)[..] else { panic!("one note") };
-    assert!(note.starts_with("Neither the server (busy 22 % of its time) nor the load generator (30 %)"), "{note}");
+    assert!(
+        note.starts_with(
+            "Neither side was at its limit: the server was busy 22 % of its time, the load generator 30 %."
+        ),
+        "{note}"
+    );
     assert_eq!(notes(&idle(0.75)), [""; 0]);
     // On shared CPUs each is held up by the other.
     held_up.environment.client_cpus = vec![0];
@@ -375,6 +381,29 @@ fn too_few_quiet_windows_are_too_noisy_to_rank() {
           needed; run it again in a quieter hour or on a machine of its own."]
     );
     with_row(&run, |row| assert_eq!(row.rank, None));
+}
+
+#[test]
+fn other_processes_at_work_are_too_noisy_to_rank() {
+    let others = |on_server_cpus_seconds, on_client_cpus_seconds| {
+        changed(move |measurement| {
+            for round in &mut measurement.rounds {
+                round.others = Some(Others { on_server_cpus_seconds, on_client_cpus_seconds });
+            }
+        })
+    };
+    // A round is a second long and has one CPU for each side.
+    assert_ranked(&others(0.09, 0.09));
+    for run in [others(0.2, 0.0), others(0.01, 0.2)] {
+        assert_eq!(standing(&run), Standing::TooNoisy);
+        assert_eq!(
+            reasons(&run),
+            [
+                "Other processes took at least 20 % of the CPUs that were measured on: end what else is running, or give \
+              the bench CPUs of its own with --cpus."
+            ]
+        );
+    }
 }
 
 #[test]
