@@ -264,7 +264,8 @@ impl fmt::Display for Reason {
             ),
             Self::Disturbed { share } => write!(
                 out,
-                "Other processes took at least {} of the CPUs that were measured on: end what else is running, or give                  the bench CPUs of its own with --cpus.",
+                "Other processes took at least {} of the CPUs that were measured on: end what else is running, or give \
+                 the bench CPUs of its own with --cpus.",
                 words::percent(*share),
             ),
         }

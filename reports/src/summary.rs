@@ -93,13 +93,7 @@ fn effect_of_workers(rows: &[&Row<'_>]) -> Option<String> {
         return None;
     }
     let ratio = compare(most, fewest)?;
-    Some(format!(
-        "{} carry {} times as much as {} ({})",
-        workers(most),
-        words::ratio(ratio.ratio),
-        workers(fewest),
-        evidence(ratio)
-    ))
+    Some(format!("{} carry {} as much as {} ({})", workers(most), times(ratio), workers(fewest), evidence(ratio)))
 }
 
 /// Each row with its access log on against its twin without.
@@ -114,8 +108,8 @@ fn effects_of_logging(rows: &[&Row<'_>]) -> Vec<String> {
             let without = rows.iter().find(|row| twins(with_log, row))?;
             let ratio = compare(with_log, without)?;
             let workers = workers(with_log);
-            let who = if workers.is_empty() { workers } else { format!("with {workers}, ") };
-            Some(format!("{who}the access log leaves {} of it ({})", words::ratio(ratio.ratio), evidence(ratio)))
+            let who = if workers.is_empty() { "with ".to_owned() } else { format!("with {workers} and ") };
+            Some(format!("{who}the access log on, it carries {} as much as off ({})", times(ratio), evidence(ratio)))
         })
         .collect()
 }
@@ -292,6 +286,12 @@ fn is_excluded(row: &Row<'_>) -> bool {
 
 fn workers(row: &Row<'_>) -> String {
     row.measurement.configuration.workers.map(|workers| words::plural(workers.into(), "worker")).unwrap_or_default()
+}
+
+/// `1.18 times`, or that it may as well be nothing.
+fn times(ratio: Ratio) -> String {
+    let doubt = if ratio.interval.is_some() && !ratio.is_distinct() { ", no difference seen," } else { "" };
+    format!("{} times{doubt}", words::ratio(ratio.ratio))
 }
 
 /// `95 % interval 1.12 to 1.24, 3 rounds`, or why there is none.

@@ -113,8 +113,8 @@ fn reasons(measurement: &Measurement, figures: &Figures) -> Vec<Reason> {
     if !figures.rounds.is_empty() && !figures.quiet.suffices() {
         reasons.push(Reason::TooNoisy { quiet: figures.quiet });
     }
-    if let Some(share) = figures.others_share.filter(|share| *share > OTHERS_LIMIT) {
-        reasons.push(Reason::Disturbed { share });
+    if is_disturbed(figures) {
+        reasons.extend(figures.others_share.map(|share| Reason::Disturbed { share }));
     }
     reasons
 }
@@ -265,6 +265,11 @@ fn who_was_the_limit(measurement: &Measurement, figures: &Figures, environment: 
         Some(server) if server < IDLE_BELOW && generator < IDLE_BELOW => Some(Note::NeitherBusy { generator, server }),
         _ => None,
     }
+}
+
+/// Whether other processes took more than [`OTHERS_LIMIT`].
+fn is_disturbed(figures: &Figures) -> bool {
+    figures.others_share.is_some_and(|share| share > OTHERS_LIMIT)
 }
 
 /// How busy the server was, as a share of what its workers could have used: one worker on four CPUs is fully busy at

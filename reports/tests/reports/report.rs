@@ -188,9 +188,9 @@ fn the_first_paragraph_says_who_carried_most_and_by_how_much() {
     assert!(!paragraph.contains("not ranked"), "{paragraph}");
     let within = within_servers(&tables[0]);
     assert_eq!(within.len(), 4);
-    assert!(within[0].starts_with("thread-per-connection: the access log leaves 0.8"), "{within:?}");
+    assert!(within[0].starts_with("thread-per-connection: with the access log on, it carries 0.8"), "{within:?}");
     assert!(within[2].starts_with("epoll: 50 workers carry 0.7"), "{within:?}");
-    assert!(within[2].contains("; with 1 worker, the access log leaves 0.8"), "{within:?}");
+    assert!(within[2].contains("; with 1 worker and the access log on, it carries 0.8"), "{within:?}");
     let limits = limits(&run, &tables[0]);
     assert_eq!(limits[0], "With one server CPU, more workers show the price of oversubscription, not scaling.");
     assert!(limits.iter().any(|limit| limit.contains("mostly connections / throughput")));

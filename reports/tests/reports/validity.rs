@@ -324,6 +324,12 @@ fn where_neither_side_was_busy_something_else_was() {
         "{note}"
     );
     assert_eq!(notes(&idle(0.75)), [""; 0]);
+    // Where the something else is known, it is a reason.
+    for round in &mut held_up.measurements[0].rounds {
+        round.others = Some(Others { on_server_cpus_seconds: 0.5, on_client_cpus_seconds: 0.5 });
+    }
+    assert_eq!((standing(&held_up), notes(&held_up).len()), (Standing::TooNoisy, 0));
+    held_up.measurements[0].rounds.iter_mut().for_each(|round| round.others = None);
     // On shared CPUs each is held up by the other.
     held_up.environment.client_cpus = vec![0];
     assert_eq!(notes(&held_up), [""; 0]);
