@@ -262,6 +262,8 @@ fn who_was_the_limit(measurement: &Measurement, figures: &Figures, environment: 
     match server {
         Some(server) if server >= SERVER_BUSY => None,
         _ if generator >= GENERATOR_BUSY => Some(Note::GeneratorAtCeiling { generator, server }),
+        // Where other processes are known to have been at work, that is said as a reason.
+        _ if is_disturbed(figures) => None,
         Some(server) if server < IDLE_BELOW && generator < IDLE_BELOW => Some(Note::NeitherBusy { generator, server }),
         _ => None,
     }
