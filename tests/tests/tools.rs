@@ -66,7 +66,7 @@ fn ab(model: Model, flags: &[&str]) -> Option<String> {
     let requests =
         env::var("OTUS_AB_REQUESTS").map_or(5000, |text| text.parse().expect("OTUS_AB_REQUESTS is a number"));
     let mut ab = tool("ab")?;
-    ab.args(["-q", "-r", "-n", &requests, "-c", "100"]).args(flags).arg(server.url("/"));
+    ab.args(["-q", "-r", "-n", &requests.to_string(), "-c", "100"]).args(flags).arg(server.url("/"));
     let finished = finish(&mut ab, LIMIT * 2).succeeded();
     let line = |label: &str| {
         let line = finished.stdout.lines().find_map(|line| line.strip_prefix(label));
