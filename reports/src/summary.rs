@@ -1,7 +1,9 @@
 //! A run in words: who carried most, by which ratio, what changes within a model, and what all this does not show.
 
+use std::mem::discriminant;
+
 use crate::ranking::{Row, Table, compare};
-use crate::reason::Note;
+use crate::reason::{Note, Reason};
 use crate::record::{Arrival, Run, Workload};
 use crate::statistics::Ratio;
 use crate::validity::Standing;
@@ -194,20 +196,25 @@ fn nothing_ranked(table: &Table<'_>) -> String {
     if table.rows.iter().all(|row| row.standing() == Standing::Pending) {
         return "Nothing is measured yet.".to_owned();
     }
-    let mut reasons: Vec<(String, usize)> = Vec::new();
-    for reason in table.rows.iter().filter_map(|row| row.validity.reasons.first()).map(ToString::to_string) {
-        match reasons.iter_mut().find(|(known, _)| *known == reason) {
+    // Of a kind are reasons that differ in their figures alone; the first of them stands for all.
+    let mut kinds: Vec<(&Reason, usize)> = Vec::new();
+    for reason in table.rows.iter().filter_map(|row| row.validity.reasons.first()) {
+        match kinds.iter_mut().find(|(known, _)| discriminant(*known) == discriminant(reason)) {
             Some((_, count)) => *count += 1,
-            None => reasons.push((reason, 1)),
+            None => kinds.push((reason, 1)),
         }
     }
     let judged = words::plural(all as u64, "measurement");
-    match reasons.into_iter().max_by_key(|(_, count)| *count) {
-        Some((reason, count)) if count == all => {
-            format!("None of {judged} can be ranked, all for one reason. {reason}")
-        }
-        Some((reason, count)) => format!("None of {judged} can be ranked. In {count} of them: {reason}"),
-        None => format!("None of {judged} can be ranked."),
+    let Some((reason, count)) = kinds.into_iter().max_by_key(|(_, count)| *count) else {
+        return format!("None of {judged} can be ranked.");
+    };
+    let is_same = |row: &Row<'_>| row.validity.reasons.first() == Some(reason);
+    let same = table.rows.iter().filter(|row| is_same(row)).count();
+    match (same == count, count == all) {
+        (true, true) => format!("None of {judged} can be ranked, all for one reason. {reason}"),
+        (true, false) => format!("None of {judged} can be ranked. In {count} of them: {reason}"),
+        (false, true) => format!("None of {judged} can be ranked, all for reasons like this one. {reason}"),
+        (false, false) => format!("None of {judged} can be ranked. In {count} of them, with other figures: {reason}"),
     }
 }
 

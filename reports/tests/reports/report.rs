@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use reports::columns::COLUMNS;
 use reports::ranking::tables;
+use reports::sample::Others;
 use reports::summary::{first_paragraph, limits, within_servers};
 use reports::{Run, text, write_all};
 
@@ -237,6 +238,23 @@ fn a_root_without_the_file_ranks_nothing_and_says_404() {
     assert!(rows.iter().all(|row| row[column("rank")] == "–" && row[column("validity")].contains("not valid")));
     let text = text::render(&run);
     assert_eq!(text.matches("\nall rows: Every answer was 404").count(), 1, "{text}");
+}
+
+#[test]
+fn a_run_that_others_disturbed_throughout_says_so_once() {
+    let mut run = whole_run();
+    for (place, measurement) in run.measurements.iter_mut().enumerate() {
+        for round in &mut measurement.rounds {
+            let taken = 0.2 + place as f64 / 100.0;
+            round.others = Some(Others { on_server_cpus_seconds: taken, on_client_cpus_seconds: 0.0 });
+        }
+    }
+    let paragraph = first_paragraph(&run, &tables(&run)[0]);
+    assert_eq!(
+        paragraph,
+        "None of 17 measurements can be ranked, all for reasons like this one. Other processes took at least 20 % of \
+         the CPUs that were measured on: end what else is running, or give the bench CPUs of its own with --cpus."
+    );
 }
 
 #[test]
