@@ -208,7 +208,8 @@ fn nothing_ranked(table: &Table<'_>) -> String {
     let Some((reason, count)) = kinds.into_iter().max_by_key(|(_, count)| *count) else {
         return format!("None of {judged} can be ranked.");
     };
-    let is_same = |row: &Row<'_>| row.validity.reasons.first() == Some(reason);
+    let sentence = reason.to_string();
+    let is_same = |row: &Row<'_>| row.validity.reasons.first().is_some_and(|other| other.to_string() == sentence);
     let same = table.rows.iter().filter(|row| is_same(row)).count();
     match (same == count, count == all) {
         (true, true) => format!("None of {judged} can be ranked, all for one reason. {reason}"),
