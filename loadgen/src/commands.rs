@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use loadgen::null_server::NullServer;
 use loadgen::{Outcome, Plan, Progress, text};
+use rustix::thread::{CpuSet, sched_setaffinity};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::cli::{Arguments, Command, Load, NullServerArguments};
@@ -80,10 +81,13 @@ fn offer_load(load: &Load, descriptors: u64, stop: &AtomicBool) -> Result<ExitCo
     // Standard input, output and error, an epoll per thread, and a little for the moment between two connections.
     let needed = (plan.connections + 2 * plan.threads + 16) as u64;
     if needed > descriptors {
-        eprintln!(
-            "loadgen: {} connections need {needed} descriptors and the limit is {descriptors}; raise it with ulimit -n",
+        print_to_stderr(&format!(
+            "loadgen: {} connections need {needed} descriptors and the limit is {descriptors}; raise it with ulimit -n\n",
             plan.connections
-        );
+        ));
+    }
+    if let Some(cpus) = &plan.cpus {
+        stay_on(cpus);
     }
     let json_to_stdout = load.json.as_deref() == Some(Path::new("-"));
     let say = if json_to_stdout { print_to_stderr } else { print };
@@ -101,6 +105,13 @@ fn offer_load(load: &Load, descriptors: u64, stop: &AtomicBool) -> Result<ExitCo
     say(&text::beyond(&outcome));
     let as_expected = outcome.responses - outcome.unexpected.responses;
     Ok(ExitCode::from(u8::from(as_expected == 0)))
+}
+
+/// Keeps this thread, which watches the others, off the CPUs that are the server's. Where that is refused, the run says why.
+fn stay_on(cpus: &[usize]) {
+    let mut set = CpuSet::new();
+    cpus.iter().filter(|&&cpu| cpu < CpuSet::MAX_CPU).for_each(|&cpu| set.set(cpu));
+    let _ = sched_setaffinity(None, &set);
 }
 
 fn unreachable(outcome: &Outcome) -> Failure {
@@ -142,6 +153,7 @@ impl<'a> Display<'a> {
     fn begin(&mut self) {
         if !self.begun {
             self.begun = true;
+            self.clear();
             (self.say)(&text::headline(self.plan));
         }
     }
@@ -158,13 +170,13 @@ impl<'a> Display<'a> {
         if self.live {
             let line = text::live_line(progress);
             self.width = self.width.max(line.len());
-            eprint!("\r{line:<width$}", width = self.width);
+            print_to_stderr(&format!("\r{line:<width$}", width = self.width));
         }
     }
 
     fn clear(&mut self) {
         if self.live {
-            eprint!("\r{:width$}\r", "", width = self.width);
+            print_to_stderr(&format!("\r{:width$}\r", "", width = self.width));
         }
     }
 }
@@ -175,6 +187,6 @@ fn print(text: &str) {
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-fn print_to_stderr(text: &str) {
+pub(crate) fn print_to_stderr(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }

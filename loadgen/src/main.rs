@@ -14,7 +14,7 @@ fn main() -> ExitCode {
     match commands::execute(arguments) {
         Ok(code) => code,
         Err(failure) => {
-            eprintln!("loadgen: {failure}");
+            commands::print_to_stderr(&format!("loadgen: {failure}\n"));
             failure.exit_code()
         }
     }

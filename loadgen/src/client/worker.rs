@@ -83,7 +83,7 @@ impl<'a> Worker<'a> {
             heads: HeadReader::default(),
             buffer: vec![0; LEAP],
             unfinished: Vec::new(),
-            retries: (0..connections).map(|index| Reverse((0, index))).collect(),
+            retries: BinaryHeap::new(),
             tally: Tally::new(setup.expect),
             measuring: false,
             next_tick: 0,
@@ -103,6 +103,13 @@ impl<'a> Worker<'a> {
     pub(crate) fn run(mut self) -> io::Result<WorkerRecord> {
         let mut now = self.setup.now();
         self.tick(now);
+        // All connections stand before the first request is sent. A server under load may take newcomers in one by one,
+        // and would not get to the last of them for seconds.
+        for index in 0..self.places.len() {
+            now = self.setup.now();
+            self.connect(index, now);
+            self.register(index, now);
+        }
         let mut events = Vec::with_capacity(BATCH);
         loop {
             let timeout = timespec(self.next_wake(now).saturating_sub(now));
@@ -135,8 +142,8 @@ impl<'a> Worker<'a> {
         self.next_tick.min(retry)
     }
 
-    /// Fills the places whose pause is over. A few at a time: opening ten thousand connections takes long enough for the
-    /// first responses to lie waiting.
+    /// Fills the places whose pause is over, a few at a time: opening thousands of connections takes long enough for
+    /// responses to lie waiting.
     fn fill_places(&mut self, now: u64) {
         for _ in 0..OPENINGS {
             match self.retries.peek() {
@@ -256,10 +263,19 @@ impl<'a> Worker<'a> {
     /// Fills a place with a new TCP connection. On a fast network it is established by the time `connect` returns, so
     /// the request is tried at once.
     fn open(&mut self, index: usize, now: u64) {
-        if let Err(failure) = self.places[index].connect(&self.setup.address, now) {
-            return self.fail(index, failure, now);
-        }
+        self.connect(index, now);
         self.write(index, now);
+        self.register(index, now);
+    }
+
+    fn connect(&mut self, index: usize, now: u64) {
+        if let Err(failure) = self.places[index].connect(&self.setup.address, now) {
+            self.fail(index, failure, now);
+        }
+    }
+
+    /// Asks for the events of a new TCP connection, if connecting has not failed already.
+    fn register(&mut self, index: usize, now: u64) {
         let place = &self.places[index];
         let Some(socket) = &place.socket else {
             return;
