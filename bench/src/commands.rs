@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Parser as _;
 use reports::validity::Standing;
@@ -27,6 +27,9 @@ use crate::toml_file::TomlFileError;
 
 /// The suite that `bench all` runs.
 const WHOLE_EXPERIMENT: &str = "wrk";
+
+/// The exit code after an interruption, as a shell has it for a command that SIGINT ended.
+const INTERRUPTED: u8 = 130;
 
 /// Why a command ended without doing its work: one sentence for the person who typed it.
 #[derive(Debug, thiserror::Error)]
@@ -142,7 +145,10 @@ fn run_suite(project: &Project, named: Option<&str>, options: &RunOptions) -> Re
             .map_err(|source| CommandError::System { what: "catch signals", source })?;
     }
     allow_many_descriptors();
-    let programs = Programs::build(plan.measurements.iter().map(|one| &one.server), project.folder());
+    let programs = Programs::build(plan.measurements.iter().map(|one| &one.server), project.folder(), &interrupted);
+    if interrupted.load(Ordering::Relaxed) {
+        return Ok(ExitCode::from(INTERRUPTED));
+    }
     let setting = Setting {
         project: project.folder(),
         root: &root,
@@ -168,8 +174,7 @@ fn conclude(finished: &Finished) -> ExitCode {
     }
     println!("{}", finished.report.display());
     if finished.was_interrupted {
-        // As a shell has it for a command that SIGINT ended.
-        return ExitCode::from(130);
+        return ExitCode::from(INTERRUPTED);
     }
     let failed = ranking::tables(&finished.run)
         .iter()

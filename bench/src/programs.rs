@@ -5,6 +5,7 @@ use std::env;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Deserialize;
 
@@ -28,9 +29,10 @@ struct Message {
 
 impl Programs {
     /// Builds whatever these servers need: ours in one go by cargo in the release profile, the others by their own
-    /// commands. A server that cannot be built keeps nobody else from being measured.
+    /// commands. A server that cannot be built keeps nobody else from being measured. When `interrupted` becomes true,
+    /// nothing more is begun.
     #[must_use]
-    pub fn build<'a>(servers: impl Iterator<Item = &'a Server>, project: &Path) -> Self {
+    pub fn build<'a>(servers: impl Iterator<Item = &'a Server>, project: &Path, interrupted: &AtomicBool) -> Self {
         let mut programs = Self::default();
         let mut ours: Vec<&Server> = Vec::new();
         for server in servers {
@@ -49,6 +51,8 @@ impl Programs {
         }
         match cargo_build(&packages, project) {
             Ok(built) => programs.by_package = built,
+            // The signal that interrupted us reached cargo, too: that was not a server's fault.
+            Err(_) if interrupted.load(Ordering::Relaxed) => {}
             // One of them does not build: those that do shall still take part.
             Err(_) if packages.len() > 1 => {
                 for server in ours {
