@@ -38,15 +38,6 @@ impl Process {
         fields[11..=12].iter().map(|field| field.parse::<u64>().expect("ticks are a number")).sum()
     }
 
-    /// Its resident memory in KiB.
-    #[track_caller]
-    pub fn resident_kibibytes(self) -> u64 {
-        let path = format!("/proc/{}/status", self.id);
-        let status = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a live process has memory");
-        line.trim().trim_end_matches(" kB").parse().expect("memory is a number of kB")
-    }
-
     #[track_caller]
     fn count(self, directory: &str) -> usize {
         let path = format!("/proc/{}/{directory}", self.id);

@@ -82,6 +82,13 @@ impl Root {
         self
     }
 
+    /// Adds a device that swallows and gives nothing. That takes the superuser; for others nothing is added.
+    pub fn null_device(&self, name: &str) {
+        let device = rustix::fs::makedev(1, 3);
+        let _ =
+            rustix::fs::mknodat(CWD, self.ready(name), FileType::CharacterDevice, Mode::from_raw_mode(0o666), device);
+    }
+
     /// Sets the permission bits of a file or directory.
     #[must_use]
     pub fn mode(self, name: &str, mode: u32) -> Self {

@@ -236,8 +236,10 @@ fn follows_links_that_stay_inside(model: Model) {
 fn serves_files_and_nothing_else(model: Model) {
     let root = Root::with_index("index").fifo("fifo").fifo("sub/index.html").link("to-fifo", "fifo");
     let _socket = UnixListener::bind(root.path().join("socket")).expect("a socket beneath our own directory");
+    // Without the right to make a device, its name is absent, and the answer is the same.
+    root.null_device("device");
     let server = Server::of(model).workers(1).root(&root).start();
-    for target in ["/fifo", "/socket", "/to-fifo", "/sub/", "/fifo/"] {
+    for target in ["/fifo", "/socket", "/to-fifo", "/sub/", "/fifo/", "/device"] {
         server.get(target).expect(404);
         server.get("/").expect(200);
     }
