@@ -25,8 +25,10 @@ pub struct CommandLine {
 pub enum Action {
     /// Run the whole experiment: every model through wrk's scenarios
     All(RunOptions),
+    /// Go on with a run that was interrupted
+    Resume(StoredRun),
     /// Write the report of a stored run again
-    Report(ReportOptions),
+    Report(StoredRun),
     /// List the suites and the servers
     List(ListOptions),
     /// Run a suite by its name or its file: `bench wrk --only epoll,async`
@@ -87,9 +89,9 @@ pub struct RunOptions {
     pub dry_run: bool,
 }
 
-/// Which report to write again.
+/// Which of the stored runs.
 #[derive(Debug, Args)]
-pub struct ReportOptions {
+pub struct StoredRun {
     /// The run's folder, or its name, or `latest`
     #[arg(default_value = "latest")]
     pub run: PathBuf,

@@ -1,7 +1,6 @@
 //! What each command does, from the words on the command line to the exit code: 0 when all was measured, 1 when a server
 //! failed or answered wrongly, 2 when the command or a file of settings cannot be understood, 130 after an interruption.
 
-use std::env;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,17 +8,17 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use clap::Parser as _;
 use reports::validity::Standing;
-use reports::{Store, ranking};
+use reports::{Run, Store, ranking};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::cli::{Action, CommandLine, ListOptions, ReportOptions, RunOptions, SuiteCommandLine};
+use crate::cli::{Action, CommandLine, ListOptions, RunOptions, StoredRun};
 use crate::cpus::{self, Cpus, CpusError, Division};
 use crate::environment;
 use crate::plan::{Changes, Plan, PlanError};
 use crate::programs::Programs;
 use crate::project::Project;
+use crate::request::Request;
 use crate::run::{self, Finished, RunError, Setting};
 use crate::servers::Servers;
 use crate::suite::{self, Suite, UnknownSuite};
@@ -60,6 +59,17 @@ pub enum CommandError {
         /// What the system said.
         source: io::Error,
     },
+    /// A run to be resumed that has all its rounds.
+    #[error("the run {0} is finished; there is nothing to resume")]
+    AlreadyFinished(String),
+    /// A run whose stored command is not one of the bench.
+    #[error("the run {run} cannot be resumed: its command \"{command}\" is not understood")]
+    StrangeCommand {
+        /// The run.
+        run: String,
+        /// Its command.
+        command: String,
+    },
     /// The run could not go on.
     #[error(transparent)]
     Run(#[from] RunError),
@@ -84,7 +94,7 @@ impl CommandError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Run(RunError::Cpus(_)) => 2,
+            Self::Run(RunError::Cpus(_) | RunError::Changed { .. }) => 2,
             Self::Run(_) | Self::Report(_) | Self::System { .. } => 1,
             _ => 2,
         }
@@ -98,24 +108,26 @@ impl CommandError {
 pub fn run(command_line: CommandLine) -> Result<ExitCode, CommandError> {
     let project = Project::find().map_err(|source| CommandError::System { what: "find the current folder", source })?;
     match command_line.action {
-        Some(Action::All(options)) => run_suite(&project, None, &options),
+        Some(Action::All(options)) => run_suite(&project, &Request { named: None, options }, None),
         Some(Action::Suite(words)) => {
-            let words = [OsStringVec::from(["bench".into()]), words].concat();
-            // A slip here is told by clap itself, with exit code 2 like everywhere else.
-            let SuiteCommandLine { name, options } = SuiteCommandLine::parse_from(words);
-            run_suite(&project, Some(&name), &options)
+            // A slip is told by clap itself, with exit code 2 like everywhere else.
+            let request = Request::of_suite(words).unwrap_or_else(|error| error.exit());
+            run_suite(&project, &request, None)
         }
-        Some(Action::Report(options)) => write_report(&project, &options),
+        Some(Action::Resume(stored)) => resume(&project, &stored),
+        Some(Action::Report(stored)) => write_report(&project, &stored),
         Some(Action::List(options)) => list(&project, &options),
-        None if command_line.options.suite.is_some() => run_suite(&project, None, &command_line.options),
+        None if command_line.options.suite.is_some() => {
+            run_suite(&project, &Request { named: None, options: command_line.options }, None)
+        }
         None => Err(CommandError::NothingToDo),
     }
 }
 
-type OsStringVec = Vec<std::ffi::OsString>;
-
-fn run_suite(project: &Project, named: Option<&str>, options: &RunOptions) -> Result<ExitCode, CommandError> {
-    let suite = Suite::read(&suite_file(project, named, options)?)?;
+/// Runs a suite from its beginning, or on from where it was interrupted.
+fn run_suite(project: &Project, request: &Request, begun: Option<(Store, Run)>) -> Result<ExitCode, CommandError> {
+    let options = &request.options;
+    let suite = Suite::read(&suite_file(project, request)?)?;
     let servers = read_servers(project, options.servers.as_deref())?;
     let changes = Changes {
         only: options.only.clone(),
@@ -155,10 +167,21 @@ fn run_suite(project: &Project, named: Option<&str>, options: &RunOptions) -> Re
         runs: &options.out.clone().unwrap_or_else(|| project.runs()),
         environment: environment::look(project.folder(), &available, &division),
         division: &division,
-        command: repeating(named, options, seed),
+        command: request.to_command(seed),
     };
-    let finished = run::run(&plan, &setting, &programs, &interrupted)?;
+    let finished = run::run(&plan, &setting, &programs, begun, &interrupted)?;
     Ok(conclude(&finished))
+}
+
+fn resume(project: &Project, stored: &StoredRun) -> Result<ExitCode, CommandError> {
+    let store = open(project, stored)?;
+    let run = store.load()?;
+    if run.is_finished() {
+        return Err(CommandError::AlreadyFinished(run.id));
+    }
+    let request = Request::of_command(&run.command)
+        .ok_or_else(|| CommandError::StrangeCommand { run: run.id.clone(), command: run.command.join(" ") })?;
+    run_suite(project, &request, Some((store, run)))
 }
 
 /// Prints the end of a run, and what its exit code is.
@@ -167,9 +190,10 @@ fn conclude(finished: &Finished) -> ExitCode {
     let done = finished.run.rounds_done();
     if finished.was_interrupted {
         println!(
-            "Interrupted in round {} of {}: what was measured until then is kept.",
+            "Interrupted in round {} of {}: what was measured until then is kept, and `bench resume {}` goes on with it.",
             done + 1,
-            finished.run.rounds_planned
+            finished.run.rounds_planned,
+            finished.run.id,
         );
     }
     println!("{}", finished.report.display());
@@ -183,8 +207,8 @@ fn conclude(finished: &Finished) -> ExitCode {
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-fn suite_file(project: &Project, named: Option<&str>, options: &RunOptions) -> Result<PathBuf, CommandError> {
-    match (named, &options.suite) {
+fn suite_file(project: &Project, request: &Request) -> Result<PathBuf, CommandError> {
+    match (request.named.as_deref(), &request.options.suite) {
         (Some(name), Some(_)) => Err(CommandError::TwoSuites(name.to_owned())),
         (None, Some(file)) => Ok(file.clone()),
         (Some(name), None) if name.ends_with(".toml") => Ok(PathBuf::from(name)),
@@ -210,31 +234,19 @@ fn allow_many_descriptors() {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 
-/// The command that repeats a run.
-fn repeating(named: Option<&str>, options: &RunOptions, seed: u64) -> Vec<String> {
-    let words = |text: &[&str]| text.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
-    let mut command = if env::var_os("CARGO").is_some() {
-        words(&["cargo", "run", "--release", "--package", "otus-bench", "--"])
-    } else {
-        words(&["bench"])
-    };
-    if options.suite.is_none() {
-        command.push(named.unwrap_or("all").to_owned());
-    }
-    command.extend(options.to_words());
-    command.extend(["--seed".to_owned(), seed.to_string()]);
-    command
-}
-
-fn write_report(project: &Project, options: &ReportOptions) -> Result<ExitCode, CommandError> {
-    // A run's name is looked for among the runs, unless there is such a folder right here.
-    let runs = options.out.clone().unwrap_or_else(|| project.runs());
-    let path = if options.run.exists() { options.run.clone() } else { runs.join(&options.run) };
-    let store = Store::open(&path)?;
+fn write_report(project: &Project, stored: &StoredRun) -> Result<ExitCode, CommandError> {
+    let store = open(project, stored)?;
     let run = store.load()?;
     let written = reports::write_all(&run, store.folder())?;
     println!("{}\n{}", reports::text::render(&run), written.html.display());
     Ok(ExitCode::SUCCESS)
+}
+
+/// A run by its path, or by its name among the runs.
+fn open(project: &Project, stored: &StoredRun) -> Result<Store, CommandError> {
+    let runs = stored.out.clone().unwrap_or_else(|| project.runs());
+    let path = if stored.run.exists() { stored.run.clone() } else { runs.join(&stored.run) };
+    Ok(Store::open(&path)?)
 }
 
 fn list(project: &Project, options: &ListOptions) -> Result<ExitCode, CommandError> {

@@ -27,6 +27,7 @@ pub mod programs;
 pub mod progress;
 pub mod project;
 pub mod recording;
+pub mod request;
 pub mod run;
 pub mod sampler;
 pub mod servers;

@@ -15,15 +15,17 @@ pub struct Progress {
     bar: Option<ProgressBar>,
     turns: u32,
     done: u32,
+    /// Turns that were done when this began.
+    before: u32,
     planned: Duration,
     begin: Instant,
     current: String,
 }
 
 impl Progress {
-    /// For a run of so many turns that is planned to take so long.
+    /// For a run of so many turns that is planned to take so long, and of which some were done `before`.
     #[must_use]
-    pub fn new(turns: u32, planned: Duration) -> Self {
+    pub fn new(turns: u32, before: u32, planned: Duration) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(Some(u64::from(turns) * 1000), ProgressDrawTarget::stderr());
             // The template is a constant: if it were wrong, the plain bar would do.
@@ -31,7 +33,7 @@ impl Progress {
             bar.set_style(style);
             bar
         });
-        Self { bar, turns, done: 0, planned, begin: Instant::now(), current: String::new() }
+        Self { bar, turns, done: before, before, planned, begin: Instant::now(), current: String::new() }
     }
 
     /// A turn begins.
@@ -58,14 +60,6 @@ impl Progress {
         }
     }
 
-    /// Something that is worth a line of its own.
-    pub fn says(&self, line: &str) {
-        match &self.bar {
-            Some(bar) => bar.println(line),
-            None => eprintln!("{line}"),
-        }
-    }
-
     /// Nothing more will be shown.
     pub fn finish(&self) {
         if let Some(bar) = &self.bar {
@@ -80,10 +74,12 @@ impl Progress {
 
     /// The time left: what the plan says at first, and more and more what the turns before really took.
     fn left(&self, share: f64) -> Duration {
-        let done = (f64::from(self.done) + share) / f64::from(self.turns.max(1));
-        let by_plan = self.planned.as_secs_f64() * (1.0 - done);
-        let by_pace = if done > 0.0 { self.begin.elapsed().as_secs_f64() * (1.0 - done) / done } else { by_plan };
-        Duration::from_secs_f64((by_plan * (1.0 - done) + by_pace * done).max(0.0))
+        let now = f64::from(self.done) + share;
+        let (done, left) = (now - f64::from(self.before), (f64::from(self.turns) - now).max(0.0));
+        let by_plan = self.planned.as_secs_f64() * left / f64::from(self.turns.max(1));
+        let by_pace = if done > 0.0 { self.begin.elapsed().as_secs_f64() * left / done } else { by_plan };
+        let trust = done / (done + left).max(f64::EPSILON);
+        Duration::from_secs_f64(by_plan * (1.0 - trust) + by_pace * trust)
     }
 }
 
@@ -93,10 +89,11 @@ mod tests {
 
     #[test]
     fn the_time_left_shrinks_from_the_plan_to_nothing() {
-        let mut progress = Progress::new(10, Duration::from_secs(100));
+        let mut progress = Progress::new(10, 0, Duration::from_secs(100));
         assert_eq!(progress.left(0.0), Duration::from_secs(100));
+        assert_eq!(Progress::new(10, 4, Duration::from_secs(100)).left(0.0), Duration::from_secs(60));
         progress.done = 10;
         assert_eq!(progress.left(0.0), Duration::ZERO);
-        assert_eq!(Progress::new(17, Duration::ZERO).place(), "[ 1/17] ");
+        assert_eq!(Progress::new(17, 0, Duration::ZERO).place(), "[ 1/17] ");
     }
 }

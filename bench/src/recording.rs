@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use reports::Run;
 use reports::record::{Arrival, Configuration, LogSink, Measurement, Server, ServerKind, Workload};
 use sha2::{Digest as _, Sha256};
 
@@ -84,6 +85,28 @@ pub fn prepare(
         },
         expected: Expected { status: EXPECTED_STATUS, content_type, body },
     }
+}
+
+/// What keeps a run that was begun from being continued as `fresh` has it, if anything does.
+#[must_use]
+pub fn difference(begun: &Run, fresh: &Run) -> Option<&'static str> {
+    let hashes = |run: &Run| -> Vec<(String, String)> {
+        let hashes = |one: &Measurement| (one.configuration_hash.clone(), one.workload_hash.clone());
+        run.measurements.iter().map(hashes).collect()
+    };
+    let (then, now) = (&begun.environment, &fresh.environment);
+    let checks = [
+        ("the suite, the servers or the served file", hashes(begun) == hashes(fresh)),
+        ("the number of rounds", begun.rounds_planned == fresh.rounds_planned),
+        ("the order", begun.seed == fresh.seed),
+        ("the source", then.commit == now.commit),
+        ("the compiler", then.rustc == now.rustc),
+        ("the kernel", then.kernel == now.kernel),
+        ("the machine", then.cpu_model == now.cpu_model && then.memory_bytes == now.memory_bytes),
+        ("the CPUs", then.client_cpus == now.client_cpus && then.server_cpus == now.server_cpus),
+        ("a limit of the system", then.limits == now.limits),
+    ];
+    checks.into_iter().find(|(_, same)| !same).map(|(what, _)| what)
 }
 
 /// The file that a path asks for: below the root, without the query, and a folder's index.

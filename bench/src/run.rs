@@ -53,6 +53,14 @@ pub enum RunError {
     /// The bench could not be bound to the client's CPUs.
     #[error(transparent)]
     Cpus(#[from] CpusError),
+    /// A run that was begun under other circumstances.
+    #[error("the run {run} cannot be resumed, because {what} changed since it began; start a new one")]
+    Changed {
+        /// The run.
+        run: String,
+        /// What changed.
+        what: &'static str,
+    },
     /// A file for a server could not be written.
     #[error("cannot write files for a server below {}: {source}", folder.display())]
     Scratch {
@@ -88,7 +96,8 @@ struct Bench<'a> {
     interrupted: &'a AtomicBool,
 }
 
-/// Does what a plan says and stores what was measured after every turn.
+/// Does what a plan says and stores what was measured after every turn. Of a run that was `begun` before, it takes the
+/// turns that are missing.
 ///
 /// # Errors
 /// [`RunError`]; what was stored by then stays.
@@ -96,47 +105,39 @@ pub fn run(
     plan: &Plan,
     setting: &Setting<'_>,
     programs: &Programs,
+    begun: Option<(Store, Run)>,
     interrupted: &AtomicBool,
 ) -> Result<Finished, RunError> {
     // From here on, whatever is not a server shares the client's CPUs.
     setting.division.client.bind_this_thread()?;
-    let started_at = Timestamp::now();
-    let store = Store::create(setting.runs, &plan.suite.name, started_at)?;
     let program = |measurement: &crate::plan::Measurement| programs.of(&measurement.server).ok().flatten();
     let prepared: Vec<Prepared> = plan
         .measurements
         .iter()
         .map(|one| recording::prepare(plan, one, program(one), setting.root, setting.division))
         .collect();
-    let rounds = plan.schedule.rounds.get();
-    let turns = rounds.saturating_mul(u32::try_from(prepared.len()).unwrap_or(u32::MAX));
-    let mut run = Run {
-        format: FORMAT,
-        id: store.id(),
-        suite: plan.suite.name.clone(),
-        question: plan.suite.question.clone(),
-        started_at,
-        finished_at: None,
-        command: setting.command.clone(),
-        seed: plan.seed,
-        rounds_planned: rounds,
-        environment: setting.environment.clone(),
-        measurements: prepared.iter().map(|one| one.record.clone()).collect(),
+    let fresh = first_record(plan, setting, &prepared);
+    // The port begins with the process, not with the seed: two runs with the same seed may go on at the same time.
+    let mut ports = Ports::new(u64::from(std::process::id()).wrapping_mul(37));
+    let (store, mut run) = match begun {
+        Some((store, run)) => match recording::difference(&run, &fresh) {
+            Some(what) => return Err(RunError::Changed { run: run.id, what }),
+            None => (store, run),
+        },
+        None => {
+            let store = Store::create(setting.runs, &plan.suite.name, fresh.started_at)?;
+            let mut run = Run { id: store.id(), ..fresh };
+            eprintln!("measuring what the load generator reaches against a server that does nothing");
+            let port = ports.next_free()?;
+            run.environment.generator_ceiling =
+                ceiling::measure(&plan.suite.workload, port, setting.division, interrupted);
+            (store, run)
+        }
     };
-    let mut bench = Bench {
-        plan,
-        setting,
-        programs,
-        prepared,
-        // The port begins with the process, not with the seed: two runs with the same seed may go on at the same time.
-        ports: Ports::new(u64::from(std::process::id()).wrapping_mul(37)),
-        progress: Progress::new(turns, plan.total_time()),
-        store,
-        interrupted,
-    };
-    bench.progress.says("measuring what the load generator reaches against a server that does nothing");
-    let port = bench.ports.next_free()?;
-    run.environment.generator_ceiling = ceiling::measure(&plan.suite.workload, port, setting.division, interrupted);
+    let all = plan.schedule.rounds.get().saturating_mul(u32::try_from(prepared.len()).unwrap_or(u32::MAX));
+    let taken = run.measurements.iter().map(|one| one.rounds.len()).sum::<usize>();
+    let progress = Progress::new(all, u32::try_from(taken).unwrap_or(u32::MAX), plan.total_time());
+    let mut bench = Bench { plan, setting, programs, prepared, ports, progress, store, interrupted };
     let was_interrupted = !bench.all_rounds(&mut run)?;
     if !was_interrupted {
         run.finished_at = Some(Timestamp::now());
@@ -149,12 +150,32 @@ pub fn run(
     Ok(Finished { run, folder: bench.store.folder().to_path_buf(), report: written.html, was_interrupted })
 }
 
+/// The record of a run that has no round yet and no folder.
+fn first_record(plan: &Plan, setting: &Setting<'_>, prepared: &[Prepared]) -> Run {
+    Run {
+        format: FORMAT,
+        id: String::new(),
+        suite: plan.suite.name.clone(),
+        question: plan.suite.question.clone(),
+        started_at: Timestamp::now(),
+        finished_at: None,
+        command: setting.command.clone(),
+        seed: plan.seed,
+        rounds_planned: plan.schedule.rounds.get(),
+        environment: setting.environment.clone(),
+        measurements: prepared.iter().map(|one| one.record.clone()).collect(),
+    }
+}
+
 impl Bench<'_> {
     /// Goes through all rounds; false if the reader wanted no more.
     fn all_rounds(&mut self, run: &mut Run) -> Result<bool, RunError> {
         let rounds = self.plan.schedule.rounds.get();
         for round in 0..rounds {
             for (position, index) in self.plan.order(round).into_iter().enumerate() {
+                if run.measurements[index].rounds.iter().any(|taken| taken.index == round) {
+                    continue;
+                }
                 self.progress.begins(round, rounds, &run.measurements[index].name());
                 let started_at = Timestamp::now();
                 let taken = self.turn(index)?;

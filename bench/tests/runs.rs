@@ -218,8 +218,8 @@ fn a_root_without_an_index_is_told_and_nothing_is_ranked() {
 }
 
 #[test]
-fn an_interruption_keeps_what_was_measured() {
-    let place = Place::new(&[("one", "none")], 200, "400ms");
+fn an_interruption_keeps_what_was_measured_and_the_run_can_be_resumed() {
+    let place = Place::new(&[("one", "none")], 12, "400ms");
     let mut child = place.command(&[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let begin = Instant::now();
     let stored = || Store::open(&place.latest()).ok().and_then(|store| store.load().ok());
@@ -241,9 +241,28 @@ fn an_interruption_keeps_what_was_measured() {
         "{text}"
     );
     let run = place.stored();
-    assert!(!run.is_finished() && run.measurements[0].rounds.len() >= 2);
+    let done = run.measurements[0].rounds.len();
+    assert!(!run.is_finished() && done >= 2);
     assert!(place.latest().join("report.html").is_file());
     assert!(no_server_is_left(&place), "a server outlived its run");
+
+    let resume = || bench().args(["resume", &run.id, "--out", "runs"]).current_dir(place.path()).output().unwrap();
+    let index = place.path().join("root/index.html");
+    let content = fs::read(&index).unwrap();
+    fs::write(&index, "something else").unwrap();
+    let refused = resume();
+    assert_eq!(refused.status.code(), Some(2), "{}", output_of(&refused));
+    assert!(output_of(&refused).contains("the served file changed since"), "{}", output_of(&refused));
+
+    fs::write(&index, content).unwrap();
+    let output = resume();
+    assert!(output.status.success(), "{}", output_of(&output));
+    let whole = place.stored();
+    assert!(whole.is_finished() && whole.id == run.id);
+    assert_eq!(whole.measurements[0].rounds[..done], run.measurements[0].rounds[..]);
+    let rounds: Vec<u32> = whole.measurements[0].rounds.iter().map(|round| round.index).collect();
+    assert_eq!(rounds, (0..12).collect::<Vec<u32>>());
+    assert!(output_of(&resume()).contains("nothing to resume"));
 }
 
 #[test]
