@@ -5,35 +5,50 @@ use std::fs;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// The CPU time of the calling thread since it began.
+/// What the calling thread has used of the CPUs since it began.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ThreadCpu {
-    /// All of it, in nanoseconds, from the thread's own clock.
+    /// CPU time in nanoseconds, from the thread's own clock.
     total_ns: u64,
     /// Ticks that found the thread in the program and in the kernel.
     user_ticks: u64,
     system_ticks: u64,
+    waited_ns: u64,
+}
+
+/// What a thread used of the CPUs in some time, in nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct CpuTime {
+    pub(crate) total_ns: u64,
+    /// The part of the total in the program, as the kernel's ticks divide it.
+    pub(crate) user_ns: u64,
+    /// The rest of the total.
+    pub(crate) system_ns: u64,
+    /// Time that is not in the total: the thread was ready to run and another one had the CPU.
+    pub(crate) waited_ns: u64,
 }
 
 impl ThreadCpu {
-    /// Reads both the clock and the ticks.
+    /// Reads the clock, the ticks and the scheduler's figures. What the kernel does not tell is 0.
     pub(crate) fn now() -> Self {
         let stat = fs::read_to_string("/proc/thread-self/stat").unwrap_or_default();
         let (user_ticks, system_ticks) = parse_thread_stat(&stat).unwrap_or_default();
-        Self { total_ns: thread_cpu_ns(), user_ticks, system_ticks }
+        let scheduler = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+        let waited_ns = scheduler.split_ascii_whitespace().nth(1).and_then(|figure| figure.parse().ok());
+        Self { total_ns: thread_cpu_ns(), user_ticks, system_ticks, waited_ns: waited_ns.unwrap_or(0) }
     }
 
-    /// What passed since `earlier`, in nanoseconds: all, in the program, in the kernel. The ticks, which are coarse,
-    /// decide how the exact sum is divided.
-    pub(crate) fn since(&self, earlier: &Self) -> (u64, u64, u64) {
-        let total = self.total_ns.saturating_sub(earlier.total_ns);
+    /// What was used since `earlier`. The ticks, which are coarse, decide how the exact sum is divided.
+    pub(crate) fn since(&self, earlier: &Self) -> CpuTime {
+        let total_ns = self.total_ns.saturating_sub(earlier.total_ns);
         let user = self.user_ticks.saturating_sub(earlier.user_ticks);
         let system = self.system_ticks.saturating_sub(earlier.system_ticks);
         let user_ns = match user + system {
             0 => 0,
-            ticks => (u128::from(total) * u128::from(user) / u128::from(ticks)) as u64,
+            ticks => (u128::from(total_ns) * u128::from(user) / u128::from(ticks)) as u64,
         };
-        (total, user_ns, total - user_ns)
+        let waited_ns = self.waited_ns.saturating_sub(earlier.waited_ns);
+        CpuTime { total_ns, user_ns, system_ns: total_ns - user_ns, waited_ns }
     }
 }
 
@@ -101,9 +116,11 @@ mod tests {
         while started.elapsed().as_millis() < 30 {
             std::hint::black_box(started.elapsed());
         }
-        let (total, user, system) = ThreadCpu::now().since(&before);
-        assert!(total > 1_000_000, "{total}");
-        assert_eq!(user + system, total);
+        let used = ThreadCpu::now().since(&before);
+        assert!(used.total_ns > 1_000_000, "{used:?}");
+        assert_eq!(used.user_ns + used.system_ns, used.total_ns);
+        let wall = started.elapsed().as_nanos() as u64 + 20_000_000;
+        assert!(used.total_ns + used.waited_ns < wall, "{used:?} in {wall}");
     }
 
     #[test]

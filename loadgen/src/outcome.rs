@@ -9,7 +9,7 @@ use crate::{Histogram, Plan};
 /// The version of the stored form of [`Outcome`]. It is raised when a reader of an older version would misread it.
 pub const FORMAT: u32 = 1;
 
-/// A client thread that uses this share of the CPU time it could have is taken to be at its limit.
+/// A client thread that runs, or is ready to run, for this share of the time is taken to be at its limit.
 const GENERATOR_CEILING: f64 = 0.95;
 
 /// Everything that was counted between the end of the warm-up and the end of the run.
@@ -30,7 +30,7 @@ pub struct Outcome {
     pub elapsed_ns: u64,
     /// Whether the run was stopped before its time.
     pub stopped_early: bool,
-    /// Requests sent whole, and those that were unanswered when measuring started.
+    /// Requests that were begun to be written, and those that were unanswered when measuring started.
     pub requests: u64,
     /// Complete responses, whatever their status.
     pub responses: u64,
@@ -89,14 +89,15 @@ impl Outcome {
         self.threads.iter().map(ThreadRecord::utilisation).fold(0.0, f64::max)
     }
 
-    /// Whether the client and not the server probably limited the rate: one of its threads spent nearly all of the
-    /// time that it could have had on a CPU. Steal is taken into account where threads are pinned.
+    /// Whether the client and not the server probably limited the rate: one of its threads had hardly anything to wait for
+    /// but a CPU. Steal is taken into account where threads are pinned.
     #[must_use]
     pub fn generator_was_the_limit(&self) -> bool {
         self.threads.iter().any(|thread| {
             let stolen = thread.cpu.map_or(0, |cpu| self.stolen_ns(cpu));
             let available = thread.wall_ns.saturating_sub(stolen);
-            thread.cpu_ns > 0 && thread.cpu_ns as f64 >= GENERATOR_CEILING * available as f64
+            let ready = thread.cpu_ns + thread.waited_ns;
+            ready > 0 && ready as f64 >= GENERATOR_CEILING * available as f64
         })
     }
 
@@ -137,7 +138,7 @@ pub struct Errors {
     pub connect_timed_out: u64,
     /// Connecting failed in another way, such as for want of free ports or descriptors.
     pub connect_other: u64,
-    /// Writing the request failed, before a byte of the response had come.
+    /// Writing the request failed.
     pub write: u64,
     /// The connection was reset while a response was due.
     pub reset: u64,
@@ -263,6 +264,10 @@ pub struct ThreadRecord {
     pub cpu_user_ns: u64,
     /// The part of `cpu_ns` that was spent in the kernel.
     pub cpu_system_ns: u64,
+    /// How long it was ready to run while something else had the CPU, in nanoseconds; 0 where the kernel does not
+    /// tell. Steal is not part of it.
+    #[serde(default)]
+    pub waited_ns: u64,
     /// The CPU it was pinned to.
     pub cpu: Option<usize>,
     /// Complete responses per second in pieces of about 100 ms as wrk takes them: truncated, pieces without a
@@ -338,5 +343,33 @@ mod tests {
     #[test]
     fn the_median_of_an_even_number_lies_between_the_middle_two() {
         assert_eq!(Connections::new(4, 0, vec![9, 1, 2, 4]).median, 3.0);
+    }
+
+    #[test]
+    fn a_generator_without_a_pause_was_the_limit_stolen_time_aside() {
+        let json = r#"{"format": 1, "plan": {"url": "http://a", "connections": 1, "threads": 1, "duration_ms": 1000,
+            "timeout_ms": 2000, "interval_ms": 1000}, "address": "127.0.0.1:80", "started_at_ms": 0,
+            "elapsed_ns": 1000, "stopped_early": false, "requests": 0, "responses": 0, "bytes_read": 0, "statuses": {},
+            "unexpected": {"responses": 0, "status": 0, "length": 0}, "errors": ERRORS, "latency": EMPTY,
+            "timed_out": EMPTY, "in_flight": EMPTY, "connections": CONNECTIONS, "threads": [], "windows": []}"#;
+        let text = |value: serde_json::Result<String>| value.unwrap();
+        let json = json
+            .replace("ERRORS", &text(serde_json::to_string(&Errors::default())))
+            .replace("EMPTY", &text(serde_json::to_string(&Histogram::new())))
+            .replace("CONNECTIONS", &text(serde_json::to_string(&Connections::default())));
+        let mut outcome: Outcome = serde_json::from_str(&json).unwrap();
+        let limit = |outcome: &mut Outcome, cpu_ns, waited_ns, stolen| {
+            outcome.threads =
+                vec![ThreadRecord { wall_ns: 1000, cpu_ns, waited_ns, cpu: Some(1), ..ThreadRecord::default() }];
+            outcome.windows = vec![Window { steal_ns: Some([(1, stolen)].into()), ..Window::default() }];
+            outcome.generator_was_the_limit()
+        };
+        assert!(!limit(&mut outcome, 0, 0, 0));
+        assert!(!limit(&mut outcome, 900, 0, 0));
+        assert!(limit(&mut outcome, 960, 0, 0));
+        assert!(limit(&mut outcome, 600, 360, 0));
+        assert!(limit(&mut outcome, 500, 0, 500));
+        outcome.threads[0].cpu = None;
+        assert!(!outcome.generator_was_the_limit(), "nobody knows whose CPU was stolen");
     }
 }

@@ -262,14 +262,14 @@ fn gather(
         outcome.in_flight.add(&record.in_flight);
         opened += tally.opened;
         closed_by_server += tally.closed_by_server;
-        let (cpu_ns, cpu_user_ns, cpu_system_ns) = record.cpu_ns;
         outcome.threads.push(ThreadRecord {
             connections: record.served.len(),
             responses: tally.responses,
             wall_ns: record.measured_to - record.measured_from,
-            cpu_ns,
-            cpu_user_ns,
-            cpu_system_ns,
+            cpu_ns: record.cpu.total_ns,
+            cpu_user_ns: record.cpu.user_ns,
+            cpu_system_ns: record.cpu.system_ns,
+            waited_ns: record.cpu.waited_ns,
             cpu: cpu_of(plan, index),
             rates: record.rates,
         });
@@ -331,5 +331,52 @@ impl Error {
     fn system<E: Into<io::Error>>(what: &str) -> impl FnOnce(E) -> Self {
         let what = what.to_owned();
         move |error| Self::System { what, source: error.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(edge: u64, ms: u64) -> StealSample {
+        StealSample { edge, steal_ns: Some([(0, 1_000), (1, ms * 1_000_000)].into()) }
+    }
+
+    fn steal_of_cpu_1(samples: &[StealSample], windows: usize) -> Vec<Option<u64>> {
+        let mut windows = vec![Window::default(); windows];
+        spread_steal(&mut windows, samples);
+        assert!(windows.iter().all(|w| w.steal_ns.as_ref().is_none_or(|steal| !steal.contains_key(&0))));
+        let milliseconds = |steal: &BTreeMap<usize, u64>| steal.get(&1).copied().unwrap_or(0) / 1_000_000;
+        windows.iter().map(|window| window.steal_ns.as_ref().map(milliseconds)).collect()
+    }
+
+    #[test]
+    fn steal_falls_into_the_window_between_two_samples() {
+        let samples = [sample(0, 100), sample(1, 100), sample(2, 130), sample(3, 140)];
+        assert_eq!(steal_of_cpu_1(&samples, 3), [Some(0), Some(30), Some(10)]);
+    }
+
+    #[test]
+    fn windows_without_a_sample_between_them_share() {
+        let samples = [sample(0, 100), sample(2, 140), sample(4, 150)];
+        assert_eq!(steal_of_cpu_1(&samples, 3), [Some(20), Some(20), Some(10)]);
+    }
+
+    #[test]
+    fn what_the_kernel_does_not_tell_is_not_invented() {
+        let untold = |edge| StealSample { edge, steal_ns: None };
+        assert_eq!(steal_of_cpu_1(&[untold(0), untold(1)], 2), [None, None]);
+        assert_eq!(steal_of_cpu_1(&[], 1), [None]);
+    }
+
+    #[test]
+    fn shares_differ_by_one_at_most_and_add_up() {
+        let mut plan = Plan::new("http://a");
+        for (connections, threads) in [(1, 1), (10, 3), (100, 7), (8, 8)] {
+            (plan.connections, plan.threads) = (connections, threads);
+            let shares: Vec<usize> = (0..threads).map(|thread| share_of(&plan, thread)).collect();
+            assert_eq!(shares.iter().sum::<usize>(), connections);
+            assert!(shares[0] - shares[threads - 1] <= 1, "{shares:?}");
+        }
     }
 }

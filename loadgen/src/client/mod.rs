@@ -7,6 +7,7 @@
 
 mod place;
 mod tally;
+mod timeline;
 mod worker;
 
 use std::net::SocketAddr;

@@ -10,9 +10,10 @@ use rustix::io::{self, Errno};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use super::place::{Phase, Place, connect_failure};
-use super::tally::{Failure, Snapshot, Tally, WindowPart};
+use super::tally::{Failure, Tally, WindowPart};
+use super::timeline::Timeline;
 use super::{Published, Setup};
-use crate::machine::{ThreadCpu, thread_cpu_ns};
+use crate::machine::CpuTime;
 use crate::response::{End, HeadReader, Response, Step};
 use crate::{Histogram, KeepAlive};
 
@@ -28,8 +29,8 @@ const OPENINGS: usize = 64;
 const BATCH: usize = 512;
 /// How often a thread looks at what depends on time alone, in nanoseconds.
 const TICK_NS: u64 = 10_000_000;
-/// The length of the pieces from which wrk computes its Req/Sec, in nanoseconds.
-const RATE_NS: u64 = 100_000_000;
+/// How often late requests are looked for, at least and at most, in nanoseconds.
+const TIMEOUT_CHECKS_NS: (u64, u64) = (1_000_000, 100_000_000);
 
 /// One client thread and its connections.
 pub(crate) struct Worker<'a> {
@@ -44,17 +45,10 @@ pub(crate) struct Worker<'a> {
     /// When which place is to be tried again, the earliest first.
     retries: BinaryHeap<Reverse<(u64, usize)>>,
     tally: Tally,
-    measuring: bool,
+    /// Nothing before the warm-up is over.
+    timeline: Option<Timeline>,
     next_tick: u64,
     next_timeout_check: u64,
-    cpu_at_start: ThreadCpu,
-    measured_from: u64,
-    window_end: u64,
-    window_start: Snapshot,
-    windows: Vec<WindowPart>,
-    rate_start: u64,
-    rate_responses: u64,
-    rates: Vec<u64>,
 }
 
 /// What a thread found out.
@@ -68,8 +62,7 @@ pub(crate) struct WorkerRecord {
     /// When it began and ended to measure, on the setup's clock.
     pub(crate) measured_from: u64,
     pub(crate) measured_to: u64,
-    /// CPU time: all, in the program, in the kernel; in nanoseconds.
-    pub(crate) cpu_ns: (u64, u64, u64),
+    pub(crate) cpu: CpuTime,
 }
 
 impl<'a> Worker<'a> {
@@ -85,17 +78,9 @@ impl<'a> Worker<'a> {
             unfinished: Vec::new(),
             retries: BinaryHeap::new(),
             tally: Tally::new(setup.expect),
-            measuring: false,
+            timeline: None,
             next_tick: 0,
             next_timeout_check: 0,
-            cpu_at_start: ThreadCpu::default(),
-            measured_from: 0,
-            window_end: 0,
-            window_start: Snapshot::default(),
-            windows: Vec::new(),
-            rate_start: 0,
-            rate_responses: 0,
-            rates: Vec::new(),
         })
     }
 
@@ -160,61 +145,32 @@ impl<'a> Worker<'a> {
 
     /// Does what depends on time alone.
     fn tick(&mut self, now: u64) {
-        if !self.measuring && now >= self.setup.measure_from {
-            self.begin_measuring(now);
+        if self.timeline.is_none() && now >= self.setup.measure_from {
+            self.timeline = Some(self.begin_measuring(now));
         }
         if now >= self.next_timeout_check {
             self.give_up_the_late(now);
-            self.next_timeout_check = now + (self.setup.timeout_ns / 20).clamp(1_000_000, RATE_NS);
+            self.next_timeout_check =
+                now + (self.setup.timeout_ns / 20).clamp(TIMEOUT_CHECKS_NS.0, TIMEOUT_CHECKS_NS.1);
         }
-        if self.measuring {
-            self.end_windows(now);
-            self.take_rate(now);
+        let mut next_edge = self.setup.measure_from;
+        if let Some(timeline) = &mut self.timeline {
+            timeline.advance(now, &self.tally);
+            next_edge = timeline.next_edge();
         }
         self.published.publish(&self.tally);
-        let next_event = if self.measuring { self.window_end } else { self.setup.measure_from };
-        self.next_tick = (now + TICK_NS).min(next_event).min(self.next_timeout_check).min(self.setup.end);
+        self.next_tick = (now + TICK_NS).min(next_edge).min(self.next_timeout_check).min(self.setup.end);
     }
 
     /// Forgets the warm-up. Requests that are under way count from now on.
-    fn begin_measuring(&mut self, now: u64) {
-        self.measuring = true;
+    fn begin_measuring(&mut self, now: u64) -> Timeline {
         self.tally = Tally::new(self.setup.expect);
         for place in &mut self.places {
             place.served = 0;
             self.tally.requests += u64::from(place.is_in_flight());
             self.tally.opened += u64::from(place.phase == Phase::Exchanging);
         }
-        self.measured_from = now;
-        self.rate_start = now;
-        self.window_end = self.setup.measure_from + self.setup.interval_ns;
-        self.cpu_at_start = ThreadCpu::now();
-        self.window_start = self.tally.snapshot(thread_cpu_ns());
-    }
-
-    /// Closes the windows that are over. When the thread slept through some of them, nothing happened in those.
-    fn end_windows(&mut self, now: u64) {
-        while now >= self.window_end {
-            self.end_window();
-            self.window_end += self.setup.interval_ns;
-        }
-    }
-
-    fn end_window(&mut self) {
-        let cpu_ns = thread_cpu_ns();
-        self.windows.push(self.tally.since(&self.window_start, cpu_ns));
-        self.window_start = self.tally.snapshot(cpu_ns);
-    }
-
-    /// Takes a sample of the rate as wrk does: a piece without a response runs on into the next.
-    fn take_rate(&mut self, now: u64) {
-        let responses = self.tally.responses - self.rate_responses;
-        let elapsed = now - self.rate_start;
-        if elapsed >= RATE_NS && responses > 0 {
-            self.rates.push((responses as f64 * 1e9 / elapsed as f64) as u64);
-            self.rate_start = now;
-            self.rate_responses = self.tally.responses;
-        }
+        Timeline::new(now, self.setup.measure_from, self.setup.interval_ns, &self.tally)
     }
 
     /// Gives up what takes longer than the plan allows.
@@ -237,10 +193,11 @@ impl<'a> Worker<'a> {
     }
 
     fn finish(mut self, now: u64) -> WorkerRecord {
-        if !self.measuring {
-            self.begin_measuring(now);
-        }
-        self.end_window();
+        let mut timeline = match self.timeline.take() {
+            Some(timeline) => timeline,
+            None => self.begin_measuring(now),
+        };
+        let cpu = timeline.finish(&self.tally);
         self.published.publish(&self.tally);
         let mut in_flight = Histogram::new();
         for place in self.places.iter().filter(|place| place.is_in_flight()) {
@@ -250,11 +207,11 @@ impl<'a> Worker<'a> {
             tally: self.tally,
             in_flight,
             served: self.places.iter().map(|place| place.served).collect(),
-            windows: self.windows,
-            rates: self.rates,
-            measured_from: self.measured_from,
+            windows: timeline.windows,
+            rates: timeline.rates,
+            measured_from: timeline.begin,
             measured_to: now,
-            cpu_ns: ThreadCpu::now().since(&self.cpu_at_start),
+            cpu,
         }
     }
 

@@ -5,6 +5,9 @@ use std::fmt::Write as _;
 use super::units::{metric, microseconds};
 use crate::{Histogram, Outcome};
 
+/// From this share of its time on, in per cent, it is worth a word that a thread waited for a CPU.
+const CROWDED: f64 = 5.0;
+
 /// A short account of what wrk's figures do not show. None of its lines can be mistaken for one of wrk's.
 #[must_use]
 pub fn beyond(outcome: &Outcome) -> String {
@@ -61,10 +64,19 @@ pub fn beyond(outcome: &Outcome) -> String {
             format!("{} CPU per response, busiest thread {busy:.0}% of its CPU time", duration(each as u64)),
         );
     }
+    let waited = outcome.threads.iter().map(|thread| share(thread.waited_ns, thread.wall_ns)).fold(0.0, f64::max);
+    if waited >= CROWDED {
+        say("disturbed", format!("up to {waited:.0}% of the time a thread waited while others had its CPU"));
+    }
     if outcome.generator_was_the_limit() {
         say("NOTE", "the generator was the limit: the server can do at least this much, maybe more".into());
     }
     text
+}
+
+/// Per cent.
+fn share(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 * 100.0 }
 }
 
 fn percentiles(histogram: &Histogram) -> Option<String> {
@@ -192,7 +204,7 @@ Not in wrk's figures:
         bad.statuses = [(200, 4), (404, 5)].into();
         bad.unexpected = Unexpected { responses: 5, status: 5, length: 1 };
         bad.connections = Connections::new(3, 1, vec![0, 0, 1]);
-        bad.threads[0].cpu_ns = 990_000_000;
+        (bad.threads[0].cpu_ns, bad.threads[0].waited_ns) = (600_000_000, 390_000_000);
         let text = beyond(&bad);
         for line in [
             "  stopped early   after 1.00s\n",
@@ -202,6 +214,7 @@ Not in wrk's figures:
             "  errors          1 refused, 2 malformed, 1 timed out\n",
             "  statuses        4 x 200, 5 x 404\n",
             "  unexpected      5 of 1 responses (5 with another status, 1 with another length)\n",
+            "  disturbed       up to 39% of the time a thread waited while others had its CPU\n",
             "  NOTE            the generator was the limit: the server can do at least this much, maybe more\n",
         ] {
             assert!(text.contains(line), "{line}{text}");
