@@ -94,6 +94,8 @@ struct Client {
     unsent: Option<Outbox<File>>,
     /// Whether the socket may have input that was not read: it is told of once only.
     readable: bool,
+    /// Whether the client has ended its side: behind what is left to read there is an end that is not told of again.
+    ended: bool,
     _presence: Presence,
 }
 
@@ -146,6 +148,7 @@ impl Worker {
                     Token(key) => {
                         if let Some(client) = self.clients.get_mut(key) {
                             client.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
+                            client.ended |= event.is_read_closed();
                             self.serve(key);
                         }
                     }
@@ -195,7 +198,15 @@ impl Worker {
             return;
         }
         let connection = Connection::new(Arc::clone(&self.server.settings), self.clock.moment());
-        slot.insert(Client { stream, address, connection, unsent: None, readable: true, _presence: presence });
+        slot.insert(Client {
+            stream,
+            address,
+            connection,
+            unsent: None,
+            readable: true,
+            ended: false,
+            _presence: presence,
+        });
         self.serve(key);
     }
 
@@ -253,7 +264,7 @@ impl Worker {
                             connection.end_of_input();
                         }
                         // A short read has emptied the socket (epoll(7), question 9): what comes next is told anew.
-                        Ok(received) => client.readable = received == room,
+                        Ok(received) => client.readable = client.ended || received == room,
                         Err(error) if error.kind() == ErrorKind::WouldBlock => client.readable = false,
                         Err(_) => break Turn::Closed,
                     }

@@ -67,7 +67,7 @@ impl Queue {
         if counts.open > self.workers {
             counts.crowded = Some(Instant::now());
         }
-        if counts.idling > counts.claimed {
+        if counts.idling > counts.claimed && self.is_wanted(&counts) {
             self.raise();
         }
     }
@@ -80,6 +80,11 @@ impl Queue {
         Served { queue: self }
     }
 
+    /// Whether somebody waits to whom nobody is on his way, and for whom there is no free worker.
+    fn is_wanted(&self, counts: &Counts) -> bool {
+        counts.waiting > counts.claimed && counts.open > self.workers
+    }
+
     /// Whether a worker had better not keep its connection: somebody waits, or did so within the last second.
     ///
     /// Clients that were sent away come back a moment later. Who looks at the queue in between finds it empty, keeps
@@ -87,8 +92,7 @@ impl Queue {
     pub(crate) fn is_crowded(&self, now: Instant) -> bool {
         const MEMORY: Duration = Duration::from_secs(1);
         let counts = self.counts();
-        counts.waiting > counts.claimed
-            || counts.crowded.is_some_and(|crowded| now.saturating_duration_since(crowded) < MEMORY)
+        self.is_wanted(&counts) || counts.crowded.is_some_and(|crowded| now.saturating_duration_since(crowded) < MEMORY)
     }
 
     /// Idles until the socket has input, a newcomer is claimed, or the time is over. Input goes before newcomers: a
@@ -97,7 +101,7 @@ impl Queue {
         {
             let mut counts = self.counts();
             counts.idling += 1;
-            if counts.waiting > counts.claimed {
+            if self.is_wanted(&counts) {
                 self.raise();
             }
         }
@@ -140,10 +144,10 @@ impl Queue {
     /// Claims a newcomer, if there is one left to claim.
     fn claim(&self) -> bool {
         let mut counts = self.counts();
-        let unclaimed = counts.waiting > counts.claimed;
+        let unclaimed = self.is_wanted(&counts);
         if unclaimed {
             counts.claimed += 1;
-            if counts.waiting > counts.claimed {
+            if self.is_wanted(&counts) {
                 // The call that woke this idler is spent, and there is work for another.
                 self.raise();
             }
@@ -185,6 +189,16 @@ mod tests {
 
     const LONG: Option<Duration> = Some(Duration::from_secs(20));
 
+    /// A queue whose workers all serve a connection.
+    fn busy(workers: usize) -> Queue {
+        let queue = Queue::new(workers).unwrap();
+        for _ in 0..workers {
+            queue.push();
+            std::mem::forget(queue.pop());
+        }
+        queue
+    }
+
     fn pair() -> (TcpStream, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -203,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_request_that_is_on_its_way_is_answered_before_leaving() {
-        let (queue, (mut client, socket)) = (Queue::new(1).unwrap(), pair());
+        let (queue, (mut client, socket)) = (busy(1), pair());
         queue.push();
         std::thread::scope(|scope| {
             scope.spawn(|| {
@@ -220,17 +234,29 @@ mod tests {
 
     #[test]
     fn who_waits_already_is_claimed_at_once() {
-        let (queue, (_client, socket)) = (Queue::new(1).unwrap(), pair());
+        let (queue, (_client, socket)) = (busy(1), pair());
         queue.push();
         assert_eq!(queue.idle(&socket, LONG).unwrap(), Woken::Called);
-        assert!(!queue.is_crowded(Instant::now()), "one is on its way");
+        assert!(!queue.claim(), "one is on its way");
         drop(queue.pop());
         assert_eq!(queue.idle(&socket, Some(Duration::from_millis(10))).unwrap(), Woken::TimedOut);
     }
 
     #[test]
+    fn nobody_is_called_away_while_workers_are_free() {
+        let (queue, (_client, socket)) = (Queue::new(3).unwrap(), pair());
+        for _ in 0..2 {
+            queue.push();
+            std::mem::forget(queue.pop());
+        }
+        queue.push();
+        assert_eq!(queue.idle(&socket, Some(Duration::from_millis(20))).unwrap(), Woken::TimedOut);
+        assert!(!queue.is_crowded(Instant::now()));
+    }
+
+    #[test]
     fn each_newcomer_calls_one_idler_away() {
-        let queue = Queue::new(1).unwrap();
+        let queue = busy(5);
         let called = AtomicUsize::new(0);
         std::thread::scope(|scope| {
             for _ in 0..5 {
