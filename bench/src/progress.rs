@@ -36,9 +36,19 @@ impl Progress {
         Self { bar, turns, done: before, before, planned, begin: Instant::now(), current: String::new() }
     }
 
-    /// A turn begins.
+    /// One turn more than was planned will be taken.
+    pub fn grows(&mut self) {
+        self.planned += self.planned / self.turns.max(1);
+        self.turns += 1;
+        if let Some(bar) = &self.bar {
+            bar.inc_length(1000);
+        }
+    }
+
+    /// A turn begins, in a round counted from 0.
     pub fn begins(&mut self, round: u32, rounds: u32, name: &str) {
-        self.current = format!("{}round {} of {rounds}: {name}", self.place(), round + 1);
+        let round = if round < rounds { format!("round {} of {rounds}", round + 1) } else { "once more".to_owned() };
+        self.current = format!("{}{round}: {name}", self.place());
         self.moves(0.0, None);
     }
 
@@ -94,6 +104,9 @@ mod tests {
         assert_eq!(Progress::new(10, 4, Duration::from_secs(100)).left(0.0), Duration::from_secs(60));
         progress.done = 10;
         assert_eq!(progress.left(0.0), Duration::ZERO);
+        progress.grows();
+        assert!(progress.left(0.0) < Duration::from_secs(1), "{:?}", progress.left(0.0));
+        assert_eq!(progress.place(), "[11/11] ");
         assert_eq!(Progress::new(17, 0, Duration::ZERO).place(), "[ 1/17] ");
     }
 }

@@ -5,11 +5,14 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use reports::failure::Failure;
+use reports::figures::Figures;
 use reports::record::{FORMAT, Round, Run};
 use reports::store::StoreError;
-use reports::{Environment, Store, Timestamp, words};
+use reports::validity::Standing;
+use reports::{Environment, Store, Timestamp, Validity, words};
 
 use crate::ceiling;
 use crate::cpus::{CpusError, Division};
@@ -173,33 +176,65 @@ impl Bench<'_> {
         let rounds = self.plan.schedule.rounds.get();
         for round in 0..rounds {
             for (position, index) in self.plan.order(round).into_iter().enumerate() {
-                if run.measurements[index].rounds.iter().any(|taken| taken.index == round) {
-                    continue;
-                }
-                self.progress.begins(round, rounds, &run.measurements[index].name());
-                let started_at = Timestamp::now();
-                let taken = self.turn(index)?;
-                // A turn that was cut short was not measured like the others, so it is none.
-                if self.interrupted.load(Ordering::Relaxed) {
+                let is_taken = run.measurements[index].rounds.iter().any(|taken| taken.index == round);
+                if !is_taken && !self.take(run, round, position, index)? {
                     return Ok(false);
                 }
-                self.progress.ended(&in_a_line(&taken));
-                run.measurements[index].rounds.push(Round {
-                    index: round,
-                    position: u32::try_from(position).unwrap_or(u32::MAX),
-                    started_at,
-                    check: taken.check,
-                    outcome: taken.outcome,
-                    server: taken.sample,
-                    others: taken.others,
-                    failure: taken.failure,
-                });
-                self.store.save(run)?;
             }
-            if round + 1 < rounds {
-                reports::write_all(run, self.store.folder())?;
+            reports::write_all(run, self.store.folder())?;
+        }
+        self.again_for_the_noisy(run)
+    }
+
+    /// Takes more turns for measurements that were too noisy to be ranked, while the suite's patience lasts; false if the
+    /// reader wanted no more.
+    ///
+    /// Quiet and noisy minutes alternate. A turn is repeated for its noise and never for its result, so that nothing is
+    /// picked; the noisy ones stay in the record, where reports set them aside and count them.
+    fn again_for_the_noisy(&mut self, run: &mut Run) -> Result<bool, RunError> {
+        let begin = Instant::now();
+        let patience = self.plan.schedule.patience.0;
+        let time_for_one_more = || begin.elapsed() + self.plan.time_per_measurement() <= patience;
+        for round in self.plan.schedule.rounds.get().. {
+            let noisy = too_noisy(run);
+            if noisy.is_empty() || !time_for_one_more() {
+                break;
+            }
+            let order = self.plan.order(round).into_iter().filter(|index| noisy.contains(index));
+            for (position, index) in order.enumerate() {
+                if !time_for_one_more() {
+                    break;
+                }
+                self.progress.grows();
+                if !self.take(run, round, position, index)? {
+                    return Ok(false);
+                }
             }
         }
+        Ok(true)
+    }
+
+    /// Takes one turn and stores it; false if it was interrupted. Such a turn was not measured like the others, so it
+    /// is none.
+    fn take(&mut self, run: &mut Run, round: u32, position: usize, index: usize) -> Result<bool, RunError> {
+        self.progress.begins(round, self.plan.schedule.rounds.get(), &run.measurements[index].name());
+        let started_at = Timestamp::now();
+        let taken = self.turn(index)?;
+        if self.interrupted.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        self.progress.ended(&in_a_line(&taken));
+        run.measurements[index].rounds.push(Round {
+            index: round,
+            position: u32::try_from(position).unwrap_or(u32::MAX),
+            started_at,
+            check: taken.check,
+            outcome: taken.outcome,
+            server: taken.sample,
+            others: taken.others,
+            failure: taken.failure,
+        });
+        self.store.save(run)?;
         Ok(true)
     }
 
@@ -231,6 +266,16 @@ impl Bench<'_> {
     fn scratch(&self) -> PathBuf {
         self.store.folder().join("scratch")
     }
+}
+
+/// The measurements, by their place in the run, that noise alone keeps from being ranked.
+fn too_noisy(run: &Run) -> Vec<usize> {
+    let standing = |measurement| {
+        let figures = Figures::of(measurement, &run.environment);
+        Validity::of(measurement, &figures, &run.environment).standing()
+    };
+    let measurements = run.measurements.iter().enumerate();
+    measurements.filter(|(_, one)| standing(one) == Standing::TooNoisy).map(|(index, _)| index).collect()
 }
 
 /// What came of a turn, for the reader who waits.
@@ -292,6 +337,10 @@ pub fn describe(plan: &Plan, division: &Division, root: &Path) -> String {
         plan.seed,
         in_words(plan.total_time()),
     ));
+    if !schedule.patience.0.is_zero() {
+        let patience = in_words(schedule.patience.0);
+        text.push_str(&format!("and up to {patience} more for what turns out to be too noisy to rank\n"));
+    }
     text
 }
 

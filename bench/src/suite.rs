@@ -70,6 +70,9 @@ pub struct Schedule {
     pub duration: Span,
     /// Load before it that is not measured.
     pub warm_up: Span,
+    /// Time for further turns of what was too noisy to be ranked.
+    #[serde(default = "no_time")]
+    pub patience: Span,
 }
 
 /// A way to start servers; each number of workers is a configuration of its own.
@@ -159,7 +162,7 @@ impl Schedule {
     /// A schedule for trying a suite out.
     fn miniature() -> Self {
         let milliseconds = |count| Span(std::time::Duration::from_millis(count));
-        Self { rounds: NonZeroU32::MIN, duration: milliseconds(2000), warm_up: milliseconds(300) }
+        Self { rounds: NonZeroU32::MIN, duration: milliseconds(2000), warm_up: milliseconds(300), patience: no_time() }
     }
 }
 
@@ -169,6 +172,10 @@ fn one() -> NonZeroU32 {
 
 fn yes() -> bool {
     true
+}
+
+fn no_time() -> Span {
+    Span(std::time::Duration::ZERO)
 }
 
 fn two_seconds() -> Span {

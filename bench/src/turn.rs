@@ -168,20 +168,15 @@ impl Turn<'_> {
             taken.sample = looks.between(start, start + length);
             taken.others = looks.others_between(start, start + length, self.division);
         }
-        let silent = outcome.responses == 0 && outcome.errors.connect() == 0;
-        taken.outcome = Some(outcome);
+        let outcome = taken.outcome.insert(outcome);
         if let Some(death) = server.death(phase) {
             return Err(death);
         }
         if let Some(lost) = looks.lost() {
-            return Err(Failure::Died {
-                during: phase,
-                status: None,
-                signal: None,
-                standard_error: format!("process {lost} of the server ended, whether or not another took its place"),
-            });
+            let standard_error = format!("process {lost} of the server ended, whether or not another took its place");
+            return Err(Failure::Died { during: phase, status: None, signal: None, standard_error });
         }
-        if silent && !stop.load(Ordering::Relaxed) {
+        if is_silent(outcome) && !outcome.stopped_early {
             return Err(Failure::Hung { during: phase, waited_seconds: plan.duration().as_secs_f64() });
         }
         Ok(())
@@ -230,6 +225,11 @@ impl Turn<'_> {
         }
         Ok(self.measurement.server.command.fill(&values).iter().map(|word| fill_text(word, &new)).collect())
     }
+}
+
+/// Whether connections were accepted and nothing ever happened on them.
+fn is_silent(outcome: &Outcome) -> bool {
+    outcome.responses == 0 && outcome.requests > 0 && outcome.errors.total() == outcome.errors.timed_out
 }
 
 /// What the placeholders stand for, save those that are new in every turn: the port and the scratch folder.

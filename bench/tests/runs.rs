@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -174,6 +174,7 @@ fn every_failure_gets_its_row_and_the_rest_goes_on() {
     assert!(matches!(failure("never-listens"), Failure::NeverListened { waited_seconds: 2.0, .. }));
     assert!(matches!(failure("never-accepts"), Failure::Hung { during: Phase::Check, .. }));
     assert!(problems("closes").contains("closed after 0 bytes"), "{}", problems("closes"));
+    assert_eq!(round("closes").failure, None);
     assert!(problems("not-found").contains("the status is 404, not 200"), "{}", problems("not-found"));
     assert!(problems("wrong-bytes").contains("from byte 0 on"), "{}", problems("wrong-bytes"));
     assert!(
@@ -263,6 +264,42 @@ fn an_interruption_keeps_what_was_measured_and_the_run_can_be_resumed() {
     let rounds: Vec<u32> = whole.measurements[0].rounds.iter().map(|round| round.index).collect();
     assert_eq!(rounds, (0..12).collect::<Vec<u32>>());
     assert!(output_of(&resume()).contains("nothing to resume"));
+}
+
+/// A process that does nothing, as fast as it can.
+struct Busy(Child);
+
+impl Busy {
+    fn start() -> Self {
+        Self(Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap())
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+#[test]
+fn what_others_disturbed_is_taken_again_while_the_patience_lasts_and_is_not_ranked() {
+    let place = Place::new(&[("one", "none")], 1, "300ms");
+    let suite = fs::read_to_string(place.path().join("suite.toml")).unwrap();
+    fs::write(place.path().join("suite.toml"), suite.replace("\n[[conf", "\npatience = \"2s\"\n[[conf")).unwrap();
+    let busy: Vec<Busy> = (0..thread::available_parallelism().unwrap().get()).map(|_| Busy::start()).collect();
+    let output = place.run(&[]);
+    drop(busy);
+    let text = output_of(&output);
+    assert!(output.status.success(), "noise is nobody's failure: {text}");
+    assert!(text.contains("up to 2 s more") && text.contains("once more: one"), "{text}");
+    assert!(text.contains("Other processes took at least"), "{text}");
+    let run = place.stored();
+    let rounds: Vec<u32> = run.measurements[0].rounds.iter().map(|round| round.index).collect();
+    assert!(rounds.len() >= 2 && rounds.len() <= 6, "{rounds:?}");
+    assert_eq!(rounds, (0..rounds.len() as u32).collect::<Vec<_>>());
+    assert!(run.is_finished() && run.rounds_done() == 1);
+    assert!(ranking::tables(&run).iter().all(|table| table.ranked().is_empty()));
 }
 
 #[test]

@@ -205,11 +205,11 @@ impl Run {
         self.finished_at.is_some()
     }
 
-    /// Rounds in which every measurement had its turn.
+    /// Planned rounds in which every measurement had its turn.
     #[must_use]
     pub fn rounds_done(&self) -> u32 {
         let fewest = self.measurements.iter().map(|measurement| measurement.rounds.len()).min().unwrap_or(0);
-        u32::try_from(fewest).unwrap_or(u32::MAX)
+        u32::try_from(fewest).unwrap_or(u32::MAX).min(self.rounds_planned)
     }
 }
 
