@@ -1,5 +1,6 @@
 //! The connection under drivers that cut its input and its output in every possible way, with no socket at all.
 #![allow(missing_docs, reason = "a test binary has no readers of its documentation")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use proptest::prelude::*;
 use protocol::{Chunk, Connection, Content, Document, Fields, Found, Limits, Moment, Outbox, Refusal, Settings, Want};
