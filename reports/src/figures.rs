@@ -8,6 +8,11 @@ use crate::record::{Measurement, Round};
 use crate::statistics::median;
 use crate::steal::{QuietTime, stolen_seconds};
 
+/// The share of the server's or the client's CPUs beyond which other processes spoil a round: it is set aside like a
+/// window with much steal. What they take is missing from the server's capacity, and half of this is about what twins of
+/// one server differ by.
+pub const OTHERS_LIMIT: f64 = 0.10;
+
 /// What one measurement came to, all its rounds together: counts are summed and histograms merged, nothing is an
 /// average of averages.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -58,8 +63,10 @@ pub struct Figures {
     pub peak_threads: Option<u32>,
     /// The server's most descriptors in any round.
     pub peak_descriptors: Option<u32>,
-    /// The share that other processes took of the server's or of the client's CPUs, whichever is more, over the rounds
-    /// for which it is known, 0 to 1.
+    /// Rounds that were set aside, because other processes took more than [`OTHERS_LIMIT`] of the CPUs.
+    pub disturbed_rounds: usize,
+    /// The most that other processes took of the server's or of the client's CPUs in one round, 0 to 1; none where that
+    /// is not known.
     pub others_share: Option<f64>,
 }
 
@@ -95,7 +102,13 @@ impl Figures {
             let Some(outcome) = &round.outcome else {
                 continue;
             };
-            let quiet = QuietTime::of(outcome, environment);
+            let mut quiet = QuietTime::of(outcome, environment);
+            let others = others_share(round, outcome, environment);
+            figures.others_share = figures.others_share.into_iter().chain(others).reduce(f64::max);
+            if others.is_some_and(|share| share > OTHERS_LIMIT) {
+                figures.disturbed_rounds += 1;
+                quiet = quiet.without_quiet();
+            }
             figures.add_outcome(outcome);
             figures.quiet.add(&quiet);
             generator.extend(busiest_thread(outcome));
@@ -111,7 +124,6 @@ impl Figures {
             });
         }
         figures.generator_utilisation = median(&generator);
-        figures.others_share = others_share(measurement, environment);
         figures.server_utilisation =
             figures.server_cpu_seconds.filter(|_| server_available > 0.0).map(|used| used / server_available);
         figures
@@ -218,17 +230,15 @@ fn per(amount: f64, count: u64) -> Option<f64> {
     (count > 0).then(|| amount / count as f64)
 }
 
-/// What other processes took of the server's or of the client's CPUs, whichever share is larger.
-fn others_share(measurement: &Measurement, environment: &Environment) -> Option<f64> {
-    let known = measurement.rounds.iter().filter_map(|round| {
-        let seconds = round.outcome.as_ref()?.elapsed_ns as f64 / 1e9;
-        let others = round.others?;
-        Some((others.on_server_cpus_seconds, others.on_client_cpus_seconds, seconds))
-    });
-    let (server, client, seconds) = known.reduce(|sum, one| (sum.0 + one.0, sum.1 + one.1, sum.2 + one.2))?;
-    let share = |taken: f64, cpus: usize| if cpus > 0 { taken / (seconds * cpus as f64) } else { 0.0 };
-    let shares = [share(server, environment.server_cpus.len()), share(client, environment.client_cpus.len())];
-    (seconds > 0.0).then(|| shares[0].max(shares[1]).min(1.0))
+/// What other processes took of the server's or of the client's CPUs in a round, whichever share is larger.
+fn others_share(round: &Round, outcome: &Outcome, environment: &Environment) -> Option<f64> {
+    let others = round.others?;
+    let share = |taken: f64, cpus: usize| {
+        let all = outcome.elapsed_ns as f64 / 1e9 * cpus as f64;
+        if all > 0.0 { (taken / all).min(1.0) } else { 0.0 }
+    };
+    let server = share(others.on_server_cpus_seconds, environment.server_cpus.len());
+    Some(server.max(share(others.on_client_cpus_seconds, environment.client_cpus.len())))
 }
 
 /// The largest share of its available time that a thread of the load generator worked; none if there was no time.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::failure::Failure;
+use crate::figures::OTHERS_LIMIT;
 use crate::steal::{QUIET_SHARE_NEEDED, QuietTime, STEAL_LIMIT};
 use crate::words;
 
@@ -92,10 +93,14 @@ pub enum Reason {
         /// What the windows were like.
         quiet: QuietTime,
     },
-    /// Other processes were at work.
+    /// Other processes were at work, and too little time is left without them.
     Disturbed {
-        /// What they took of the server's or of the client's CPUs, 0 to 1; at least.
+        /// What they took of the server's or of the client's CPUs in the worst round, 0 to 1; at least.
         share: f64,
+        /// In how many rounds they took too much.
+        rounds: usize,
+        /// Rounds in all.
+        of: usize,
     },
 }
 
@@ -168,6 +173,13 @@ pub enum Note {
         set_aside: u64,
         /// Of how many.
         windows: u64,
+    },
+    /// Rounds were set aside, because other processes were at work.
+    RoundsSetAside {
+        /// How many.
+        set_aside: usize,
+        /// Of how many.
+        rounds: usize,
     },
     /// The kernel did not tell of steal, so nobody knows how noisy it was.
     StealUnknown,
@@ -262,11 +274,12 @@ impl fmt::Display for Reason {
                 words::percent(STEAL_LIMIT),
                 words::percent(QUIET_SHARE_NEEDED),
             ),
-            Self::Disturbed { share } => write!(
+            Self::Disturbed { share, rounds, of } => write!(
                 out,
-                "Other processes took at least {} of the CPUs that were measured on: end what else is running, or give \
-                 the bench CPUs of its own with --cpus.",
+                "Other processes took up to {} of the CPUs that were measured on, and too much in {}: end what else is \
+                 running, or give the bench CPUs of its own with --cpus.",
                 words::percent(*share),
+                if rounds == of { "every round".to_owned() } else { format!("{rounds} of {of} rounds") },
             ),
         }
     }
@@ -325,6 +338,11 @@ impl fmt::Display for Note {
                 words::count(*set_aside),
                 words::plural(*windows, "window"),
                 words::percent(STEAL_LIMIT),
+            ),
+            Self::RoundsSetAside { set_aside, rounds } => write!(
+                out,
+                "{set_aside} of {rounds} rounds had other processes on more than {} of the CPUs and were set aside.",
+                words::percent(OTHERS_LIMIT),
             ),
             Self::StealUnknown => {
                 out.write_str("The kernel told no steal for some windows, so nobody knows how noisy they were.")

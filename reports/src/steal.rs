@@ -76,6 +76,13 @@ impl QuietTime {
         self.stolen_cpu_seconds += other.stolen_cpu_seconds;
     }
 
+    /// The same time with nothing quiet in it: that of a round in which other processes were at work, which no window
+    /// shows. The windows that were set aside for their steal stay counted as before.
+    #[must_use]
+    pub fn without_quiet(self) -> Self {
+        Self { quiet_seconds: 0.0, responses: 0, available_cpu_seconds: 0.0, ..self }
+    }
+
     /// The quiet share of the time, 0 to 1; 0 of no time.
     #[must_use]
     pub fn share(&self) -> f64 {

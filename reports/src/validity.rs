@@ -20,10 +20,6 @@ pub const IDLE_BELOW: f64 = 0.7;
 /// Failed requests and connects beyond this share of all requests are a reason of their own.
 pub const MATERIAL_ERRORS: f64 = 0.001;
 
-/// The share of the server's or the client's CPUs beyond which other processes make a figure too noisy to rank. What
-/// they take is missing from the server's capacity, and half of this is about what twins of one server differ by.
-pub const OTHERS_LIMIT: f64 = 0.10;
-
 /// How far Little's law may be missed, as a share of the connections, before the latency is not believed.
 pub const LITTLE_TOLERANCE: f64 = 0.25;
 
@@ -111,10 +107,10 @@ fn reasons(measurement: &Measurement, figures: &Figures) -> Vec<Reason> {
     reasons.extend(lost_requests(&measurement.workload, figures));
     reasons.extend(impossible_figures(measurement, figures, reasons.is_empty()));
     if !figures.rounds.is_empty() && !figures.quiet.suffices() {
-        reasons.push(Reason::TooNoisy { quiet: figures.quiet });
-    }
-    if is_disturbed(figures) {
-        reasons.extend(figures.others_share.map(|share| Reason::Disturbed { share }));
+        reasons.push(match figures.others_share.filter(|_| figures.disturbed_rounds > 0) {
+            Some(share) => Reason::Disturbed { share, rounds: figures.disturbed_rounds, of: figures.rounds.len() },
+            None => Reason::TooNoisy { quiet: figures.quiet },
+        });
     }
     reasons
 }
@@ -237,6 +233,10 @@ fn notes(measurement: &Measurement, figures: &Figures, environment: &Environment
     if quiet.set_aside > 0 {
         notes.push(Note::WindowsSetAside { set_aside: quiet.set_aside, windows: quiet.windows });
     }
+    // A measurement that is not ranked for it says so as a reason.
+    if figures.disturbed_rounds > 0 && quiet.suffices() {
+        notes.push(Note::RoundsSetAside { set_aside: figures.disturbed_rounds, rounds: figures.rounds.len() });
+    }
     if quiet.unknown > 0 {
         notes.push(Note::StealUnknown);
     }
@@ -262,16 +262,11 @@ fn who_was_the_limit(measurement: &Measurement, figures: &Figures, environment: 
     match server {
         Some(server) if server >= SERVER_BUSY => None,
         _ if generator >= GENERATOR_BUSY => Some(Note::GeneratorAtCeiling { generator, server }),
-        // Where other processes are known to have been at work, that is said as a reason.
-        _ if is_disturbed(figures) => None,
+        // Where other processes are known to have been at work, that is said for itself.
+        _ if figures.disturbed_rounds > 0 => None,
         Some(server) if server < IDLE_BELOW && generator < IDLE_BELOW => Some(Note::NeitherBusy { generator, server }),
         _ => None,
     }
-}
-
-/// Whether other processes took more than [`OTHERS_LIMIT`].
-fn is_disturbed(figures: &Figures) -> bool {
-    figures.others_share.is_some_and(|share| share > OTHERS_LIMIT)
 }
 
 /// How busy the server was, as a share of what its workers could have used: one worker on four CPUs is fully busy at

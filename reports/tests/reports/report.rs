@@ -252,8 +252,9 @@ fn a_run_that_others_disturbed_throughout_says_so_once() {
     let paragraph = first_paragraph(&run, &tables(&run)[0]);
     assert_eq!(
         paragraph,
-        "None of 17 measurements can be ranked, all for reasons like this one. Other processes took at least 20 % of \
-         the CPUs that were measured on: end what else is running, or give the bench CPUs of its own with --cpus."
+        "None of 17 measurements can be ranked, all for reasons like this one. Other processes took up to 20 % of \
+         the CPUs that were measured on, and too much in every round: end what else is running, or give the bench \
+         CPUs of its own with --cpus."
     );
 }
 

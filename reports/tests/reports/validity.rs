@@ -390,24 +390,30 @@ fn too_few_quiet_windows_are_too_noisy_to_rank() {
 }
 
 #[test]
-fn other_processes_at_work_are_too_noisy_to_rank() {
-    let others = |on_server_cpus_seconds, on_client_cpus_seconds| {
+fn rounds_with_other_processes_at_work_are_set_aside() {
+    // A round is a second long and has one CPU for each side.
+    let others = |server: f64, client: f64, disturbed: usize| {
         changed(move |measurement| {
-            for round in &mut measurement.rounds {
-                round.others = Some(Others { on_server_cpus_seconds, on_client_cpus_seconds });
+            for (place, round) in measurement.rounds.iter_mut().enumerate() {
+                let share = if place < disturbed { 1.0 } else { 0.1 };
+                round.others =
+                    Some(Others { on_server_cpus_seconds: server * share, on_client_cpus_seconds: client * share });
             }
         })
     };
-    // A round is a second long and has one CPU for each side.
-    assert_ranked(&others(0.09, 0.09));
-    for run in [others(0.2, 0.0), others(0.01, 0.2)] {
-        assert_eq!(standing(&run), Standing::TooNoisy);
+    assert_ranked(&others(0.09, 0.09, 2));
+    for (server, client) in [(0.2, 0.0), (0.01, 0.2)] {
+        let some = others(server, client, 1);
+        assert_ranked(&some);
+        let note = "1 of 2 rounds had other processes on more than 10 % of the CPUs and were set aside.";
+        assert_eq!(notes(&some), [note]);
+
+        let all = others(server, client, 2);
+        assert_eq!(standing(&all), Standing::TooNoisy);
         assert_eq!(
-            reasons(&run),
-            [
-                "Other processes took at least 20 % of the CPUs that were measured on: end what else is running, or give \
-              the bench CPUs of its own with --cpus."
-            ]
+            reasons(&all),
+            ["Other processes took up to 20 % of the CPUs that were measured on, and too much in every round: end \
+              what else is running, or give the bench CPUs of its own with --cpus."]
         );
     }
 }
