@@ -21,7 +21,7 @@
 mod deadline;
 
 use deadline::Deadline;
-use launch::{Clock, Error, Found, Inbox, Model, Presence, Sent, Server, answer, is_out_of_resources, send};
+use launch::{Clock, Error, Found, Inbox, Model, Presence, Sent, Server, answer, concerns_one_connection, send};
 use protocol::{Connection, Outbox, Want};
 use rustix::net::{Shutdown, shutdown};
 use std::{
@@ -95,9 +95,8 @@ async fn accept(server: Arc<Server>, listener: TcpListener) {
             Ok((stream, address)) => {
                 tokio::spawn(serve(Arc::clone(&server), stream, address.ip(), presence));
             }
-            Err(error) if is_out_of_resources(&error) => sleep(PAUSE).await,
-            // The connection was gone before it was accepted: the next one may be fine.
-            Err(_) => {}
+            Err(error) if concerns_one_connection(&error) => {}
+            Err(_) => sleep(PAUSE).await,
         }
     }
 }
@@ -238,11 +237,13 @@ impl Client {
 }
 
 fn with_desk<T>(server: &Server, work: impl FnOnce(&mut Desk) -> T) -> T {
-    DESK.with_borrow_mut(|desk| {
-        work(desk.get_or_insert_with(|| Desk {
-            inbox: Inbox::new(&server.settings.limits),
-            outbox: Outbox::default(),
-            clock: Clock::new(),
-        }))
-    })
+    // If the work panics, whatever lies on the desk goes with it, and to no other client.
+    let mut desk = DESK.take().unwrap_or_else(|| Desk {
+        inbox: Inbox::new(&server.settings.limits),
+        outbox: Outbox::default(),
+        clock: Clock::new(),
+    });
+    let result = work(&mut desk);
+    DESK.set(Some(desk));
+    result
 }

@@ -22,7 +22,7 @@
 
 mod schedule;
 
-use launch::{Clock, Error, Inbox, Model, Presence, Sent, Server, answer, is_out_of_resources, send};
+use launch::{Clock, Error, Inbox, Model, Presence, Sent, Server, answer, concerns_one_connection, send};
 use mio::{
     Events, Interest, Poll, Token, Waker,
     net::{TcpListener, TcpStream},
@@ -140,7 +140,8 @@ impl Worker {
                 Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
                 _ => {}
             }
-            self.clock.read();
+            let now = self.clock.read().monotonic();
+            let accept_was_due = self.accept_again.is_some_and(|at| at <= now);
             for event in &events {
                 match event.token() {
                     LISTENER => self.accept(),
@@ -154,8 +155,7 @@ impl Worker {
                     }
                 }
             }
-            let now = self.clock.moment().monotonic();
-            if self.accept_again.is_some_and(|at| at <= now) {
+            if accept_was_due {
                 self.accept();
             }
             while let Some(key) = self.schedule.due(now) {
@@ -171,23 +171,33 @@ impl Worker {
     // Accepting: all that came, as long as there is room.
 
     fn accept(&mut self) {
+        /// Newcomers after which it is the turn of those who are here.
+        const SHARE: u32 = 64;
+        let now = self.clock.moment().monotonic();
         self.accept_again = None;
-        while let Some(listener) = &self.listener {
+        let Some(listener) = self.listener.take() else { return };
+        for _ in 0..SHARE {
             let Some(presence) = self.server.connections.admit() else {
-                return self.pause_accepting();
+                self.accept_again = Some(now + ACCEPT_PAUSE);
+                break;
             };
             match listener.accept() {
-                Ok((stream, address)) => self.welcome(stream, address.ip(), presence),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(error) if is_out_of_resources(&error) => return self.pause_accepting(),
-                // The connection was gone before it was accepted: the next one may be fine.
-                Err(_) => {}
+                Ok((stream, address)) => {
+                    self.accept_again = Some(now);
+                    self.welcome(stream, address.ip(), presence);
+                }
+                Err(error) if concerns_one_connection(&error) => self.accept_again = Some(now),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.accept_again = None;
+                    break;
+                }
+                Err(_) => {
+                    self.accept_again = Some(now + ACCEPT_PAUSE);
+                    break;
+                }
             }
         }
-    }
-
-    fn pause_accepting(&mut self) {
-        self.accept_again = Some(self.clock.moment().monotonic() + ACCEPT_PAUSE);
+        self.listener = Some(listener);
     }
 
     fn welcome(&mut self, mut stream: TcpStream, address: IpAddr, presence: Presence) {
@@ -306,7 +316,10 @@ impl Worker {
 
     fn stop(&mut self) {
         // Those that wait to be accepted were promised something already.
-        self.accept();
+        while {
+            self.accept();
+            self.accept_again.is_some_and(|at| at <= self.clock.moment().monotonic())
+        } {}
         self.listener = None;
         self.accept_again = None;
         let keys: Vec<usize> = self.clients.iter().map(|(key, _)| key).collect();
@@ -314,9 +327,10 @@ impl Worker {
             // A request that has come and was not read yet is in flight, too.
             self.clients[key].readable = true;
             self.serve(key);
-            if let Some(client) = self.clients.get_mut(key) {
-                client.connection.last_response();
-                self.serve(key);
+            match self.clients.get_mut(key) {
+                Some(client) if client.connection.is_quiet() => drop(self.clients.remove(key)),
+                Some(client) => client.connection.last_response(),
+                None => {}
             }
         }
     }

@@ -1,3 +1,4 @@
+use crate::complain;
 use protocol::Exchange;
 use std::{
     cell::RefCell,
@@ -130,11 +131,11 @@ fn write_out(shared: &Shared, mut sink: impl Write) {
         }
         drop(pending);
         if !broken && let Err(error) = sink.write_all(&lines).and_then(|()| sink.flush()) {
-            eprintln!("the access log ends here: cannot write to standard output: {error}");
+            complain(format_args!("the access log ends here: cannot write to standard output: {error}"));
             broken = true;
         }
         if dropped > 0 && !broken {
-            eprintln!("{dropped} lines of the access log were dropped: standard output is too slow");
+            complain(format_args!("{dropped} lines of the access log were dropped: standard output is too slow"));
         }
         lines.clear();
     }
@@ -145,7 +146,7 @@ fn format(client: IpAddr, exchange: &Exchange, into: &mut Vec<u8>) {
     // `Sun, 06 Nov 1994 08:49:37 GMT` becomes `06/Nov/1994:08:49:37 +0000`.
     let date = &exchange.date;
     // Writing to a vector does not fail.
-    let _ = write!(into, "{client} - - [");
+    let _ = write!(into, "{} - - [", client.to_canonical());
     for (part, behind) in [(&date[5..7], b'/'), (&date[8..11], b'/'), (&date[12..16], b':'), (&date[17..25], b' ')] {
         into.extend_from_slice(part);
         into.push(behind);

@@ -12,14 +12,17 @@ use std::{
 
 /// A socket whose thread waits in the system call itself, though not past a deadline.
 ///
-/// The deadline is kept by the socket's own timeouts (`SO_RCVTIMEO` and `SO_SNDTIMEO`, socket(7)). A timeout that is
-/// already set and ends before the deadline will do: then the caller just looks and waits again. So setting one costs
-/// a system call when the deadlines come closer, and none for a client that is quick.
+/// The deadline is kept by the socket's own timeouts (`SO_RCVTIMEO` and `SO_SNDTIMEO`, socket(7)). In receiving, a
+/// timeout that is already set and ends before the deadline will do: then the caller just looks and waits again. So
+/// setting one costs a system call when the deadlines come closer, and none for a client that is quick. In sending, a
+/// call that has sent something waits on for room for the rest, so several short waits have to show whether there
+/// still is progress.
 #[derive(Debug)]
 pub struct BlockingSocket {
     stream: TcpStream,
     receive_timeout: Duration,
-    send_timeout: Duration,
+    send_wait: Duration,
+    send_wait_is_set: bool,
 }
 
 /// What came of receiving.
@@ -37,10 +40,13 @@ pub enum Received {
 const SLACK: Duration = Duration::from_millis(10);
 
 impl BlockingSocket {
-    /// Takes over a blocking socket.
+    /// Takes over a blocking socket. A client may make no progress for `send_timeout`.
     #[must_use]
-    pub fn new(stream: TcpStream) -> Self {
-        Self { stream, receive_timeout: Duration::MAX, send_timeout: Duration::MAX }
+    pub fn new(stream: TcpStream, send_timeout: Duration) -> Self {
+        /// A stalled client is noticed late by a part of the timeout.
+        const PARTS: u32 = 8;
+        let send_wait = (send_timeout / PARTS).max(Duration::from_millis(1));
+        Self { stream, receive_timeout: Duration::MAX, send_wait, send_wait_is_set: false }
     }
 
     /// Waits for input until the deadline.
@@ -64,17 +70,15 @@ impl BlockingSocket {
         }
     }
 
-    /// Sends from the outbox, waiting for the client until the deadline; no bytes if it has passed.
+    /// Sends from the outbox, waiting for the client a part of its time; no bytes if it took none in that. Whatever
+    /// was sent may have been sent at the start of the call.
     ///
     /// # Errors
     /// Those of send(2) and sendfile(2): the connection is gone.
-    pub fn send(&mut self, outbox: &mut Outbox<File>, deadline: Option<Instant>, now: Instant) -> io::Result<Sent> {
-        // A call that has sent something waits on for room for the rest. Several shorter waits show whether there
-        // still is progress.
-        let parts = |deadline: Instant| now + deadline.saturating_duration_since(now) / 4;
-        if let Some(timeout) = needed_timeout(self.send_timeout, deadline.map(parts), now) {
-            SockRef::from(&self.stream).set_write_timeout(Some(timeout))?;
-            self.send_timeout = timeout;
+    pub fn send(&mut self, outbox: &mut Outbox<File>) -> io::Result<Sent> {
+        if !self.send_wait_is_set {
+            SockRef::from(&self.stream).set_write_timeout(Some(self.send_wait))?;
+            self.send_wait_is_set = true;
         }
         match send(&self.stream, outbox) {
             Err(error) if is_timeout(&error) => Ok(Sent::Bytes(0)),
@@ -126,7 +130,7 @@ mod tests {
     fn waiting_ends_with_the_deadline() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let mut socket = BlockingSocket::new(listener.accept().unwrap().0);
+        let mut socket = BlockingSocket::new(listener.accept().unwrap().0, Duration::from_secs(1));
         let mut inbox = Inbox::new(&protocol::Limits::default());
         let start = Instant::now();
         let deadline = start + Duration::from_millis(50);

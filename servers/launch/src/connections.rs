@@ -77,7 +77,13 @@ impl Connections {
     pub fn wait_until_quiet(&self) {
         /// How long a response that was finished may go unnoticed.
         const LATE: Duration = Duration::from_millis(5);
-        while !self.open().quiet.values().all(|quiet| quiet.load(Ordering::Acquire)) {
+        /// A connection counts as quiet when it begins to read, also if its next request has come already. So one
+        /// look is not enough.
+        const LOOKS: u32 = 3;
+        let mut looks = 0;
+        while looks < LOOKS {
+            let quiet = self.open().quiet.values().all(|quiet| quiet.load(Ordering::Acquire));
+            looks = if quiet { looks + 1 } else { 0 };
             std::thread::sleep(LATE);
         }
     }

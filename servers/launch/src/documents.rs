@@ -1,3 +1,4 @@
+use crate::complain;
 use protocol::{Connection, Content, Document, Fields, Moment, Outbox, Refusal, Target};
 use site::Site;
 use std::fs::File;
@@ -63,7 +64,7 @@ fn refusal(error: &site::Error) -> Refusal {
         site::Error::Forbidden => Refusal::Forbidden,
         site::Error::Exhausted(_) => Refusal::Unavailable,
         site::Error::Failed(_) | site::Error::Root { .. } => {
-            eprintln!("{error}");
+            complain(error);
             Refusal::Failed
         }
     }

@@ -8,12 +8,14 @@
 //! - [`Inbox`] and [`send`] are the two directions of a socket, one system call each.
 //! - [`Documents`] ties the document root to the protocol; [`answer`] hands over what was found.
 //! - [`Connections`] counts, bounds and watches the open connections.
+//! - [`complain`] tells what went wrong without ever waiting.
 //! - [`BlockingSocket`] keeps deadlines for models whose threads wait in the system call itself.
 #![forbid(unsafe_code)]
 
 mod access_log;
 mod blocking_socket;
 mod clock;
+mod complaint;
 mod connections;
 mod documents;
 mod error;
@@ -29,11 +31,12 @@ mod units;
 pub use access_log::AccessLog;
 pub use blocking_socket::{BlockingSocket, Received};
 pub use clock::Clock;
+pub use complaint::complain;
 pub use connections::{Connections, Presence};
 pub use documents::{Documents, Found, answer};
 pub use error::Error;
 pub use inbox::Inbox;
-pub use listener::{accept, is_out_of_resources};
+pub use listener::{accept, concerns_one_connection};
 pub use options::{KeepAlive, Options};
 pub use sending::{Sent, send};
 pub use server::{Model, Server, main};

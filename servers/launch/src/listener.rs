@@ -49,27 +49,49 @@ fn listen(address: SocketAddr, shared: bool) -> Result<TcpListener, Error> {
 pub fn accept(server: &Server, listener: &TcpListener) -> Option<(TcpStream, IpAddr, Presence)> {
     let presence = server.connections.wait_to_admit(&server.stop)?;
     loop {
-        let accepted = listener.accept();
-        if server.stop.is_stopping() {
-            return None;
-        }
-        match accepted {
+        match listener.accept() {
             Ok((stream, peer)) => return Some((stream, peer.ip(), presence)),
-            Err(error) if is_out_of_resources(&error) => std::thread::sleep(PAUSE),
-            // The connection was gone before it was accepted: the next one may be fine.
-            Err(_) => {}
+            // All that came before the end of the server were accepted.
+            Err(_) if server.stop.is_stopping() => return None,
+            Err(error) if concerns_one_connection(&error) => {}
+            Err(_) => std::thread::sleep(PAUSE),
         }
     }
+}
+
+/// Ends an accept(2) that waits, once everybody was accepted who is in the backlog.
+pub(crate) fn wake(listener: &TcpListener) {
+    let knock = || {
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        // The last in the backlog is ourselves. If there is no room in it, nobody waits.
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_nonblocking(true)?;
+        socket.connect(&SockAddr::from(address))
+    };
+    let _: io::Result<()> = knock();
 }
 
 /// How long accepting pauses when the system has nothing left to give; the backlog holds meanwhile.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Whether an error of accept(2) says that the process or the system is out of descriptors or memory.
+/// Whether an error of accept(2) is about the connection that was to be accepted, so that the next one may be fine.
+/// All others, such as being out of descriptors, are about the server: it had better pause.
 #[must_use]
-pub fn is_out_of_resources(error: &io::Error) -> bool {
-    let out = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
-    Errno::from_io_error(error).is_some_and(|errno| out.contains(&errno))
+pub fn concerns_one_connection(error: &io::Error) -> bool {
+    let of_the_connection = [
+        Errno::CONNABORTED,
+        Errno::INTR,
+        Errno::PROTO,
+        Errno::NETDOWN,
+        Errno::NOPROTOOPT,
+        Errno::HOSTDOWN,
+        Errno::NONET,
+        Errno::HOSTUNREACH,
+        Errno::OPNOTSUPP,
+        Errno::NETUNREACH,
+    ];
+    Errno::from_io_error(error).is_some_and(|errno| of_the_connection.contains(&errno))
 }
 
 #[cfg(test)]

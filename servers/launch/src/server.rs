@@ -1,4 +1,4 @@
-use crate::{AccessLog, Connections, Documents, Error, Options, Stop, listener, open_files};
+use crate::{AccessLog, Connections, Documents, Error, Options, Stop, complaint, listener, open_files};
 use clap::{CommandFactory as _, FromArgMatches as _};
 use protocol::Settings;
 use site::Site;
@@ -45,7 +45,14 @@ pub fn main(model: Model, run: impl FnOnce(Arc<Server>) -> Result<(), Error>) ->
     let command = Options::command().name(model.name).about(model.about);
     let options = match command.try_get_matches().and_then(|matches| Options::from_arg_matches(&matches)) {
         Ok(options) => options,
-        Err(error) => error.exit(),
+        // Help and the version are no errors.
+        Err(error) if error.exit_code() == 0 => error.exit(),
+        Err(error) => {
+            let message = error.to_string();
+            let sentence = message.lines().next().unwrap_or_default().trim_start_matches("error: ");
+            complaint::tell(&format!("{}: {sentence}; see --help", model.name));
+            return ExitCode::from(2);
+        }
     };
     match Server::new(model, options).and_then(|server| {
         let log = server.log.clone();
@@ -55,7 +62,7 @@ pub fn main(model: Model, run: impl FnOnce(Arc<Server>) -> Result<(), Error>) ->
     }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{}: {error}", model.name);
+            complaint::tell(&format!("{}: {error}", model.name));
             ExitCode::from(error.exit_code())
         }
     }
@@ -90,10 +97,7 @@ impl Server {
     pub fn listen(&self) -> Result<TcpListener, Error> {
         let listener = listener::bind(self.options.socket_address())?;
         let waiting = listener.try_clone().map_err(Error::system("duplicate the listener"))?;
-        // On Linux this ends an accept(2) that waits.
-        self.stop.on_stop(move || {
-            let _ = rustix::net::shutdown(&waiting, rustix::net::Shutdown::Read);
-        });
+        self.stop.on_stop(move || listener::wake(&waiting));
         Ok(listener)
     }
 

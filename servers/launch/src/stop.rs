@@ -1,4 +1,4 @@
-use crate::Error;
+use crate::{Error, complaint};
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
     iterator::Signals,
@@ -78,7 +78,7 @@ impl Stop {
                     at_the_end();
                 });
                 if let Err(error) = bounded {
-                    eprintln!("{error}; the server ends now");
+                    complaint::tell(&format!("{error}; the server ends now"));
                     std::process::exit(0);
                 }
             }

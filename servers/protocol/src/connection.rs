@@ -4,7 +4,11 @@ use crate::{
     request::{self, Body, Method, Request},
     response,
 };
-use std::{collections::VecDeque, sync::Arc, time::Instant};
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// What a connection wants of its driver before it can go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,9 +58,10 @@ enum State {
     Delayed(Pending, Instant),
     /// A request was read; its target is to be looked up.
     Lookup(Pending),
-    /// The last response is in the outbox. The request may still be arriving if the close is to linger.
+    /// The last response is in the outbox. The close is to linger if the request may still be arriving, or if so much
+    /// is on its way that another request, arriving at a closed socket, would cut it off with a reset.
     Last {
-        linger: bool,
+        linger: Option<Duration>,
     },
     /// Our side is shut down; what still arrives is dropped, up to a bound, so that the client reads our answer
     /// rather than a reset (RFC 9112, section 9.6).
@@ -142,16 +147,16 @@ impl Connection {
                     return Want::Lookup;
                 }
                 State::Last { linger } => {
-                    let linger = *linger || !input.is_empty();
+                    let linger = linger.or((!input.is_empty()).then_some(Limits::LINGER_TIME));
                     if !out.is_empty() {
                         return self.want_write(at);
                     }
-                    if !linger || self.end_of_input {
+                    let Some(linger) = linger.filter(|_| !self.end_of_input) else {
                         self.state = State::Closed;
                         continue;
-                    }
+                    };
                     self.state = State::Lingering { left: Limits::LINGER_BYTES };
-                    self.enter(Phase::Linger, at);
+                    self.clock = Clock { phase: Phase::Linger, deadline: Some(at.monotonic() + linger) };
                     return Want::HalfClose;
                 }
                 State::Lingering { left } => {
@@ -187,8 +192,10 @@ impl Connection {
             *input = rest;
             self.scanned = 0;
         }
-        if input.is_empty() {
-            if self.last_response && out.is_empty() {
+        // A lone CR is the first half of such a line: no part of a request, and no reason for a new deadline.
+        if matches!(input, [] | [b'\r']) {
+            // A first request that is on its way is still waited for.
+            if self.last_response && self.queued > 0 && out.is_empty() {
                 self.state = State::Closed;
                 return Some(Want::Close);
             }
@@ -370,7 +377,14 @@ impl Connection {
             let exchange = Exchange { date: *at.date(), request_line: line, status: status.code(), body_bytes: body };
             self.sending.push_back(Sending { exchange, body_start, end: self.queued });
         }
-        self.state = if keep_alive { State::Head } else { State::Last { linger: self.body_left > 0 } };
+        /// What fits into the first flight of segments is with the client before a reset could overtake it.
+        const FLIGHT: u64 = 8 * 1024;
+        let linger = if body > FLIGHT {
+            Some(self.settings.send_timeout)
+        } else {
+            (self.body_left > 0).then_some(Limits::LINGER_TIME)
+        };
+        self.state = if keep_alive { State::Head } else { State::Last { linger } };
     }
 
     /// Keeps the unread tail of the input while the buffer goes to somebody else.
@@ -403,8 +417,8 @@ impl Connection {
         self.state = State::Closed;
     }
 
-    /// From here on no connection is kept: the next response says so and is the last. A connection that idles
-    /// between requests closes.
+    /// From here on no connection is kept: the next response says so and is the last. A connection that idles after a
+    /// response closes; one that has not had its first request yet still waits for it.
     pub fn last_response(&mut self) {
         self.last_response = true;
     }
@@ -456,7 +470,8 @@ impl Connection {
             Phase::Header => Some(self.settings.header_timeout),
             Phase::Idle => Some(self.settings.idle_timeout),
             Phase::Send => Some(self.settings.send_timeout),
-            Phase::Linger => Some(Limits::LINGER_TIME),
+            // It has its own duration, set when it begins.
+            Phase::Linger => None,
             Phase::Work => None,
         };
         self.clock.deadline = timeout.map(|timeout| at.monotonic() + timeout);

@@ -43,11 +43,12 @@ impl<F> Outbox<F> {
 
     /// Whether it holds so much that no more should be answered before some of it is sent.
     pub(crate) fn is_full(&self) -> bool {
-        let copied = match self.chunks.back() {
-            Some(Chunk::Copied(bytes, _)) => bytes.len(),
-            Some(Chunk::Shared(..) | Chunk::File(..)) | None => 0,
-        };
-        copied >= FULL_BYTES || self.chunks.len() >= FULL_CHUNKS
+        match self.chunks.back() {
+            Some(Chunk::Copied(bytes, _)) if bytes.len() >= FULL_BYTES => true,
+            // A connection holds one file open at most, however many its client has asked for.
+            Some(Chunk::File(..)) => true,
+            _ => self.chunks.len() >= FULL_CHUNKS,
+        }
     }
 
     /// Appends bytes that `write` writes to the end of the buffer it is given. It may only append.

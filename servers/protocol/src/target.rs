@@ -1,4 +1,4 @@
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_encode};
 
 /// What a request asks for: a name beneath the document root, decoded and normalised, and the query behind it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,6 +37,9 @@ const ESCAPED_IN_PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b':')
     .remove(b'@')
     .remove(b'/');
+
+/// What is escaped in a query that is handed back: only what could not have stood in one (RFC 3986, section 3.4).
+const ESCAPED_IN_QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'`').add(b'\\');
 
 impl Target {
     /// The document root itself.
@@ -87,7 +90,9 @@ impl Target {
         }
         if let Some(query) = &self.query {
             location.push(b'?');
-            location.extend_from_slice(query);
+            for piece in percent_encode(query, ESCAPED_IN_QUERY) {
+                location.extend_from_slice(piece.as_bytes());
+            }
         }
         location
     }
@@ -289,6 +294,7 @@ mod tests {
             ("/a", "/a/"),
             ("//evil.example/a", "/evil.example/a/"),
             ("/a?x=1&y", "/a/?x=1&y"),
+            ("/a?<%3c\"\u{e9}", "/a/?%3C%3c%22%C3%A9"),
             ("/a%20b%0d%0a", "/a%20b%0D%0A/"),
             ("/%5Ca", "/%5Ca/"),
         ] {

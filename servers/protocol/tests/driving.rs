@@ -349,6 +349,51 @@ fn the_last_response_says_so() {
 }
 
 #[test]
+fn a_first_request_that_is_on_its_way_is_waited_for() {
+    let mut fresh = Held::new(Settings::default());
+    fresh.connection.last_response();
+    assert_eq!(fresh.at(0.1, b"").0, Want::Read);
+    let (want, sent) = fresh.at(0.2, get("/small.html").as_bytes());
+    assert!(want == Want::Close && sent.contains("\r\nConnection: close\r\n"), "{sent}");
+}
+
+#[test]
+fn a_large_last_response_is_not_cut_off_by_what_its_client_sends_meanwhile() {
+    let mut held = Held::new(Settings { keep_alive: false, ..Settings::default() });
+    let (want, sent) = held.at(0.0, get("/large.bin").as_bytes());
+    assert!(want == Want::Read && sent.ends_with("[half-close]"), "it waits until the client has read all");
+    assert_eq!(held.at(1.0, get("/small.html").as_bytes()), (Want::Read, String::new()));
+    assert_eq!(held.at(29.9, b"").0, Want::Read);
+    assert_eq!(held.at(30.0, b"").0, Want::Close);
+}
+
+#[test]
+fn empty_lines_in_pieces_do_not_extend_a_deadline() {
+    let mut held = Held::new(Settings::default());
+    held.at(0.0, get("/small.html").as_bytes());
+    for second in 1..30 {
+        assert_eq!(held.at(f64::from(second) * 2.0 - 1.0, b"\r").0, Want::Read);
+        assert_eq!(held.at(f64::from(second) * 2.0, b"\n").0, Want::Read);
+    }
+    assert_eq!(held.at(60.0, b"\r"), (Want::Close, String::new()));
+}
+
+#[test]
+fn a_connection_holds_one_file_open_at_most() {
+    let root = Root::new();
+    let mut connection = Connection::new(Arc::new(Settings::default()), &root.at);
+    let mut outbox = Outbox::default();
+    let requests = get("/disk.bin").repeat(40);
+    let mut input = requests.as_bytes();
+    let mut opened = 0;
+    while connection.advance(&mut input, &mut outbox, &root.at) == Want::Lookup {
+        root.serve(&mut connection, &mut outbox, &root.at);
+        opened += 1;
+    }
+    assert_eq!(opened, 1);
+}
+
+#[test]
 fn the_log_tells_what_was_sent() {
     let mut held = Held::new(Settings { log: true, ..Settings::default() });
     held.at(0.0, (get("/small.html") + &get("/none")).as_bytes());

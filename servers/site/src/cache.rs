@@ -100,16 +100,17 @@ impl<R> Cache<R> {
     pub(crate) fn insert(&self, name: &[u8], directory: bool, entry: &Arc<Entry<R>>, now: Instant) {
         entry.checked.store(self.age(now), Ordering::Relaxed);
         let mut shelves = self.shelves.write().unwrap_or_else(PoisonError::into_inner);
-        shelves.remove(name, directory);
-        let weight = weight(name, entry);
-        while shelves.bytes + weight > self.capacity {
-            if !shelves.make_room() {
-                return;
-            }
+        let shelf = &mut shelves.entries[usize::from(directory)];
+        if let Some(known) = shelf.get_mut(name) {
+            // A new state of a known file takes the place of the old one.
+            let old = std::mem::replace(known, Arc::clone(entry));
+            shelves.bytes = shelves.bytes + weight(name, entry) - weight(name, &old);
+        } else {
+            shelf.insert(name.into(), Arc::clone(entry));
+            shelves.order.push_back((name.into(), directory));
+            shelves.bytes += weight(name, entry);
         }
-        shelves.bytes += weight;
-        shelves.order.push_back((name.into(), directory));
-        shelves.entries[usize::from(directory)].insert(name.into(), Arc::clone(entry));
+        while shelves.bytes > self.capacity && shelves.make_room() {}
     }
 
     /// Forgets a name whose file is gone.

@@ -31,7 +31,7 @@ impl Stamp {
     /// file systems ticks every few milliseconds (two seconds on FAT), and a second change within a tick is not seen.
     pub(crate) fn is_too_fresh(&self, read: SystemTime) -> bool {
         const COARSEST_TICK: Duration = Duration::from_secs(2);
-        time(self.changed.max(self.modified)) + COARSEST_TICK > read
+        time(self.changed).checked_add(COARSEST_TICK).is_none_or(|settled| settled > read)
     }
 }
 
@@ -43,5 +43,24 @@ fn time((seconds, nanoseconds): (i64, i64)) -> SystemTime {
     } else {
         SystemTime::UNIX_EPOCH.checked_add(seconds_away)
     };
-    whole.unwrap_or(SystemTime::UNIX_EPOCH) + nanoseconds
+    whole.and_then(|whole| whole.checked_add(nanoseconds)).unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_at_the_ends_of_their_range_are_times() {
+        for seconds in [i64::MIN, i64::MIN + 1, -1, 0, i64::MAX - 1, i64::MAX] {
+            let mut stat = rustix::fs::stat("/").unwrap();
+            stat.st_ctime = seconds as _;
+            stat.st_mtime = seconds as _;
+            stat.st_mtime_nsec = 999_999_999;
+            stat.st_ctime_nsec = 999_999_999;
+            let stamp = Stamp::of(&stat);
+            let _ = stamp.modified();
+            assert_eq!(stamp.is_too_fresh(SystemTime::now()), seconds > 0, "{seconds}");
+        }
+    }
 }

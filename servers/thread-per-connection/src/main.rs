@@ -17,7 +17,7 @@
 //! slowloris shows what that is worth. It has no number of workers, so `--workers` is refused.
 #![forbid(unsafe_code)]
 
-use launch::{BlockingSocket, Clock, Error, Inbox, Model, Presence, Received, Sent, Server, answer};
+use launch::{BlockingSocket, Clock, Error, Inbox, Model, Presence, Received, Sent, Server, answer, complain};
 use protocol::{Connection, Outbox, Want};
 use std::{
     io,
@@ -48,7 +48,7 @@ fn run(server: Arc<Server>) -> Result<(), Error> {
         let shared = Arc::clone(&server);
         let thread = thread::Builder::new().name("connection".to_owned()).stack_size(STACK);
         if let Err(error) = thread.spawn(move || serve(&shared, stream, client, &presence)) {
-            eprintln!("cannot start a thread for a connection, which is closed: {error}");
+            complain(format_args!("cannot start a thread for a connection, which is closed: {error}"));
             thread::sleep(PAUSE);
         }
     }
@@ -75,7 +75,7 @@ fn converse(
     presence: &Presence,
     connection: &mut Connection,
 ) -> io::Result<()> {
-    let mut socket = BlockingSocket::new(stream);
+    let mut socket = BlockingSocket::new(stream, server.settings.send_timeout);
     let mut inbox = Inbox::new(&server.settings.limits);
     let mut outbox = Outbox::default();
     let mut clock = Clock::new();
@@ -100,12 +100,12 @@ fn converse(
                 }
             }
             Want::Write => {
-                let sent = socket.send(&mut outbox, connection.deadline(), clock.moment().monotonic())?;
-                clock.read();
-                match sent {
+                match socket.send(&mut outbox)? {
+                    // What was sent may have been sent before the call had to wait.
                     Sent::Bytes(bytes) => connection.progressed(bytes, clock.moment()),
                     Sent::FileEnded => connection.file_failed(),
                 }
+                clock.read();
                 server.log.record(client, std::iter::from_fn(|| connection.finished()));
             }
             // Waiting: the thread sleeps.

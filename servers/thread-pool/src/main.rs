@@ -25,7 +25,9 @@
 
 mod queue;
 
-use launch::{BlockingSocket, Clock, Error, Inbox, KeepAlive, Model, Presence, Received, Sent, Server, answer};
+use launch::{
+    BlockingSocket, Clock, Error, Inbox, KeepAlive, Model, Presence, Received, Sent, Server, answer, complain,
+};
 use protocol::{Connection, Outbox, Want};
 use queue::{Queue, Woken};
 use std::{
@@ -50,7 +52,7 @@ fn run(server: Arc<Server>) -> Result<(), Error> {
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(server.options.worker_count())
         .thread_name(|number| format!("worker-{number}"))
-        .panic_handler(|_| eprintln!("a worker panicked; its connection is closed and it goes on"))
+        .panic_handler(|_| complain("a worker panicked; its connection is closed and it goes on"))
         .build()
         .map_err(|error| Error::system("start the workers")(io::Error::other(error)))?;
     let listener = server.listen()?;
@@ -107,7 +109,7 @@ fn converse(
     desk: &mut Desk,
 ) -> io::Result<()> {
     let fair = server.options.keep_alive == KeepAlive::Fair;
-    let mut socket = BlockingSocket::new(stream);
+    let mut socket = BlockingSocket::new(stream, server.settings.send_timeout);
     let Desk { inbox, outbox } = desk;
     let mut clock = Clock::new();
     loop {
@@ -125,8 +127,7 @@ fn converse(
                 let (now, deadline) = (clock.moment().monotonic(), connection.deadline());
                 presence.set_quiet(connection.is_quiet());
                 if fair && connection.is_idle() {
-                    let longest = deadline.map(|deadline| deadline.saturating_duration_since(now));
-                    match queue.idle(&socket, longest)? {
+                    match queue.idle(&socket, deadline)? {
                         Woken::Input => {}
                         Woken::CalledWithInput => connection.last_response(),
                         Woken::Called => return Ok(()),
@@ -146,12 +147,12 @@ fn converse(
                 }
             }
             Want::Write => {
-                let sent = socket.send(outbox, connection.deadline(), clock.moment().monotonic())?;
-                clock.read();
-                match sent {
+                match socket.send(outbox)? {
+                    // What was sent may have been sent before the call had to wait.
                     Sent::Bytes(bytes) => connection.progressed(bytes, clock.moment()),
                     Sent::FileEnded => connection.file_failed(),
                 }
+                clock.read();
                 server.log.record(client, std::iter::from_fn(|| connection.finished()));
             }
             // Waiting: the worker sleeps, and is missed.

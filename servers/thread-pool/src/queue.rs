@@ -43,7 +43,7 @@ pub(crate) enum Woken {
     Input,
     /// It has claimed a newcomer: it is to leave its connection.
     Called,
-    /// It has claimed a newcomer, but its connection has something to read: it is to answer that, and leave then.
+    /// It was called by a newcomer, but its connection has something to read: it is to answer that, and leave then.
     CalledWithInput,
     /// The time is over.
     TimedOut,
@@ -97,7 +97,7 @@ impl Queue {
 
     /// Idles until the socket has input, a newcomer is claimed, or the time is over. Input goes before newcomers: a
     /// request that has come is not to be answered with a close.
-    pub(crate) fn idle(&self, socket: impl AsFd, longest: Option<Duration>) -> io::Result<Woken> {
+    pub(crate) fn idle(&self, socket: impl AsFd, deadline: Option<Instant>) -> io::Result<Woken> {
         {
             let mut counts = self.counts();
             counts.idling += 1;
@@ -105,15 +105,16 @@ impl Queue {
                 self.raise();
             }
         }
-        let woken = self.wait(&socket, longest);
+        let woken = self.wait(&socket, deadline);
         self.counts().idling -= 1;
         woken
     }
 
-    fn wait(&self, socket: &impl AsFd, longest: Option<Duration>) -> io::Result<Woken> {
+    fn wait(&self, socket: &impl AsFd, deadline: Option<Instant>) -> io::Result<Woken> {
         let start = Instant::now();
-        let timeout = longest.and_then(|longest| Timespec::try_from(longest).ok());
         loop {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            let timeout = left.and_then(|left| Timespec::try_from(left).ok());
             let mut watched = [PollFd::new(socket, PollFlags::IN), PollFd::new(&self.call, PollFlags::IN)];
             match poll(&mut watched, timeout.as_ref()) {
                 Ok(0) | Err(Errno::INTR) => return Ok(Woken::TimedOut),
@@ -123,20 +124,28 @@ impl Queue {
             }
             self.lower();
             if self.claim() {
-                return Self::leave(socket, start);
+                return self.leave(socket, start);
             }
         }
     }
 
     /// Closing a connection whose client is about to ask again costs the client an error, and the newcomer gains
     /// little. So a client that was answered just now is given a moment.
-    fn leave(socket: &impl AsFd, start: Instant) -> io::Result<Woken> {
+    fn leave(&self, socket: &impl AsFd, start: Instant) -> io::Result<Woken> {
         const MOMENT: Duration = Duration::from_millis(10);
         let left = MOMENT.saturating_sub(start.elapsed());
         let timeout = Timespec::try_from(left).ok();
         match poll(&mut [PollFd::new(socket, PollFlags::IN)], timeout.as_ref()) {
             Ok(0) | Err(Errno::INTR) => Ok(Woken::Called),
-            Ok(_) => Ok(Woken::CalledWithInput),
+            Ok(_) => {
+                // An answer may take long. Whoever is free before that takes the newcomer.
+                let mut counts = self.counts();
+                counts.claimed = counts.claimed.saturating_sub(1);
+                if self.is_wanted(&counts) {
+                    self.raise();
+                }
+                Ok(Woken::CalledWithInput)
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -187,7 +196,9 @@ mod tests {
         sync::atomic::{AtomicUsize, Ordering},
     };
 
-    const LONG: Option<Duration> = Some(Duration::from_secs(20));
+    fn within(milliseconds: u64) -> Option<Instant> {
+        Some(Instant::now() + Duration::from_millis(milliseconds))
+    }
 
     /// A queue whose workers all serve a connection.
     fn busy(workers: usize) -> Queue {
@@ -208,11 +219,11 @@ mod tests {
     #[test]
     fn an_idler_wakes_for_input_and_for_the_time() {
         let (queue, (mut client, socket)) = (Queue::new(1).unwrap(), pair());
-        assert_eq!(queue.idle(&socket, Some(Duration::from_millis(10))).unwrap(), Woken::TimedOut);
+        assert_eq!(queue.idle(&socket, within(10)).unwrap(), Woken::TimedOut);
         client.write_all(b"x").unwrap();
-        assert_eq!(queue.idle(&socket, LONG).unwrap(), Woken::Input);
+        assert_eq!(queue.idle(&socket, within(20_000)).unwrap(), Woken::Input);
         drop(client);
-        assert_eq!(queue.idle(&socket, LONG).unwrap(), Woken::Input);
+        assert_eq!(queue.idle(&socket, within(20_000)).unwrap(), Woken::Input);
     }
 
     #[test]
@@ -224,22 +235,23 @@ mod tests {
                 std::thread::sleep(Duration::from_millis(1));
                 client.write_all(b"x").unwrap();
             });
-            let woken = queue.idle(&socket, LONG).unwrap();
+            let woken = queue.idle(&socket, within(20_000)).unwrap();
             assert!(matches!(woken, Woken::CalledWithInput | Woken::Called), "{woken:?}");
+            assert!(woken == Woken::Called || queue.claim(), "the newcomer is somebody else's to take");
         });
         drop(queue.pop());
         queue.push();
-        assert_eq!(queue.idle(&socket, LONG).unwrap(), Woken::Input, "what has come goes first");
+        assert_eq!(queue.idle(&socket, within(20_000)).unwrap(), Woken::Input, "what has come goes first");
     }
 
     #[test]
     fn who_waits_already_is_claimed_at_once() {
         let (queue, (_client, socket)) = (busy(1), pair());
         queue.push();
-        assert_eq!(queue.idle(&socket, LONG).unwrap(), Woken::Called);
+        assert_eq!(queue.idle(&socket, within(20_000)).unwrap(), Woken::Called);
         assert!(!queue.claim(), "one is on its way");
         drop(queue.pop());
-        assert_eq!(queue.idle(&socket, Some(Duration::from_millis(10))).unwrap(), Woken::TimedOut);
+        assert_eq!(queue.idle(&socket, within(10)).unwrap(), Woken::TimedOut);
     }
 
     #[test]
@@ -250,7 +262,7 @@ mod tests {
             std::mem::forget(queue.pop());
         }
         queue.push();
-        assert_eq!(queue.idle(&socket, Some(Duration::from_millis(20))).unwrap(), Woken::TimedOut);
+        assert_eq!(queue.idle(&socket, within(20)).unwrap(), Woken::TimedOut);
         assert!(!queue.is_crowded(Instant::now()));
     }
 
@@ -262,7 +274,7 @@ mod tests {
             for _ in 0..5 {
                 scope.spawn(|| {
                     let (_client, socket) = pair();
-                    let woken = queue.idle(&socket, Some(Duration::from_millis(500))).unwrap();
+                    let woken = queue.idle(&socket, within(500)).unwrap();
                     if woken == Woken::Called {
                         called.fetch_add(1, Ordering::SeqCst);
                         drop(queue.pop());
