@@ -75,6 +75,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 struct Worker {
     server: Arc<Server>,
     poll: Poll,
+    /// A wake-up is lost if its waker is gone before it is noticed.
+    _waker: Arc<Waker>,
     listener: Option<TcpListener>,
     /// When to accept again although no event tells to.
     accept_again: Option<Instant>,
@@ -114,12 +116,14 @@ impl Worker {
         let mut listener = TcpListener::from_std(listener);
         let poll = Poll::new()?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-        let waker = Waker::new(poll.registry(), STOP)?;
+        let waker = Arc::new(Waker::new(poll.registry(), STOP)?);
+        let stop = Arc::clone(&waker);
         server.stop.on_stop(move || {
-            let _ = waker.wake();
+            let _ = stop.wake();
         });
         Ok(Self {
             poll,
+            _waker: waker,
             listener: Some(listener),
             accept_again: None,
             clients: Slab::new(),

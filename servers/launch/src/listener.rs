@@ -60,8 +60,8 @@ pub fn accept(server: &Server, listener: &TcpListener) -> Option<(TcpStream, IpA
 }
 
 /// Ends an accept(2) that waits, once everybody was accepted who is in the backlog.
-pub(crate) fn wake(listener: &TcpListener) {
-    let knock = || {
+pub(crate) fn wake(listener: TcpListener) {
+    let knock = move || {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         // The last in the backlog is ourselves. If there is no room in it, nobody waits.

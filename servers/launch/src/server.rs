@@ -49,7 +49,8 @@ pub fn main(model: Model, run: impl FnOnce(Arc<Server>) -> Result<(), Error>) ->
         Err(error) if error.exit_code() == 0 => error.exit(),
         Err(error) => {
             let message = error.to_string();
-            let sentence = message.lines().next().unwrap_or_default().trim_start_matches("error: ");
+            let words: Vec<&str> = message.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+            let sentence = words.join(" ").trim_start_matches("error: ").to_owned();
             complaint::tell(&format!("{}: {sentence}; see --help", model.name));
             return ExitCode::from(2);
         }
@@ -97,7 +98,7 @@ impl Server {
     pub fn listen(&self) -> Result<TcpListener, Error> {
         let listener = listener::bind(self.options.socket_address())?;
         let waiting = listener.try_clone().map_err(Error::system("duplicate the listener"))?;
-        self.stop.on_stop(move || listener::wake(&waiting));
+        self.stop.on_stop(move || listener::wake(waiting));
         Ok(listener)
     }
 

@@ -24,7 +24,7 @@ struct Shared {
     wakers: Mutex<Vec<Waker>>,
 }
 
-type Waker = Box<dyn Fn() + Send>;
+type Waker = Box<dyn FnOnce() + Send>;
 
 impl fmt::Debug for Stop {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
@@ -40,18 +40,19 @@ impl Stop {
     }
 
     /// Calls `wake` when the server is to end; at once if it is ending already.
-    pub fn on_stop(&self, wake: impl Fn() + Send + 'static) {
+    pub fn on_stop(&self, wake: impl FnOnce() + Send + 'static) {
         let mut wakers = self.shared.wakers.lock().unwrap_or_else(PoisonError::into_inner);
         if self.is_stopping() {
             wake();
+        } else {
+            wakers.push(Box::new(wake));
         }
-        wakers.push(Box::new(wake));
     }
 
     fn begin(&self) {
-        let wakers = self.shared.wakers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut wakers = self.shared.wakers.lock().unwrap_or_else(PoisonError::into_inner);
         self.shared.stopping.store(true, Ordering::SeqCst);
-        for wake in wakers.iter() {
+        for wake in wakers.drain(..) {
             wake();
         }
     }
