@@ -26,6 +26,7 @@ use launch::{Clock, Error, Inbox, Model, Presence, Sent, Server, answer, concern
 use mio::{
     Events, Interest, Poll, Token, Waker,
     net::{TcpListener, TcpStream},
+    unix::SourceFd,
 };
 use protocol::{Connection, Outbox, Want};
 use rustix::net::{RecvFlags, Shutdown, shutdown};
@@ -68,6 +69,7 @@ fn run(server: Arc<Server>) -> Result<(), Error> {
 
 const LISTENER: Token = Token(usize::MAX);
 const STOP: Token = Token(usize::MAX - 1);
+const TIMER: Token = Token(usize::MAX - 2);
 /// When there is no room for a connection, or the system has nothing left, accepting pauses; the backlog holds.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
@@ -116,6 +118,8 @@ impl Worker {
         let mut listener = TcpListener::from_std(listener);
         let poll = Poll::new()?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        let schedule = Schedule::new(&server.settings)?;
+        poll.registry().register(&mut SourceFd(&schedule.timer()), TIMER, Interest::READABLE)?;
         let waker = Arc::new(Waker::new(poll.registry(), STOP)?);
         let stop = Arc::clone(&waker);
         server.stop.on_stop(move || {
@@ -127,7 +131,7 @@ impl Worker {
             listener: Some(listener),
             accept_again: None,
             clients: Slab::new(),
-            schedule: Schedule::new(&server.settings),
+            schedule,
             inbox: Inbox::new(&server.settings.limits),
             outbox: Outbox::default(),
             clock: Clock::new(),
@@ -138,7 +142,10 @@ impl Worker {
     fn run(mut self) -> std::io::Result<()> {
         let mut events = Events::with_capacity(1024);
         while self.listener.is_some() || !self.clients.is_empty() {
-            let wake_up = self.schedule.next(!self.clients.is_empty()).into_iter().chain(self.accept_again).min();
+            // Deadlines matter only while there are clients.
+            let sweep = (!self.clients.is_empty()).then(|| self.schedule.next_sweep());
+            let wake_up = sweep.into_iter().chain(self.accept_again).min();
+            self.schedule.set_timer()?;
             let timeout = wake_up.map(|wake_up| wake_up.saturating_duration_since(Instant::now()));
             match self.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
@@ -150,6 +157,8 @@ impl Worker {
                 match event.token() {
                     LISTENER => self.accept(),
                     STOP => self.stop(),
+                    // Who is due is seen below.
+                    TIMER => {}
                     Token(key) => {
                         if let Some(client) = self.clients.get_mut(key) {
                             client.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
