@@ -95,7 +95,13 @@ fn effect_of_workers(rows: &[&Row<'_>]) -> Option<String> {
         return None;
     }
     let ratio = compare(most, fewest)?;
-    Some(format!("{} carry {} as much as {} ({})", workers(most), times(ratio), workers(fewest), evidence(ratio)))
+    Some(format!(
+        "{} carry {} as much as {} ({})",
+        workers(most),
+        times(ratio),
+        workers(fewest),
+        evidence_and_doubt(ratio)
+    ))
 }
 
 /// Each row with its access log on against its twin without.
@@ -111,7 +117,11 @@ fn effects_of_logging(rows: &[&Row<'_>]) -> Vec<String> {
             let ratio = compare(with_log, without)?;
             let workers = workers(with_log);
             let who = if workers.is_empty() { "with ".to_owned() } else { format!("with {workers} and ") };
-            Some(format!("{who}the access log on, it carries {} as much as off ({})", times(ratio), evidence(ratio)))
+            Some(format!(
+                "{who}the access log on, it carries {} as much as off ({})",
+                times(ratio),
+                evidence_and_doubt(ratio)
+            ))
         })
         .collect()
 }
@@ -296,10 +306,15 @@ fn workers(row: &Row<'_>) -> String {
     row.measurement.configuration.workers.map(|workers| words::plural(workers.into(), "worker")).unwrap_or_default()
 }
 
-/// `1.18 times`, or that it may as well be nothing.
+/// `1.18 times`.
 fn times(ratio: Ratio) -> String {
-    let doubt = if ratio.interval.is_some() && !ratio.is_distinct() { ", no difference seen," } else { "" };
-    format!("{} times{doubt}", words::ratio(ratio.ratio))
+    format!("{} times", words::ratio(ratio.ratio))
+}
+
+/// The [`evidence`], and whether it shows any difference at all.
+fn evidence_and_doubt(ratio: Ratio) -> String {
+    let doubt = if ratio.interval.is_some() && !ratio.is_distinct() { ": no difference seen" } else { "" };
+    format!("{}{doubt}", evidence(ratio))
 }
 
 /// `95 % interval 1.12 to 1.24, 3 rounds`, or why there is none.
