@@ -19,13 +19,16 @@ pub struct Entry<R> {
     read: SystemTime,
     /// When the entry was last found to be what the disk holds, in nanoseconds since the cache was made.
     checked: AtomicU64,
+    /// Whether somebody is on his way to check it again.
+    being_checked: AtomicBool,
     /// Whether it was asked for since the hand of the clock last passed.
     used: AtomicBool,
 }
 
 impl<R> Entry<R> {
     pub(crate) fn new(rendered: R, content: Arc<[u8]>, stamp: Stamp, read: SystemTime) -> Self {
-        Self { rendered, content, stamp, read, checked: AtomicU64::new(0), used: AtomicBool::new(false) }
+        let (being_checked, used) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { rendered, content, stamp, read, checked: AtomicU64::new(0), being_checked, used }
     }
 
     /// Whether these are the bytes of a file with that stamp.
@@ -74,12 +77,14 @@ impl<R> Cache<R> {
         u64::try_from(now.saturating_duration_since(self.start).as_nanos()).unwrap_or(u64::MAX)
     }
 
-    /// An entry that was checked within the lifetime.
+    /// An entry that was checked within the lifetime. In the last tenth of it, one of those who ask gets none, and
+    /// goes to the disk for all the others, who would else go there all at once.
     pub(crate) fn fresh(&self, name: &[u8], directory: bool, now: Instant) -> Option<Arc<Entry<R>>> {
         let shelves = self.shelves.read().unwrap_or_else(PoisonError::into_inner);
         let entry = shelves.entries[usize::from(directory)].get(name)?;
-        let age = self.age(now).saturating_sub(entry.checked.load(Ordering::Relaxed));
-        if u128::from(age) >= self.lifetime.as_nanos() {
+        let age = u128::from(self.age(now).saturating_sub(entry.checked.load(Ordering::Relaxed)));
+        let lifetime = self.lifetime.as_nanos();
+        if age >= lifetime || age >= lifetime - lifetime / 10 && !entry.being_checked.swap(true, Ordering::Relaxed) {
             return None;
         }
         if !entry.used.load(Ordering::Relaxed) {
@@ -93,6 +98,7 @@ impl<R> Cache<R> {
         let shelves = self.shelves.read().unwrap_or_else(PoisonError::into_inner);
         let entry = shelves.entries[usize::from(directory)].get(name).filter(|entry| entry.holds(stamp))?;
         entry.checked.store(self.age(now), Ordering::Relaxed);
+        entry.being_checked.store(false, Ordering::Relaxed);
         entry.used.store(true, Ordering::Relaxed);
         Some(Arc::clone(entry))
     }
@@ -169,12 +175,14 @@ mod tests {
         let cache = Cache::new(100_000, Duration::from_secs(1));
         let now = Instant::now();
         cache.insert(b"a", false, &entry(10), now);
-        assert!(cache.fresh(b"a", false, now + Duration::from_millis(999)).is_some());
+        assert!(cache.fresh(b"a", false, now + Duration::from_millis(899)).is_some());
+        assert!(cache.fresh(b"a", false, now + Duration::from_millis(900)).is_none(), "one goes to the disk");
+        assert!(cache.fresh(b"a", false, now + Duration::from_millis(999)).is_some(), "for all the others");
         assert!(cache.fresh(b"a", false, now + Duration::from_secs(1)).is_none());
         assert!(cache.fresh(b"a", true, now).is_none(), "the directory of that name is something else");
         let stamp = entry(0).stamp;
         assert!(cache.confirm(b"a", false, &stamp, now + Duration::from_secs(5)).is_some());
-        assert!(cache.fresh(b"a", false, now + Duration::from_millis(5900)).is_some());
+        assert!(cache.fresh(b"a", false, now + Duration::from_millis(5899)).is_some());
         cache.forget(b"a", false);
         assert!(cache.fresh(b"a", false, now).is_none());
     }

@@ -260,7 +260,7 @@ mod tests {
         site.open(b"file", false, start, render).unwrap();
         // The same length within the same tick of the file system's clock.
         fs::write(&path, "two").unwrap();
-        let hit = site.lookup(b"file", false, at(999));
+        let hit = site.lookup(b"file", false, at(899));
         assert!(matches!(hit, Some(Found::Hot(entry)) if &*entry.content == b"one"));
         assert!(site.lookup(b"file", false, at(1000)).is_none());
         let again = site.open(b"file", false, at(1000), render);
