@@ -2,7 +2,7 @@
 
 # List what there is
 default:
-    @just --list --unsorted
+    @{{just_executable()}} --list --unsorted
 
 # The comparison: every model through wrk's scenarios, ends with the path of the report
 bench-all *options:
