@@ -17,7 +17,7 @@ use crate::toml_file::{TomlFile, TomlFileError};
 pub struct Server {
     /// The name by which suites and `--only` choose it.
     pub name: String,
-    /// Its way to share CPUs among connections, in words.
+    /// Its way to share CPUs among connections, in words; its command where the file has none.
     pub model: String,
     /// The package of this workspace that it is built from; a server with one is ours.
     pub package: Option<String>,
@@ -75,7 +75,7 @@ struct Contents {
 #[serde(deny_unknown_fields)]
 struct Entry {
     name: Spanned<String>,
-    model: String,
+    model: Option<String>,
     package: Option<String>,
     build: Option<Spanned<String>>,
     requires: Option<String>,
@@ -196,7 +196,8 @@ impl Entry {
             logged: words(&self.logged)?,
             quiet: words(&self.quiet)?,
             name: self.name.get_ref().clone(),
-            model: self.model,
+            // What is not described is shown as it is started.
+            model: self.model.unwrap_or_else(|| self.command.get_ref().clone()),
             package: self.package,
             requires: self.requires,
             template,
@@ -261,7 +262,7 @@ mod tests {
     fn reads_any_command() {
         let servers = read(
             "[[server]]\nname = \"a\"\nmodel = \"m\"\ncommand = \"a -w {workers} {log} {port}\"\nquiet = \"-q\"\n\
-             [[server]]\nname = \"b\"\nmodel = \"m\"\ncommand = \"b {port}\"\nworkers = false\nalways_logs = true\n\
+             [[server]]\nname = \"b\"\ncommand = \"b {port}\"\nworkers = false\nalways_logs = true\n\
              [[server]]\nname = \"c\"\nmodel = \"m\"\ncommand = \"c -c {config}\"\ntemplate = \"a.conf\"\nrequires = \"no-such-program\"\n",
         )
         .unwrap();
@@ -269,6 +270,7 @@ mod tests {
         assert!(a.can_choose_log() && a.has_workers && !a.is_ours() && a.logged.is_none() && a.is_missing().is_none());
         let b = servers.named("b").unwrap();
         assert!(!b.can_choose_log() && !b.has_workers && b.always_logs);
+        assert_eq!((a.model.as_str(), b.model.as_str()), ("m", "b {port}"));
         let c = servers.named("c").unwrap();
         assert!(c.can_choose_log() && c.is_missing() == Some("no-such-program"));
         let error = servers.named("d").unwrap_err().to_string();
