@@ -1,8 +1,11 @@
+mod answering;
+
 use crate::{
-    Chunk, Content, Document, Exchange, Found, Limits, Moment, Outbox, Refusal, Settings, Status, Target, TargetError,
+    Exchange, Limits, Moment, Outbox, Settings, Status, Target, TargetError,
+    clock::{Clock, Phase},
+    conditions::Conditions,
     exchange::Sending,
     request::{self, Body, Method, Request},
-    response,
 };
 use std::{
     collections::VecDeque,
@@ -77,35 +80,18 @@ struct Pending {
     method: Method,
     keep_alive: bool,
     target: Result<Target, TargetError>,
+    conditions: Option<Box<Conditions>>,
     line: Box<[u8]>,
-}
-
-/// Which deadline runs, and when it ends.
-#[derive(Debug)]
-struct Clock {
-    phase: Phase,
-    deadline: Option<Instant>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    Header,
-    Idle,
-    Send,
-    Linger,
-    /// No deadline of the client's runs while the server is at work.
-    Work,
 }
 
 impl Connection {
     /// A connection that was accepted at this moment.
     #[must_use]
     pub fn new(settings: Arc<Settings>, at: &Moment) -> Self {
-        let deadline = Some(at.monotonic() + settings.header_timeout);
         Self {
-            settings,
             state: State::Head,
-            clock: Clock { phase: Phase::Header, deadline },
+            clock: Clock::new(&settings, at),
+            settings,
             kept: Vec::new(),
             scanned: 0,
             body_left: 0,
@@ -135,7 +121,7 @@ impl Connection {
                         return self.want_write(at);
                     }
                     if at.monotonic() < until {
-                        self.enter(Phase::Work, at);
+                        self.clock.enter(Phase::Work, &self.settings, at);
                         return Want::Wait(until);
                     }
                     if let State::Delayed(pending, _) = std::mem::replace(&mut self.state, State::Closed) {
@@ -143,7 +129,7 @@ impl Connection {
                     }
                 }
                 State::Lookup(_) => {
-                    self.enter(Phase::Work, at);
+                    self.clock.enter(Phase::Work, &self.settings, at);
                     return Want::Lookup;
                 }
                 State::Last { linger } => {
@@ -156,14 +142,14 @@ impl Connection {
                         continue;
                     };
                     self.state = State::Lingering { left: Limits::LINGER_BYTES };
-                    self.clock = Clock { phase: Phase::Linger, deadline: Some(at.monotonic() + linger) };
+                    self.clock.linger(linger, at);
                     return Want::HalfClose;
                 }
                 State::Lingering { left } => {
                     *left = left.saturating_sub(input.len() as u64);
                     let enough = *left == 0;
                     *input = &[];
-                    if enough || self.end_of_input || self.expired(at) {
+                    if enough || self.end_of_input || self.clock.has_expired(at) {
                         self.state = State::Closed;
                         continue;
                     }
@@ -206,13 +192,13 @@ impl Connection {
         match request::parse(input, &mut self.scanned, &self.settings.limits) {
             Ok(Some(request)) => {
                 let length = request.length;
-                self.accept_request(&request, out, at);
+                self.accept_request(request, out, at);
                 *input = &input[length..];
                 None
             }
             Ok(None) if self.end_of_input => self.refuse(Status::BadRequest, input, out, at),
             // What was answered before goes out first: then the outbox is empty when a deadline is looked at.
-            Ok(None) if out.is_empty() && self.clock.phase == Phase::Header && self.expired(at) => {
+            Ok(None) if out.is_empty() && self.clock.phase() == Phase::Header && self.clock.has_expired(at) => {
                 self.refuse(Status::RequestTimeout, input, out, at)
             }
             Ok(None) => self.want_read(Phase::Header, out, at),
@@ -225,27 +211,27 @@ impl Connection {
         if !out.is_empty() {
             return Some(self.want_write(at));
         }
-        if self.end_of_input || self.clock.phase == phase && self.expired(at) {
+        if self.end_of_input || self.clock.phase() == phase && self.clock.has_expired(at) {
             self.state = State::Closed;
             return Some(Want::Close);
         }
-        self.enter(phase, at);
+        self.clock.enter(phase, &self.settings, at);
         Some(Want::Read)
     }
 
     fn want_write(&mut self, at: &Moment) -> Want {
-        if self.clock.phase == Phase::Send && self.expired(at) {
+        if self.clock.phase() == Phase::Send && self.clock.has_expired(at) {
             self.state = State::Closed;
             return Want::Close;
         }
-        self.enter(Phase::Send, at);
+        self.clock.enter(Phase::Send, &self.settings, at);
         Want::Write
     }
 
     /// A whole head was read.
-    fn accept_request<F>(&mut self, request: &Request, out: &mut Outbox<F>, at: &Moment) {
+    fn accept_request<F>(&mut self, request: Request, out: &mut Outbox<F>, at: &Moment) {
         self.scanned = 0;
-        self.enter(Phase::Work, at);
+        self.clock.enter(Phase::Work, &self.settings, at);
         let keep_alive = match request.body {
             Body::Dropped(length) => {
                 self.body_left = length;
@@ -258,97 +244,13 @@ impl Connection {
         };
         let line = if self.settings.log { request.line.into() } else { Box::default() };
         let target = Target::parse(request.target);
-        let pending = Pending { method: request.method, keep_alive, target, line };
+        let Request { method, conditions, .. } = request;
+        let pending = Pending { method, keep_alive, target, conditions, line };
         if self.settings.delay.is_zero() {
             self.serve(pending, out, at);
         } else {
             self.state = State::Delayed(pending, at.monotonic() + self.settings.delay);
         }
-    }
-
-    /// Answers a request as far as that is possible without the file system.
-    fn serve<F>(&mut self, pending: Pending, out: &mut Outbox<F>, at: &Moment) {
-        let status = match (pending.method, &pending.target) {
-            (Method::Unknown, _) => Status::NotImplemented,
-            (Method::Other, _) => Status::MethodNotAllowed,
-            (Method::Get | Method::Head, Err(TargetError::Malformed)) => Status::BadRequest,
-            (Method::Get | Method::Head, Err(TargetError::NoSuchName)) => Status::NotFound,
-            (Method::Get | Method::Head, Ok(_)) => {
-                self.state = State::Lookup(pending);
-                return;
-            }
-        };
-        self.respond_with_page(pending, status, out, at);
-    }
-
-    /// What is to be looked up, while [`Want::Lookup`] is wanted; else the root.
-    #[must_use]
-    pub fn target(&self) -> &Target {
-        const ROOT: &Target = &Target::root();
-        match &self.state {
-            State::Lookup(Pending { target: Ok(target), .. }) => target,
-            _ => ROOT,
-        }
-    }
-
-    /// Tells what was found for [`target`](Self::target). Does nothing if no lookup is wanted.
-    pub fn answer<F>(&mut self, found: Result<Found<'_, F>, Refusal>, out: &mut Outbox<F>, at: &Moment) {
-        let pending = match std::mem::replace(&mut self.state, State::Closed) {
-            State::Lookup(pending) => pending,
-            other => {
-                self.state = other;
-                return;
-            }
-        };
-        match found {
-            Ok(Found::Document(document)) => self.respond_with_document(pending, document, out, at),
-            Ok(Found::Directory) => self.respond_with_page(pending, Status::MovedPermanently, out, at),
-            Err(refusal) => self.respond_with_page(pending, refusal.status(), out, at),
-        }
-    }
-
-    fn respond_with_document<F>(&mut self, pending: Pending, document: Document<F>, out: &mut Outbox<F>, at: &Moment) {
-        /// Up to here a copy into the outbox costs less than a slice of its own.
-        const COPIED: u64 = 16 * 1024;
-
-        let keep_alive = self.keeps(pending.keep_alive);
-        let Document { fields, content } = document;
-        let length = if pending.method == Method::Head { 0 } else { fields.length() };
-        let copied = match content {
-            Content::Memory(bytes) if length <= COPIED => &bytes[..length.min(bytes.len() as u64) as usize],
-            _ => &[],
-        };
-        let mut head = 0;
-        out.copy(|into| {
-            let before = into.len();
-            response::start(into, Status::Ok, keep_alive, at);
-            into.extend_from_slice(fields.text());
-            head = into.len() - before;
-            into.extend_from_slice(copied);
-        });
-        if length > 0 && copied.is_empty() {
-            match content {
-                Content::Memory(bytes) => out.share(bytes, 0..bytes.len()),
-                Content::File(file) => out.file(file, 0..length),
-            }
-        }
-        self.responded(pending.line, Status::Ok, keep_alive, head as u64, length, at);
-    }
-
-    fn respond_with_page<F>(&mut self, pending: Pending, status: Status, out: &mut Outbox<F>, at: &Moment) {
-        let keep_alive = self.keeps(pending.keep_alive) && status != Status::BadRequest;
-        let location = match (&pending.target, status) {
-            (Ok(target), Status::MovedPermanently) => Some(target.as_directory()),
-            _ => None,
-        };
-        let head_only = pending.method == Method::Head;
-        let (mut total, mut body) = (0, 0);
-        out.copy(|into| {
-            let before = into.len();
-            body = response::page(into, status, keep_alive, head_only, location.as_deref(), at);
-            total = into.len() - before;
-        });
-        self.responded(pending.line, status, keep_alive, (total - body) as u64, body as u64, at);
     }
 
     /// Answers what is no request at all, or none that can be gone on from.
@@ -358,33 +260,11 @@ impl Connection {
         let method = if input.starts_with(b"HEAD ") { Method::Head } else { Method::Unknown };
         self.scanned = 0;
         self.body_left = u64::MAX;
-        let pending = Pending { method, keep_alive: false, target: Err(TargetError::Malformed), line };
+        let target = Err(TargetError::Malformed);
+        let pending = Pending { method, keep_alive: false, target, conditions: None, line };
         *input = &[];
-        self.respond_with_page(pending, status, out, at);
+        self.respond_with_page(pending, status, None, out, at);
         None
-    }
-
-    /// Whether the connection is kept after the response that is about to be written.
-    fn keeps(&self, client: bool) -> bool {
-        client && self.settings.keep_alive && !self.last_response
-    }
-
-    /// A response is in the outbox.
-    fn responded(&mut self, line: Box<[u8]>, status: Status, keep_alive: bool, head: u64, body: u64, at: &Moment) {
-        let body_start = self.queued + head;
-        self.queued = body_start + body;
-        if self.settings.log {
-            let exchange = Exchange { date: *at.date(), request_line: line, status: status.code(), body_bytes: body };
-            self.sending.push_back(Sending { exchange, body_start, end: self.queued });
-        }
-        /// What fits into the first flight of segments is with the client before a reset could overtake it.
-        const FLIGHT: u64 = 8 * 1024;
-        let linger = if body > FLIGHT {
-            Some(self.settings.send_timeout)
-        } else {
-            (self.body_left > 0).then_some(Limits::LINGER_TIME)
-        };
-        self.state = if keep_alive { State::Head } else { State::Last { linger } };
     }
 
     /// Keeps the unread tail of the input while the buffer goes to somebody else.
@@ -406,8 +286,8 @@ impl Connection {
     /// Tells that the first `bytes` of the outbox are on their way.
     pub fn progressed(&mut self, bytes: u64, at: &Moment) {
         self.sent += bytes;
-        if bytes > 0 && self.clock.phase == Phase::Send {
-            self.clock.deadline = Some(at.monotonic() + self.settings.send_timeout);
+        if bytes > 0 && self.clock.phase() == Phase::Send {
+            self.clock.restart(&self.settings, at);
         }
     }
 
@@ -426,7 +306,7 @@ impl Connection {
     /// Whether the connection idles after a response: no part of a next request has come.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        matches!(self.state, State::Head) && self.clock.phase == Phase::Idle
+        matches!(self.state, State::Head) && self.clock.phase() == Phase::Idle
     }
 
     /// Whether nothing is in flight: the connection [idles](Self::is_idle), or no part of a first request has come.
@@ -439,7 +319,7 @@ impl Connection {
     /// coarseness of its timer.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        self.clock.deadline
+        self.clock.deadline()
     }
 
     /// The oldest exchange whose response was sent whole, if a log is kept.
@@ -458,38 +338,5 @@ impl Connection {
             exchange.body_bytes = sent.clamp(body_start, end) - body_start;
             exchange
         })
-    }
-
-    /// Starts the deadline of a phase, unless it is running already.
-    fn enter(&mut self, phase: Phase, at: &Moment) {
-        if self.clock.phase == phase {
-            return;
-        }
-        self.clock.phase = phase;
-        let timeout = match phase {
-            Phase::Header => Some(self.settings.header_timeout),
-            Phase::Idle => Some(self.settings.idle_timeout),
-            Phase::Send => Some(self.settings.send_timeout),
-            // It has its own duration, set when it begins.
-            Phase::Linger => None,
-            Phase::Work => None,
-        };
-        self.clock.deadline = timeout.map(|timeout| at.monotonic() + timeout);
-    }
-
-    fn expired(&self, at: &Moment) -> bool {
-        self.clock.deadline.is_some_and(|deadline| deadline <= at.monotonic())
-    }
-}
-
-/// Bytes of a chunk, for drivers that own what they send.
-impl<F> Chunk<F> {
-    /// How many bytes are to be sent.
-    #[must_use]
-    pub fn length(&self) -> u64 {
-        match self {
-            Self::Copied(_, range) | Self::Shared(_, range) => range.len() as u64,
-            Self::File(_, range) => range.end - range.start,
-        }
     }
 }

@@ -1,5 +1,5 @@
-use crate::{Status, moment::imf_fixdate};
-use std::{sync::Arc, time::SystemTime};
+use crate::{Status, http_date, moment::imf_fixdate};
+use std::{ops::Range, sync::Arc, time::SystemTime};
 
 /// What a driver found for a [`Target`](crate::Target).
 #[derive(Debug)]
@@ -56,7 +56,12 @@ impl Refusal {
 #[derive(Debug)]
 pub struct Fields {
     length: u64,
+    last_modified: i64,
+    /// Field lines, those first that more responses have.
     text: Box<[u8]>,
+    entity_tag: Range<usize>,
+    validators_end: usize,
+    description_end: usize,
 }
 
 impl Fields {
@@ -67,18 +72,35 @@ impl Fields {
     /// entity tag is a strong one made of the length and the nanosecond of the modification.
     #[must_use]
     pub fn new(name: &[u8], length: u64, modified: SystemTime, now: SystemTime) -> Self {
-        let mut text = Vec::with_capacity(192);
-        text.extend_from_slice(b"Content-Type: ");
-        text.extend_from_slice(content_type(name).as_bytes());
-        text.extend_from_slice(format!("\r\nContent-Length: {length}\r\nLast-Modified: ").as_bytes());
-        text.extend_from_slice(&imf_fixdate(modified.min(now)));
         let nanoseconds = match modified.duration_since(SystemTime::UNIX_EPOCH) {
             Ok(after) => after.as_nanos(),
             // Times before 1970 count down from the top, where no later time ever gets.
             Err(before) => u128::MAX - before.duration().as_nanos(),
         };
-        text.extend_from_slice(format!("\r\nETag: \"{length:x}-{nanoseconds:x}\"\r\n\r\n").as_bytes());
-        Self { length, text: text.into_boxed_slice() }
+        let last_modified = imf_fixdate(modified.min(now));
+        let mut text = Vec::with_capacity(224);
+        text.extend_from_slice(b"Last-Modified: ");
+        text.extend_from_slice(&last_modified);
+        text.extend_from_slice(b"\r\nETag: ");
+        let tag_start = text.len();
+        text.extend_from_slice(format!("\"{length:x}-{nanoseconds:x}\"").as_bytes());
+        let entity_tag = tag_start..text.len();
+        text.extend_from_slice(b"\r\n");
+        let validators_end = text.len();
+        text.extend_from_slice(b"Accept-Ranges: bytes\r\nContent-Type: ");
+        text.extend_from_slice(content_type(name).as_bytes());
+        text.extend_from_slice(b"\r\n");
+        let description_end = text.len();
+        text.extend_from_slice(format!("Content-Length: {length}\r\n\r\n").as_bytes());
+        Self {
+            length,
+            // It was written in a format that is read.
+            last_modified: http_date::parse(&last_modified, &last_modified).unwrap_or(0),
+            text: text.into_boxed_slice(),
+            entity_tag,
+            validators_end,
+            description_end,
+        }
     }
 
     /// Bytes of the document.
@@ -87,9 +109,29 @@ impl Fields {
         self.length
     }
 
-    /// The field lines with the blank line behind them.
-    pub(crate) fn text(&self) -> &[u8] {
+    /// The second of `Last-Modified`, counted from 1970.
+    pub(crate) fn last_modified(&self) -> i64 {
+        self.last_modified
+    }
+
+    /// The strong tag, with its quotes.
+    pub(crate) fn entity_tag(&self) -> &[u8] {
+        &self.text[self.entity_tag.clone()]
+    }
+
+    /// The field lines of a response with the whole document, and the blank line behind them.
+    pub(crate) fn whole(&self) -> &[u8] {
         &self.text
+    }
+
+    /// The field lines of a response with a part of the document, but for those about the part.
+    pub(crate) fn description(&self) -> &[u8] {
+        &self.text[..self.description_end]
+    }
+
+    /// The field lines that tell this state of the document from others.
+    pub(crate) fn validators(&self) -> &[u8] {
+        &self.text[..self.validators_end]
     }
 }
 
@@ -130,15 +172,20 @@ mod tests {
     fn fields_are_true_of_the_file() {
         let modified = SystemTime::UNIX_EPOCH + Duration::new(784_111_777, 5);
         let fields = Fields::new(b"a.txt", 255, modified, modified + Duration::from_secs(1));
-        let expected = "Content-Type: text/plain\r\nContent-Length: 255\r\n\
-                        Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\nETag: \"ff-ae1b981bc490a05\"\r\n\r\n";
-        assert_eq!(String::from_utf8_lossy(fields.text()), expected);
+        let validators = "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\nETag: \"ff-ae1b981bc490a05\"\r\n";
+        let description = format!("{validators}Accept-Ranges: bytes\r\nContent-Type: text/plain\r\n");
+        let whole = format!("{description}Content-Length: 255\r\n\r\n");
+        assert_eq!(String::from_utf8_lossy(fields.validators()), validators);
+        assert_eq!(String::from_utf8_lossy(fields.description()), description);
+        assert_eq!(String::from_utf8_lossy(fields.whole()), whole);
+        assert_eq!(fields.entity_tag(), b"\"ff-ae1b981bc490a05\"");
+        assert_eq!(fields.last_modified(), 784_111_777);
     }
 
     #[test]
     fn a_file_from_the_future_was_modified_now() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
         let fields = Fields::new(b"a", 0, now + Duration::from_secs(3600), now);
-        assert!(String::from_utf8_lossy(fields.text()).contains("Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n"));
+        assert!(String::from_utf8_lossy(fields.whole()).contains("Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n"));
     }
 }

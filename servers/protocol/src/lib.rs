@@ -51,11 +51,16 @@
 //!   [keeps](Connection::keep) the unread tail of the input only if there is one.
 #![forbid(unsafe_code)]
 
+mod clock;
+mod conditions;
 mod connection;
 mod document;
+mod entity_tag;
 mod exchange;
+mod http_date;
 mod moment;
 mod outbox;
+mod range;
 mod request;
 mod response;
 mod settings;

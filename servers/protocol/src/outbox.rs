@@ -12,6 +12,17 @@ pub enum Chunk<F> {
     File(F, Range<u64>),
 }
 
+impl<F> Chunk<F> {
+    /// How many bytes of it are to be sent.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        match self {
+            Self::Copied(_, range) | Self::Shared(_, range) => range.len() as u64,
+            Self::File(_, range) => range.end - range.start,
+        }
+    }
+}
+
 /// What a connection has to send, in order.
 ///
 /// A worker lends one to each connection in turn; a connection keeps it only while the client is slower than we are.

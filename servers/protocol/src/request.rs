@@ -1,4 +1,4 @@
-use crate::{Limits, Status, target::is_authority};
+use crate::{Limits, Status, conditions::Conditions, target::is_authority};
 
 /// The head of a request, as far as a file server cares.
 #[derive(Debug, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub(crate) struct Request<'i> {
     /// Whether the client wants the connection kept (RFC 9112, section 9.3).
     pub(crate) keep_alive: bool,
     pub(crate) body: Body,
+    /// What the answer depends on; most requests have no conditions.
+    pub(crate) conditions: Option<Box<Conditions>>,
     /// Bytes of the whole head.
     pub(crate) length: usize,
 }
@@ -85,9 +87,9 @@ pub(crate) fn parse<'i>(input: &'i [u8], scanned: &mut usize, limits: &Limits) -
         Some((fields, section_length)) => {
             let length = line_feed + 1 + section_length;
             let keep_alive = !fields.close && (line.minor > 0 || fields.keep_alive);
-            let Fields { body, .. } = fields;
+            let Fields { body, conditions, .. } = fields;
             let RequestLine { method, target, line, .. } = line;
-            Ok(Some(Request { method, target, line, keep_alive, body, length }))
+            Ok(Some(Request { method, target, line, keep_alive, body, conditions, length }))
         }
         None if section.len() > limits.header_bytes => Err(Status::RequestHeaderFieldsTooLarge),
         None => Ok(None),
@@ -149,6 +151,7 @@ struct Fields {
     close: bool,
     keep_alive: bool,
     body: Body,
+    conditions: Option<Box<Conditions>>,
 }
 
 type ParsedFields<'a, 'i> = httparse::Result<(usize, &'a [httparse::Header<'i>])>;
@@ -161,7 +164,7 @@ fn summarise(line: &RequestLine, parsed: ParsedFields) -> Result<Option<(Fields,
         Err(httparse::Error::TooManyHeaders) => return Err(Status::RequestHeaderFieldsTooLarge),
         Err(_) => return Err(Status::BadRequest),
     };
-    let mut fields = Fields { close: false, keep_alive: false, body: Body::Dropped(0) };
+    let mut fields = Fields { close: false, keep_alive: false, body: Body::Dropped(0), conditions: None };
     let (mut hosts, mut expects) = (0, false);
     let mut content_length: Option<u64> = None;
     let mut coding: Option<Coding> = None;
@@ -190,6 +193,7 @@ fn summarise(line: &RequestLine, parsed: ParsedFields) -> Result<Option<(Fields,
             17 if header.name.eq_ignore_ascii_case("transfer-encoding") => {
                 coding.get_or_insert_default().read(header.value);
             }
+            5 | 8 | 13 | 17 | 19 => Conditions::read(&mut fields.conditions, header.name, header.value),
             _ => {}
         }
     }

@@ -1,4 +1,5 @@
 use crate::{Moment, Status};
+use std::ops::Range;
 
 /// What every head starts with, from its status line to its `Connection` field (RFC 9110, sections 6.6.1 and 10.2.4).
 pub(crate) fn start(into: &mut Vec<u8>, status: Status, keep_alive: bool, at: &Moment) {
@@ -18,22 +19,21 @@ pub(crate) fn start(into: &mut Vec<u8>, status: Status, keep_alive: bool, at: &M
     });
 }
 
-/// A whole response with a small page that says what its status means; returns the bytes of its body that are sent.
+/// A whole response with a small page that says what its status means. `field` is one more field, of a name and a
+/// value. Returns the bytes of its body that are sent.
 pub(crate) fn page(
     into: &mut Vec<u8>,
     status: Status,
     keep_alive: bool,
     head_only: bool,
-    location: Option<&[u8]>,
+    field: Option<(&str, &[u8])>,
     at: &Moment,
 ) -> usize {
     start(into, status, keep_alive, at);
-    if status == Status::MethodNotAllowed {
-        into.extend_from_slice(b"Allow: GET, HEAD\r\n");
-    }
-    if let Some(location) = location {
-        into.extend_from_slice(b"Location: ");
-        into.extend_from_slice(location);
+    if let Some((name, value)) = field {
+        into.extend_from_slice(name.as_bytes());
+        into.extend_from_slice(b": ");
+        into.extend_from_slice(value);
         into.extend_from_slice(b"\r\n");
     }
     let (code, reason) = (status.code(), status.reason());
@@ -46,4 +46,11 @@ pub(crate) fn page(
     }
     into.extend_from_slice(body.as_bytes());
     body.len()
+}
+
+/// The last field lines of a response with the bytes `part` of a document of `length` bytes, and the blank line behind
+/// them (RFC 9110, section 14.4).
+pub(crate) fn part(part: &Range<u64>, length: u64) -> String {
+    let Range { start, end } = part;
+    format!("Content-Range: bytes {start}-{}/{length}\r\nContent-Length: {}\r\n\r\n", end - 1, end - start)
 }
