@@ -12,7 +12,8 @@ use std::{
 ///
 /// Workers append whole lines to a buffer in memory; one thread writes the buffer out. So lines never interleave, and
 /// a reader that is slow, stuck or gone costs lines, never requests: what does not fit into the buffer is dropped and
-/// counted, and the number is told on standard error.
+/// counted, and the number is told on standard error. So is what cannot be written: a disk that is full loses lines
+/// until there is room again.
 #[derive(Clone, Debug, Default)]
 pub struct AccessLog {
     shared: Option<Arc<Shared>>,
@@ -108,9 +109,9 @@ impl AccessLog {
 }
 
 /// The writer's thread.
-fn write_out(shared: &Shared, mut sink: impl Write) {
+fn write_out(shared: &Shared, sink: impl Write) {
+    let mut outlet = Outlet { sink, torn: false, lost: 0 };
     let mut lines = Vec::new();
-    let mut broken = false;
     loop {
         let mut pending = shared.pending();
         while pending.lines.is_empty() && !pending.ending {
@@ -130,14 +131,58 @@ fn write_out(shared: &Shared, mut sink: impl Write) {
             return;
         }
         drop(pending);
-        if !broken && let Err(error) = sink.write_all(&lines).and_then(|()| sink.flush()) {
-            complain(format_args!("the access log ends here: cannot write to standard output: {error}"));
-            broken = true;
-        }
-        if dropped > 0 && !broken {
+        outlet.write(&lines);
+        if dropped > 0 && outlet.lost == 0 {
             complain(format_args!("{dropped} lines of the access log were dropped: standard output is too slow"));
         }
         lines.clear();
+    }
+}
+
+/// Where lines go out, whole, or not at all while that fails.
+struct Outlet<W> {
+    sink: W,
+    /// Whether what was written last is a part of a line.
+    torn: bool,
+    /// Lines that were lost since writing began to fail; 0 while it works.
+    lost: usize,
+}
+
+impl<W: Write> Outlet<W> {
+    fn write(&mut self, mut lines: &[u8]) {
+        match self.push(&mut lines) {
+            Ok(()) if self.lost == 0 => {}
+            Ok(()) => {
+                complain(format_args!("the access log goes on; {} lines of it were lost", self.lost));
+                self.lost = 0;
+            }
+            Err(error) => {
+                if self.lost == 0 {
+                    complain(format_args!("cannot write the access log to standard output, lines are lost: {error}"));
+                }
+                self.lost += lines.iter().filter(|&&byte| byte == b'\n').count();
+            }
+        }
+    }
+
+    /// Writes all lines, behind the end of a torn one; what could not be written is left in `lines`.
+    fn push(&mut self, lines: &mut &[u8]) -> io::Result<()> {
+        let mut end_of_torn_line: &[u8] = if self.torn { b"\n" } else { b"" };
+        while !end_of_torn_line.is_empty() || !lines.is_empty() {
+            let next = if end_of_torn_line.is_empty() { &mut *lines } else { &mut end_of_torn_line };
+            match self.sink.write(next) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    self.torn = next[written - 1] != b'\n';
+                    *next = &next[written..];
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // Somebody who shares it has made it non-blocking: its reader is slow, not gone.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::thread::sleep(GATHER),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 }
 
@@ -225,6 +270,39 @@ mod tests {
         let written = String::from_utf8(sink.written.lock().unwrap().clone()).unwrap();
         assert_eq!(written.lines().count(), 4000);
         assert!(written.lines().all(|line| line.starts_with("127.0.0.1 - - [") && line.ends_with("\" 200 612")));
+    }
+
+    /// A disk with room for so many bytes, of which it takes ten at a time.
+    struct Disk {
+        room: usize,
+        written: Vec<u8>,
+    }
+
+    impl Write for &mut Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let length = bytes.len().min(self.room).min(10);
+            self.room -= length;
+            self.written.extend_from_slice(&bytes[..length]);
+            if length == 0 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(length) }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_full_disk_loses_lines_until_there_is_room() {
+        let mut disk = Disk { room: 25, written: Vec::new() };
+        let mut outlet = Outlet { sink: &mut disk, torn: false, lost: 0 };
+        outlet.write(b"the first\nthe second\nthe third\nthe fourth\n");
+        assert_eq!(outlet.lost, 2, "the third, of which a part was written, and the fourth");
+        outlet.write(b"the fifth\n");
+        assert_eq!(outlet.lost, 3);
+        outlet.sink.room = 1000;
+        outlet.write(b"the sixth\n");
+        assert_eq!((outlet.lost, outlet.torn), (0, false));
+        assert_eq!(String::from_utf8_lossy(&disk.written), "the first\nthe second\nthe \nthe sixth\n");
     }
 
     #[test]

@@ -3,8 +3,10 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 use protocol::Settings;
 use site::Site;
 use std::{
+    fs::File,
     io::Write as _,
     net::{SocketAddr, TcpListener},
+    os::fd::AsFd as _,
     process::ExitCode,
     sync::Arc,
 };
@@ -78,7 +80,12 @@ impl Server {
         let log = if options.quiet {
             AccessLog::quiet()
         } else {
-            AccessLog::new(std::io::stdout()).map_err(Error::system("start a thread"))?
+            match std::io::stdout().as_fd().try_clone_to_owned() {
+                // Past the buffer of the standard library, which would hold back what could not be written.
+                Ok(stdout) => AccessLog::new(File::from(stdout)).map_err(Error::system("start a thread"))?,
+                // It was closed before we began: there is nobody to read a log.
+                Err(_) => AccessLog::quiet(),
+            }
         };
         let stop = Stop::default();
         let unfinished = log.clone();
