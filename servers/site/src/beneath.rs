@@ -15,13 +15,15 @@ use std::{
 pub(crate) struct Beneath {
     root: OwnedFd,
     /// Set once the kernel has refused `openat2`: old ones do not know it, some sandboxes forbid it.
-    walks: AtomicBool,
+    pub(crate) walks: AtomicBool,
 }
 
 /// How often a resolution is begun anew because the tree was being renamed meanwhile (`EAGAIN`, see openat2(2)).
 const ATTEMPTS: usize = 64;
 /// As many symbolic links as the kernel follows in one name (see `path_resolution(7)`).
 const LINKS: usize = 40;
+/// Names are shorter than this.
+const PATH_MAX: usize = 4096;
 
 impl Beneath {
     pub(crate) fn new(root: &Path) -> rustix::io::Result<Self> {
@@ -40,10 +42,11 @@ impl Beneath {
                 other => return other,
             }
         }
-        walk(self.root.as_fd(), name, flags)
+        self.walk(name, flags)
     }
 
-    fn resolve(&self, name: &[u8], flags: OFlags) -> rustix::io::Result<OwnedFd> {
+    /// One system call, if the kernel knows it.
+    pub(crate) fn resolve(&self, name: &[u8], flags: OFlags) -> rustix::io::Result<OwnedFd> {
         let mut last = Errno::AGAIN;
         for _ in 0..ATTEMPTS {
             let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
@@ -54,21 +57,34 @@ impl Beneath {
         }
         Err(last)
     }
+
+    pub(crate) fn walk(&self, name: &[u8], flags: OFlags) -> rustix::io::Result<OwnedFd> {
+        walk(self.root.as_fd(), name, flags)
+    }
 }
 
 /// The same without `openat2`: from descriptor to descriptor, reading each symbolic link itself.
 fn walk(root: BorrowedFd, name: &[u8], flags: OFlags) -> rustix::io::Result<OwnedFd> {
+    // What the kernel says of longer ones (see `path_resolution(7)`): the terminating NUL counts.
+    if name.len() >= PATH_MAX {
+        return Err(Errno::NAMETOOLONG);
+    }
     let mut todo: Vec<Vec<u8>> = segments(name);
     let mut directories: Vec<OwnedFd> = Vec::new();
     let mut links = 0;
+    let mut flags = flags | only_directories(name);
     let place = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     while let Some(segment) = todo.pop() {
-        if segment == b".." {
-            // One step up from the root is a step outside.
-            directories.pop().ok_or(Errno::XDEV)?;
+        let here = directories.last().map_or(root, AsFd::as_fd);
+        if segment == b"." || segment == b".." {
+            // Also a step that leads nowhere new fails where the others would: at a file, at a closed directory.
+            openat(here, c".", place, Mode::empty())?;
+            if segment == b".." {
+                // One step up from the root is a step outside.
+                directories.pop().ok_or(Errno::XDEV)?;
+            }
             continue;
         }
-        let here = directories.last().map_or(root, AsFd::as_fd);
         let there = openat(here, segment.as_slice(), place, Mode::empty())?;
         if FileType::from_raw_mode(fstat(&there)?.st_mode) == FileType::Symlink {
             links += 1;
@@ -78,6 +94,9 @@ fn walk(root: BorrowedFd, name: &[u8], flags: OFlags) -> rustix::io::Result<Owne
             }
             if link.starts_with(b"/") {
                 return Err(Errno::XDEV);
+            }
+            if todo.is_empty() {
+                flags |= only_directories(&link);
             }
             todo.extend(segments(&link));
         } else if todo.is_empty() {
@@ -91,10 +110,15 @@ fn walk(root: BorrowedFd, name: &[u8], flags: OFlags) -> rustix::io::Result<Owne
     openat(here, c".", flags, Mode::empty())
 }
 
-/// The segments of a name that mean a step, the last one first.
+/// The steps of a name, the last one first.
 fn segments(name: &[u8]) -> Vec<Vec<u8>> {
-    let steps = name.split(|&byte| byte == b'/').filter(|segment| !matches!(*segment, b"" | b"."));
+    let steps = name.split(|&byte| byte == b'/').filter(|segment| !segment.is_empty());
     steps.rev().map(<[u8]>::to_vec).collect()
+}
+
+/// The flag for names that end like a directory's: a file will not do.
+fn only_directories(name: &[u8]) -> OFlags {
+    if name.ends_with(b"/") { OFlags::DIRECTORY } else { OFlags::empty() }
 }
 
 /// Whether anything is there at all, for a sentence about a missing root.
@@ -126,6 +150,9 @@ mod tests {
             ("out-and-in", "../root/file"),
             ("loop", "loop"),
             ("dangling", "nothing"),
+            ("through-a-file", "file/../file"),
+            ("file-with-slash", "file/"),
+            ("folder-with-slash", "a//b/"),
         ] {
             symlink(to, root.join(link)).unwrap();
         }
@@ -157,11 +184,18 @@ mod tests {
             ("dangling", Err(Errno::NOENT)),
             ("nothing", Err(Errno::NOENT)),
             ("file/x", Err(Errno::NOTDIR)),
+            ("file/", Err(Errno::NOTDIR)),
+            ("file/.", Err(Errno::NOTDIR)),
+            ("through-a-file", Err(Errno::NOTDIR)),
+            ("file-with-slash", Err(Errno::NOTDIR)),
+            ("folder-with-slash/deep", Ok("deep")),
+            (&("./".repeat(2045) + "/file"), Ok("file")),
+            (&("./".repeat(2045) + "//file"), Err(Errno::NAMETOOLONG)),
         ] {
             let expected = expected.map(str::to_owned);
             let resolved = beneath.resolve(name.as_bytes(), OFlags::RDONLY | OFlags::CLOEXEC).map(read);
             assert_eq!(resolved, expected, "openat2 of {name}");
-            let walked = walk(beneath.root.as_fd(), name.as_bytes(), OFlags::RDONLY | OFlags::CLOEXEC).map(read);
+            let walked = beneath.walk(name.as_bytes(), OFlags::RDONLY | OFlags::CLOEXEC).map(read);
             assert_eq!(walked, expected, "walk to {name}");
         }
     }
