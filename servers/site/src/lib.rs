@@ -36,6 +36,9 @@
 mod beneath;
 mod cache;
 mod error;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod site;
 mod stamp;
 

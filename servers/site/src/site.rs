@@ -37,7 +37,7 @@ impl Default for Options {
 /// A document root. `R` is what the caller renders for each file, kept beside the file in the cache.
 #[derive(Debug)]
 pub struct Site<R> {
-    root: Beneath,
+    pub(crate) root: Beneath,
     hidden: bool,
     cache: Cache<R>,
 }

@@ -1,0 +1,6 @@
+//! What the fuzz targets check: one module for each target, one function in it that takes the fuzzer's bytes and panics
+//! if a property does not hold. `targets/` hands them to libFuzzer; the tests here hand them the seeds.
+#![forbid(unsafe_code)]
+
+pub mod path_resolution;
+mod tree;
