@@ -3,4 +3,6 @@
 #![forbid(unsafe_code)]
 
 pub mod path_resolution;
+pub mod request;
+pub mod target;
 mod tree;

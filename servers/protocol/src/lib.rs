@@ -57,6 +57,9 @@ mod connection;
 mod document;
 mod entity_tag;
 mod exchange;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod http_date;
 mod moment;
 mod outbox;
