@@ -2,7 +2,10 @@
 //! if a property does not hold. `targets/` hands them to libFuzzer; the tests here hand them the seeds.
 #![forbid(unsafe_code)]
 
+pub mod machine;
 pub mod path_resolution;
 pub mod request;
+mod responses;
 pub mod target;
 mod tree;
+mod words;

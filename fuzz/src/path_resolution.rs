@@ -14,7 +14,10 @@
 //! - Nothing outside of the root is ever found: not the secrets beside it, by whatever link.
 //! - After any change of the tree, a site with a cache of lifetime zero tells the new state at once.
 
-use crate::tree::{Node, Nowhere, Place, Tree, directory, file, link, locked, unreadable};
+use crate::{
+    tree::{Node, Nowhere, Place, Tree, directory, file, link, locked, unreadable},
+    words::expand,
+};
 use protocol::Target;
 use rustix::{
     fs::{FileType, OFlags, fstat},
@@ -147,7 +150,7 @@ pub fn check(data: &[u8]) {
                     let new = format!("written {content}").repeat(1 + usize::from(content % 8));
                     world.tree.write(&place, new.as_bytes());
                 }
-                _ => world.look_up(&world.expand(line)),
+                _ => world.look_up(&expand(line, &world.words)),
             }
         }
         world.tree.restore();
@@ -189,23 +192,6 @@ impl World {
 
     fn place(&self, byte: u8) -> Box<Place> {
         self.places[usize::from(byte) % self.places.len()].clone()
-    }
-
-    /// Lets the bytes that stand for words stand for them.
-    fn expand(&self, line: &[u8]) -> Vec<u8> {
-        let mut bytes = line.iter();
-        let mut expanded = Vec::new();
-        while let Some(&byte) = bytes.next() {
-            match byte {
-                0x7f => expanded.extend(bytes.next()),
-                0x80.. => match self.words.get(usize::from(byte - 0x80)) {
-                    Some(word) => expanded.extend_from_slice(word),
-                    None => expanded.push(byte),
-                },
-                byte => expanded.push(byte),
-            }
-        }
-        expanded
     }
 
     fn root(&self) -> &Node {

@@ -1,0 +1,4 @@
+//! See `properties::machine`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| properties::machine::check(data));
