@@ -11,6 +11,8 @@ use crate::wait::PATIENCE;
 
 const PIECE: usize = 64 * 1024;
 const LONGEST_HEAD: usize = 64 * 1024;
+/// What a response that is read whole may be long, so that a mistake in a range does not fill the memory.
+const LONGEST_BODY: usize = 64 << 20;
 
 /// The bytes of a request over HTTP/1.1 with a `Host` and these further header lines (each without its line end).
 pub fn request(method: &str, target: &str, headers: &[&str]) -> Vec<u8> {
@@ -34,9 +36,16 @@ impl Client {
     /// Connects; panics when the server does not take the connection.
     #[track_caller]
     pub fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect_timeout(&address, PATIENCE)
-            .unwrap_or_else(|error| panic!("cannot connect to {address}: {error}"));
-        Self::over(stream)
+        Self::try_connect(address).unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    /// Connects to a server that may be gone.
+    ///
+    /// # Errors
+    /// When it does not take the connection.
+    pub fn try_connect(address: SocketAddr) -> Result<Self, String> {
+        let stream = TcpStream::connect_timeout(&address, PATIENCE);
+        stream.map(Self::over).map_err(|error| format!("cannot connect to {address}: {error}"))
     }
 
     /// Connects with a receive buffer of a few KiB, so that a server cannot leave a large response with the kernel.
@@ -104,6 +113,48 @@ impl Client {
         Ok(response)
     }
 
+    /// The next final response of any server: interim ones are passed over (RFC 9110, section 15.2), and a body without a
+    /// length ends with the connection (RFC 9112, section 6.3).
+    ///
+    /// # Errors
+    /// When it is not there within `limit`, is none, or is longer than anybody wants to read.
+    pub fn receive_final(&mut self, to_head: bool, limit: Duration) -> Result<Response, Unanswered> {
+        let end = Instant::now() + limit;
+        let mut response = loop {
+            let head = self.receive_head_bytes(end)?;
+            let response = Response::read_head(&head).map_err(Unanswered::Malformed)?;
+            if response.status >= 200 {
+                break response;
+            }
+        };
+        if to_head || [204, 304].contains(&response.status) {
+            return Ok(response);
+        }
+        if response.has("Transfer-Encoding") {
+            return Err(Unanswered::Malformed(Malformed(
+                "a body in transfer codings, which are not read here".to_owned(),
+            )));
+        }
+        let length = response.length().map_or(Ok(usize::MAX), usize::try_from).unwrap_or(usize::MAX);
+        if response.has("Content-Length") && length > LONGEST_BODY {
+            return Err(Unanswered::Malformed(Malformed(format!("a body of {length} bytes ({})", response.status))));
+        }
+        while self.arrived.len() < length {
+            match self.read_some(end) {
+                Err(Unanswered::Closed(_)) if !response.has("Content-Length") => break,
+                other => other?,
+            }
+        }
+        let rest = self.arrived.split_off(length.min(self.arrived.len()));
+        response.body = std::mem::replace(&mut self.arrived, rest);
+        Ok(response)
+    }
+
+    /// Whether anything arrives, or the connection ends, within `limit`.
+    pub fn has_arrived(&mut self, limit: Duration) -> bool {
+        !self.arrived.is_empty() || !matches!(self.read_some(Instant::now() + limit), Err(Unanswered::TimedOut(_)))
+    }
+
     /// Everything until the server closes; panics when it does not within [`PATIENCE`], or resets.
     #[track_caller]
     pub fn rest(&mut self) -> Vec<u8> {
@@ -155,18 +206,28 @@ impl Client {
         self
     }
 
+    /// Says the same to a server that may have reset the connection.
+    pub fn offer_end(&mut self) -> &mut Self {
+        let _ = self.stream.shutdown(Shutdown::Write);
+        self
+    }
+
     /// Ends the connection with a reset, as a killed client does.
     pub fn reset(self) {
         SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).expect("an open socket");
     }
 
     fn receive_head(&mut self, end: Instant) -> Result<Response, Unanswered> {
+        let head = self.receive_head_bytes(end)?;
+        Response::parse_head(&head).map_err(Unanswered::Malformed)
+    }
+
+    fn receive_head_bytes(&mut self, end: Instant) -> Result<Vec<u8>, Unanswered> {
         let mut searched = 0;
         loop {
             if let Some(at) = self.arrived[searched..].windows(4).position(|four| four == b"\r\n\r\n") {
                 let rest = self.arrived.split_off(searched + at + 4);
-                let head = std::mem::replace(&mut self.arrived, rest);
-                return Response::parse_head(&head).map_err(Unanswered::Malformed);
+                return Ok(std::mem::replace(&mut self.arrived, rest));
             }
             if self.arrived.len() > LONGEST_HEAD {
                 return Err(Unanswered::Malformed(Malformed(format!("no end of the head in {LONGEST_HEAD} bytes"))));
@@ -198,7 +259,8 @@ impl Client {
         }
     }
 
-    fn preview(&self) -> String {
+    /// What arrived and was not asked for.
+    pub fn preview(&self) -> String {
         let shown = &self.arrived[..self.arrived.len().min(300)];
         format!("{} bytes {:?}", self.arrived.len(), String::from_utf8_lossy(shown))
     }

@@ -26,6 +26,7 @@
 mod binaries;
 mod client;
 mod command;
+pub mod conformance;
 mod model;
 mod process;
 mod response;

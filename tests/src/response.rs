@@ -49,25 +49,12 @@ impl Response {
     /// With what is wrong, when it is none of that.
     pub fn parse_head(head: &[u8]) -> Result<Self, Malformed> {
         let wrong = |why: &str| Malformed(format!("{why}: {:?}", String::from_utf8_lossy(head)));
-        let text = std::str::from_utf8(head).map_err(|_| wrong("the head is not UTF-8"))?;
-        let text = text.strip_suffix("\r\n\r\n").ok_or_else(|| wrong("no blank line"))?;
-        let mut lines = text.split("\r\n");
-        let status_line = lines.next().unwrap_or_default();
-        let status = status_line.strip_prefix("HTTP/1.1 ").ok_or_else(|| wrong("no status line of HTTP/1.1"))?;
-        let (status, reason) = status.split_once(' ').ok_or_else(|| wrong("no reason phrase"))?;
-        let status = status.parse().map_err(|_| wrong("no status code"))?;
-        if reason.is_empty() {
-            return Err(wrong("an empty reason phrase"));
-        }
-        let mut headers = Vec::new();
-        for line in lines {
-            let (name, value) = line.split_once(": ").ok_or_else(|| wrong("a header line without a colon"))?;
-            if name.is_empty() || name.contains(' ') || value != value.trim() || value.chars().any(char::is_control) {
+        let response = Self::read_head(head)?;
+        for (line, (name, value)) in response.head.split("\r\n").skip(1).zip(&response.headers) {
+            if line != format!("{name}: {value}") {
                 return Err(wrong("an untidy header line"));
             }
-            headers.push((name.to_owned(), value.to_owned()));
         }
-        let response = Self { status, body: Vec::new(), head: text.to_owned(), headers };
         for name in ["Server", "Date", "Connection"] {
             if response.all(name).count() != 1 {
                 return Err(wrong(&format!("not exactly one {name}")));
@@ -86,6 +73,58 @@ impl Response {
             return Err(wrong("the length is no number"));
         }
         Ok(response)
+    }
+
+    /// Reads the head of anybody's response, with its blank line: all that the grammar of RFC 9112 asks for and no more.
+    ///
+    /// # Errors
+    /// With what is wrong, when it is none.
+    pub fn read_head(head: &[u8]) -> Result<Self, Malformed> {
+        let wrong = |why: &str| Malformed(format!("{why}: {:?}", String::from_utf8_lossy(head)));
+        let text = std::str::from_utf8(head).map_err(|_| wrong("the head is not UTF-8"))?;
+        let text = text.strip_suffix("\r\n\r\n").ok_or_else(|| wrong("no blank line"))?;
+        let mut lines = text.split("\r\n");
+        let status_line = lines.next().unwrap_or_default();
+        let status = status_line.strip_prefix("HTTP/1.1 ").ok_or_else(|| wrong("no status line of HTTP/1.1"))?;
+        let (status, reason) = status.split_once(' ').ok_or_else(|| wrong("no reason phrase"))?;
+        if status.len() != 3 {
+            return Err(wrong("no status code"));
+        }
+        let status = status.parse().map_err(|_| wrong("no status code"))?;
+        if reason.is_empty() {
+            return Err(wrong("an empty reason phrase"));
+        }
+        let mut headers = Vec::new();
+        for line in lines {
+            let (name, value) = line.split_once(':').ok_or_else(|| wrong("a header line without a colon"))?;
+            let value = value.trim_matches([' ', '\t']);
+            if name.is_empty() || name.contains([' ', '\t']) || value.chars().any(|letter| letter.is_control()) {
+                return Err(wrong("an untidy header line"));
+            }
+            headers.push((name.to_owned(), value.to_owned()));
+        }
+        Ok(Self { status, body: Vec::new(), head: text.to_owned(), headers })
+    }
+
+    /// The value of the header `name`, if it is there.
+    ///
+    /// # Errors
+    /// When it is there more than once.
+    pub fn field(&self, name: &str) -> Result<Option<&str>, String> {
+        let mut values = self.all(name);
+        let value = values.next();
+        if values.next().is_some() { Err(format!("more than one {name}")) } else { Ok(value) }
+    }
+
+    /// All header lines, as names and values, in their order.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// Whether the connection goes on: over HTTP/1.1 it does unless the response says otherwise (RFC 9112, section 9.3).
+    pub fn leaves_open(&self) -> bool {
+        let closes = |value: &str| value.split(',').any(|option| option.trim().eq_ignore_ascii_case("close"));
+        !self.all("Connection").any(closes)
     }
 
     /// The value of the header `name`, which has to be there once.

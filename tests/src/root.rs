@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use rustix::fs::{CWD, FileType, Mode};
 use tempfile::TempDir;
@@ -11,7 +12,9 @@ use tempfile::TempDir;
 /// there is an outside to climb out to.
 #[derive(Debug)]
 pub struct Root {
-    place: TempDir,
+    place: PathBuf,
+    /// Removes the directory in the end, if it is a temporary one.
+    _temporary: Option<TempDir>,
 }
 
 impl Default for Root {
@@ -23,8 +26,30 @@ impl Default for Root {
 impl Root {
     /// An empty document root, readable for everybody.
     pub fn new() -> Self {
-        let place = tempfile::Builder::new().prefix("otus-tests-").tempdir().expect("a temporary directory");
-        let root = Self { place };
+        let temporary = tempfile::Builder::new().prefix("otus-tests-").tempdir().expect("a temporary directory");
+        Self::within(temporary.path().to_owned(), Some(temporary))
+    }
+
+    /// An empty document root that stays: `root` inside `directory`, which is made.
+    ///
+    /// # Errors
+    /// When there is something already.
+    pub fn lasting(directory: &Path) -> Result<Self, String> {
+        fs::create_dir(directory).map_err(|error| format!("cannot make {}: {error}", directory.display()))?;
+        Ok(Self::within(directory.to_owned(), None))
+    }
+
+    /// The document root that [`Root::lasting`] made in `directory`.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn existing(directory: &Path) -> Result<Self, String> {
+        let root = Self { place: directory.to_owned(), _temporary: None };
+        if root.path().is_dir() { Ok(root) } else { Err(format!("there is no directory {}", root.path().display())) }
+    }
+
+    fn within(place: PathBuf, temporary: Option<TempDir>) -> Self {
+        let root = Self { place, _temporary: temporary };
         fs::create_dir(root.path()).expect("a fresh directory");
         for directory in [root.outside().to_path_buf(), root.path()] {
             fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).expect("our own directory");
@@ -39,12 +64,12 @@ impl Root {
 
     /// The document root.
     pub fn path(&self) -> PathBuf {
-        self.place.path().join("root")
+        self.place.join("root")
     }
 
     /// The directory that holds the document root.
     pub fn outside(&self) -> &Path {
-        self.place.path()
+        &self.place
     }
 
     /// Adds a file, and the directories that it is in. A name that begins with `../` lies outside of the root.
@@ -87,6 +112,22 @@ impl Root {
         let device = rustix::fs::makedev(1, 3);
         let _ =
             rustix::fs::mknodat(CWD, self.ready(name), FileType::CharacterDevice, Mode::from_raw_mode(0o666), device);
+    }
+
+    /// Sets when a file was last modified.
+    #[must_use]
+    pub fn modified(self, name: &str, time: SystemTime) -> Self {
+        let file = fs::File::options().write(true).open(self.path().join(name)).expect("our own file");
+        file.set_modified(time).expect("our own file");
+        self
+    }
+
+    /// Makes a file so many bytes long; what is new of it takes no room on the disk and reads as zeros.
+    #[must_use]
+    pub fn stretched(self, name: &str, length: u64) -> Self {
+        let file = fs::File::options().write(true).open(self.path().join(name)).expect("our own file");
+        file.set_len(length).expect("the file system has sparse files");
+        self
     }
 
     /// Sets the permission bits of a file or directory.

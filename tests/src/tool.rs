@@ -25,7 +25,11 @@ pub fn tool_among(names: &[&str]) -> Option<Command> {
     None
 }
 
-fn find(name: &str) -> Option<PathBuf> {
+/// Where the program `name` is: on the `PATH`, or where servers are put, which not everybody has on it.
+pub(crate) fn find(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
-    env::split_paths(&path).map(|directory| directory.join(name)).find(|candidate| candidate.is_file())
+    env::split_paths(&path)
+        .chain([PathBuf::from("/usr/sbin")])
+        .map(|directory| directory.join(name))
+        .find(|candidate| candidate.is_file())
 }
