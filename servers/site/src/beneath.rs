@@ -18,6 +18,16 @@ pub(crate) struct Beneath {
     pub(crate) walks: AtomicBool,
 }
 
+/// Whether a call may wait for the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waiting {
+    Allowed,
+    /// What would have to wait fails with `EAGAIN`.
+    Refused,
+}
+
+/// Where a name may lead.
+const BENEATH: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS);
 /// How often a resolution is begun anew because the tree was being renamed meanwhile (`EAGAIN`, see openat2(2)).
 const ATTEMPTS: usize = 64;
 /// As many symbolic links as the kernel follows in one name (see `path_resolution(7)`).
@@ -32,9 +42,12 @@ impl Beneath {
     }
 
     /// Opens `name`, which is relative; empty for the root itself.
-    pub(crate) fn open(&self, name: &[u8], flags: OFlags) -> rustix::io::Result<OwnedFd> {
+    pub(crate) fn open(&self, name: &[u8], flags: OFlags, waiting: Waiting) -> rustix::io::Result<OwnedFd> {
         let name = if name.is_empty() { b"." } else { name };
         let flags = flags | OFlags::CLOEXEC;
+        if waiting == Waiting::Refused {
+            return self.resolve_from_memory(name, flags);
+        }
         if !self.walks.load(Ordering::Relaxed) {
             match self.resolve(name, flags) {
                 // PERM has two meanings; if this is the other one, the walk meets it too.
@@ -49,13 +62,26 @@ impl Beneath {
     pub(crate) fn resolve(&self, name: &[u8], flags: OFlags) -> rustix::io::Result<OwnedFd> {
         let mut last = Errno::AGAIN;
         for _ in 0..ATTEMPTS {
-            let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-            match openat2(&self.root, name, flags, Mode::empty(), resolve) {
+            match openat2(&self.root, name, flags, Mode::empty(), BENEATH) {
                 Err(again @ (Errno::AGAIN | Errno::INTR)) => last = again,
                 other => return other,
             }
         }
         Err(last)
+    }
+
+    /// The same with nothing but what the kernel has in memory of directories and files.
+    fn resolve_from_memory(&self, name: &[u8], flags: OFlags) -> rustix::io::Result<OwnedFd> {
+        if self.walks.load(Ordering::Relaxed) {
+            return Err(Errno::AGAIN);
+        }
+        openat2(&self.root, name, flags, Mode::empty(), BENEATH.union(ResolveFlags::CACHED)).map_err(
+            |errno| match errno {
+                // Refused altogether, or not known (INVAL, before Linux 5.12): whoever may wait will see.
+                Errno::NOSYS | Errno::PERM | Errno::INVAL | Errno::INTR => Errno::AGAIN,
+                other => other,
+            },
+        )
     }
 
     pub(crate) fn walk(&self, name: &[u8], flags: OFlags) -> rustix::io::Result<OwnedFd> {
@@ -197,7 +223,18 @@ mod tests {
             assert_eq!(resolved, expected, "openat2 of {name}");
             let walked = beneath.walk(name.as_bytes(), OFlags::RDONLY | OFlags::CLOEXEC).map(read);
             assert_eq!(walked, expected, "walk to {name}");
+            // Now the kernel has it all in memory, unless it needs the room; some links it follows only when it may wait.
+            let remembered = beneath.resolve_from_memory(name.as_bytes(), OFlags::RDONLY | OFlags::CLOEXEC).map(read);
+            assert!(remembered == expected || remembered == Err(Errno::AGAIN), "memory of {name}: {remembered:?}");
         }
+    }
+
+    #[test]
+    fn a_sandbox_that_forbids_the_call_leaves_no_way_without_waiting() {
+        let (_folder, beneath) = tree();
+        beneath.walks.store(true, Ordering::Relaxed);
+        let refused = beneath.open(b"file", OFlags::RDONLY, Waiting::Refused).map(read);
+        assert_eq!(refused, Err(Errno::AGAIN));
     }
 
     #[test]
@@ -205,10 +242,10 @@ mod tests {
         let (_folder, beneath) = tree();
         for walks in [false, true] {
             beneath.walks.store(walks, Ordering::Relaxed);
-            let root = beneath.open(b"", OFlags::PATH).unwrap();
+            let root = beneath.open(b"", OFlags::PATH, Waiting::Allowed).unwrap();
             let stat = fstat(root).unwrap();
             assert_eq!(FileType::from_raw_mode(stat.st_mode), FileType::Directory);
-            assert_eq!(beneath.open(b"a/b/deep", OFlags::RDONLY).map(read), Ok("deep".to_owned()));
+            assert_eq!(beneath.open(b"a/b/deep", OFlags::RDONLY, Waiting::Allowed).map(read), Ok("deep".to_owned()));
         }
     }
 }

@@ -82,15 +82,34 @@ impl<R> Cache<R> {
     pub(crate) fn fresh(&self, name: &[u8], directory: bool, now: Instant) -> Option<Arc<Entry<R>>> {
         let shelves = self.shelves.read().unwrap_or_else(PoisonError::into_inner);
         let entry = shelves.entries[usize::from(directory)].get(name)?;
-        let age = u128::from(self.age(now).saturating_sub(entry.checked.load(Ordering::Relaxed)));
+        let age = self.age_of(entry, now);
         let lifetime = self.lifetime.as_nanos();
-        if age >= lifetime || age >= lifetime - lifetime / 10 && !entry.being_checked.swap(true, Ordering::Relaxed) {
+        if age >= lifetime || age >= self.youth() && !entry.being_checked.swap(true, Ordering::Relaxed) {
             return None;
         }
         if !entry.used.load(Ordering::Relaxed) {
             entry.used.store(true, Ordering::Relaxed);
         }
         Some(Arc::clone(entry))
+    }
+
+    /// An entry that nobody needs to check yet: for those who were to go to the disk, and had to wait for their turn
+    /// while somebody else has been there.
+    pub(crate) fn young(&self, name: &[u8], directory: bool, now: Instant) -> Option<Arc<Entry<R>>> {
+        let shelves = self.shelves.read().unwrap_or_else(PoisonError::into_inner);
+        let entry = shelves.entries[usize::from(directory)].get(name)?;
+        (self.age_of(entry, now) < self.youth()).then(|| Arc::clone(entry))
+    }
+
+    /// Nanoseconds since the entry was checked.
+    fn age_of(&self, entry: &Entry<R>, now: Instant) -> u128 {
+        u128::from(self.age(now).saturating_sub(entry.checked.load(Ordering::Relaxed)))
+    }
+
+    /// The age at which an entry is checked again, in nanoseconds.
+    fn youth(&self) -> u128 {
+        let lifetime = self.lifetime.as_nanos();
+        lifetime - lifetime / 10
     }
 
     /// The entry of a file that has this stamp, checked hereby.
@@ -176,6 +195,8 @@ mod tests {
         let now = Instant::now();
         cache.insert(b"a", false, &entry(10), now);
         assert!(cache.fresh(b"a", false, now + Duration::from_millis(899)).is_some());
+        assert!(cache.young(b"a", false, now + Duration::from_millis(899)).is_some());
+        assert!(cache.young(b"a", false, now + Duration::from_millis(900)).is_none(), "it is to be checked");
         assert!(cache.fresh(b"a", false, now + Duration::from_millis(900)).is_none(), "one goes to the disk");
         assert!(cache.fresh(b"a", false, now + Duration::from_millis(999)).is_some(), "for all the others");
         assert!(cache.fresh(b"a", false, now + Duration::from_secs(1)).is_none());
@@ -193,6 +214,7 @@ mod tests {
         let now = Instant::now();
         cache.insert(b"a", false, &entry(10), now);
         assert!(cache.fresh(b"a", false, now).is_none());
+        assert!(cache.young(b"a", false, now).is_none());
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! The document root of a file server: opening beneath it, metadata, a bounded cache of hot files. No HTTP.
 //!
-//! A [`Site`] answers two questions about a name. [`lookup`](Site::lookup) never blocks: it knows only what the cache
-//! holds and what was checked against the disk within the cache's lifetime. [`open`](Site::open) may block on the
-//! disk; a concurrency model decides where that happens.
+//! A [`Site`] answers three questions about a name. [`lookup`](Site::lookup) never blocks: it knows only what the cache
+//! holds and what was checked against the disk within the cache's lifetime. [`open_at_once`](Site::open_at_once) asks
+//! the kernel, and gets no answer where that would have to wait for the disk. [`open`](Site::open) may wait; a
+//! concurrency model decides where that happens.
 //!
 //! # Layers of defence, and what each costs
 //!

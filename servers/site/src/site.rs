@@ -1,13 +1,16 @@
 use crate::{
     Entry, Error,
-    beneath::{Beneath, is_not_a_directory},
+    beneath::{Beneath, Waiting, is_not_a_directory},
     cache::Cache,
     stamp::Stamp,
 };
-use rustix::fs::{FileType, OFlags, Stat, fstat};
+use rustix::{
+    fs::{FileType, OFlags, Stat, fstat},
+    io::{Errno, ReadWriteFlags, pread, preadv2},
+};
 use std::{
     fs::File,
-    io::Read as _,
+    io::{ErrorKind, IoSliceMut},
     os::fd::OwnedFd,
     path::Path,
     sync::Arc,
@@ -76,7 +79,7 @@ impl<R> Site<R> {
     /// [`Error::Root`] if there is no such directory.
     pub fn new(root: &Path, options: Options) -> Result<Self, Error> {
         let beneath = Beneath::new(root).map_err(|errno| {
-            let source = if is_not_a_directory(root) { rustix::io::Errno::NOTDIR } else { errno };
+            let source = if is_not_a_directory(root) { Errno::NOTDIR } else { errno };
             Error::Root { path: root.to_owned(), source: source.into() }
         })?;
         Ok(Self {
@@ -93,7 +96,8 @@ impl<R> Site<R> {
         self.cache.fresh(name, directory, now).map(Found::Hot)
     }
 
-    /// What the disk knows of a name. `render` is called for a file that the cache does not hold.
+    /// What the disk knows of a name, or what the cache has learnt of it since it was looked up; may block. `render`
+    /// is called for a file that the cache does not hold.
     ///
     /// # Errors
     /// [`Error`] says why there is nothing to serve.
@@ -104,10 +108,42 @@ impl<R> Site<R> {
         now: Instant,
         render: impl Fn(&Metadata) -> R,
     ) -> Result<Found<R>, Error> {
+        match self.cache.young(name, directory, now) {
+            Some(entry) => Ok(Found::Hot(entry)),
+            None => self.look(name, directory, now, render, Waiting::Allowed),
+        }
+    }
+
+    /// The same if it is to be had without waiting for the disk, which is so when the kernel has the name in its cache
+    /// of directories and the bytes in its cache of pages; nothing if it is not.
+    ///
+    /// "Without waiting" is what the kernel promises for `RESOLVE_CACHED` (openat2(2)) and `RWF_NOWAIT` (preadv2(2)).
+    /// Where it does not know these, or the file system does not (such as tmpfs and overlayfs), there is nothing.
+    pub fn open_at_once(
+        &self,
+        name: &[u8],
+        directory: bool,
+        now: Instant,
+        render: impl Fn(&Metadata) -> R,
+    ) -> Option<Result<Found<R>, Error>> {
+        match self.look(name, directory, now, render, Waiting::Refused) {
+            Err(Error::Failed(error)) if error.kind() == ErrorKind::WouldBlock => None,
+            found => Some(found),
+        }
+    }
+
+    fn look(
+        &self,
+        name: &[u8],
+        directory: bool,
+        now: Instant,
+        render: impl Fn(&Metadata) -> R,
+        waiting: Waiting,
+    ) -> Result<Found<R>, Error> {
         if !self.hidden && name.split(|&byte| byte == b'/').any(|segment| segment.starts_with(b".")) {
             return Err(Error::NotFound);
         }
-        let found = self.find(name, directory, now, render);
+        let found = self.find(name, directory, now, render, waiting);
         if matches!(found, Err(Error::NotFound | Error::Forbidden)) {
             self.cache.forget(name, directory);
         }
@@ -120,11 +156,12 @@ impl<R> Site<R> {
         directory: bool,
         now: Instant,
         render: impl Fn(&Metadata) -> R,
+        waiting: Waiting,
     ) -> Result<Found<R>, Error> {
         let index = if name.is_empty() { INDEX.to_vec() } else { [name, INDEX].join(&b'/') };
         let path = if directory { &index } else { name };
 
-        let place = fstat(self.root.open(path, OFlags::PATH)?)?;
+        let place = fstat(self.root.open(path, OFlags::PATH, waiting)?)?;
         match FileType::from_raw_mode(place.st_mode) {
             FileType::RegularFile => {}
             FileType::Directory if !directory => return Ok(Found::Directory),
@@ -140,24 +177,24 @@ impl<R> Site<R> {
         // A file that is being written can change between the look at it and the end of reading it.
         const ATTEMPTS: usize = 3;
         for _ in 0..ATTEMPTS {
-            let (file, stamp) = self.open_for_reading(path)?;
+            let (file, stamp) = self.open_for_reading(path, waiting)?;
             if stamp.length > self.cache.longest() {
                 return Ok(Found::Cold { rendered: render(&stamp), file });
             }
             let read = SystemTime::now();
-            if let Some(content) = read_whole(&file, &stamp)? {
+            if let Some(content) = read_whole(&file, &stamp, waiting)? {
                 let entry = Arc::new(Entry::new(render(&stamp), content, stamp, read));
                 self.cache.insert(name, directory, &entry, now);
                 return Ok(Found::Hot(entry));
             }
         }
-        let (file, stamp) = self.open_for_reading(path)?;
+        let (file, stamp) = self.open_for_reading(path, waiting)?;
         Ok(Found::Cold { rendered: render(&stamp), file })
     }
 
-    fn open_for_reading(&self, path: &[u8]) -> Result<(File, Stamp), Error> {
+    fn open_for_reading(&self, path: &[u8], waiting: Waiting) -> Result<(File, Stamp), Error> {
         // NONBLOCK: should the name have become a FIFO since it was looked at, nobody waits for its writer.
-        let file: OwnedFd = self.root.open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?;
+        let file: OwnedFd = self.root.open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY, waiting)?;
         let stat: Stat = fstat(&file)?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             return Err(Error::NotFound);
@@ -167,16 +204,23 @@ impl<R> Site<R> {
 }
 
 /// All bytes of a file, if it has exactly as many as its stamp says and did not change meanwhile.
-fn read_whole(mut file: &File, stamp: &Stamp) -> Result<Option<Arc<[u8]>>, Error> {
+fn read_whole(file: &File, stamp: &Stamp, waiting: Waiting) -> Result<Option<Arc<[u8]>>, Error> {
     let length = usize::try_from(stamp.length).unwrap_or(usize::MAX);
     let mut content = vec![0; length];
     let mut filled = 0;
     while filled < length {
-        match file.read(&mut content[filled..]) {
+        let (room, offset) = (&mut content[filled..], filled as u64);
+        let read = match waiting {
+            Waiting::Allowed => pread(file, room, offset),
+            Waiting::Refused => preadv2(file, &mut [IoSliceMut::new(room)], offset, ReadWriteFlags::NOWAIT),
+        };
+        match read {
             Ok(0) => return Ok(None),
             Ok(read) => filled += read,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error.into()),
+            Err(Errno::INTR) => {}
+            // This file system cannot tell whether it would have to wait.
+            Err(Errno::OPNOTSUPP) if waiting == Waiting::Refused => return Err(Errno::AGAIN.into()),
+            Err(errno) => return Err(errno.into()),
         }
     }
     let unchanged = Stamp::of(&fstat(file)?) == *stamp;
@@ -281,6 +325,51 @@ mod tests {
         std::thread::sleep(Duration::from_millis(2100));
         let first = site.open(b"file", false, Instant::now(), render);
         let second = site.open(b"file", false, Instant::now(), render);
+        match (first, second) {
+            (Ok(Found::Hot(first)), Ok(Found::Hot(second))) => assert!(Arc::ptr_eq(&first, &second)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Makes the kernel forget the bytes of a file that it could read again.
+    fn evict(path: &Path) {
+        let file = File::open(path).unwrap();
+        file.sync_all().unwrap();
+        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
+    }
+
+    #[test]
+    fn at_once_comes_what_is_in_memory_and_nothing_else() {
+        let (folder, site) = site(Options { cache_lifetime: Duration::ZERO, ..Options::default() });
+        let path = folder.path().join("file");
+        fs::write(&path, vec![b'x'; 300_000]).unwrap();
+        let at_once = || site.open_at_once(b"file", false, Instant::now(), render);
+        let probe = preadv2(File::open(&path).unwrap(), &mut [IoSliceMut::new(&mut [0])], 0, ReadWriteFlags::NOWAIT);
+        if probe == Err(Errno::OPNOTSUPP) {
+            assert!(at_once().is_none(), "nobody can tell whether it would have to wait");
+            return;
+        }
+        // The kernel may be short of memory just now, but not each time.
+        let eventually = |expected: &dyn Fn() -> bool| (0..100).any(|_| expected());
+        assert!(eventually(&|| matches!(at_once(), Some(Ok(Found::Hot(entry))) if entry.content.len() == 300_000)));
+        assert!(eventually(&|| matches!(
+            site.open_at_once(b"", false, Instant::now(), render),
+            Some(Ok(Found::Directory))
+        )));
+        assert!(eventually(&|| {
+            evict(&path);
+            at_once().is_none()
+        }));
+        assert_eq!(open(&site, "file", false).len(), "hot file 300000 ".len() + 300_000);
+    }
+
+    #[test]
+    fn who_had_to_wait_for_his_turn_takes_what_was_brought_meanwhile() {
+        let (folder, site) = site(Options::default());
+        let now = Instant::now();
+        fs::write(folder.path().join("file"), "one").unwrap();
+        let first = site.open(b"file", false, now, render);
+        let second = site.open(b"file", false, now, render);
         match (first, second) {
             (Ok(Found::Hot(first)), Ok(Found::Hot(second))) => assert!(Arc::ptr_eq(&first, &second)),
             other => panic!("{other:?}"),
