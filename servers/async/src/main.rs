@@ -21,13 +21,16 @@
 mod deadline;
 
 use deadline::Deadline;
-use launch::{Clock, Error, Found, Inbox, Model, Presence, Sent, Server, answer, concerns_one_connection, send};
+use launch::{
+    Clock, DISK_THREADS, Error, Found, Inbox, Model, Presence, Sent, Server, answer, concerns_one_connection,
+    must_be_read_in, read_in, send,
+};
 use protocol::{Connection, Outbox, Want};
 use rustix::net::{Shutdown, shutdown};
 use std::{
     cell::RefCell,
     fs::File,
-    io,
+    io, mem,
     net::IpAddr,
     pin::Pin,
     process::ExitCode,
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
 fn run(server: Arc<Server>) -> Result<(), Error> {
     let runtime = runtime::Builder::new_multi_thread()
         .worker_threads(server.options.worker_count())
+        .max_blocking_threads(DISK_THREADS)
         .enable_all()
         .build()
         .map_err(Error::system("start the runtime"))?;
@@ -126,8 +130,16 @@ enum Await {
     Readable,
     Writable,
     Lookup,
+    /// The next part of the file at the front of what is unsent.
+    ReadIn,
     Until(Instant),
     Nothing,
+}
+
+/// What the disk was waited for.
+enum Outcome {
+    Found(Result<Found, site::Error>),
+    ReadIn,
 }
 
 async fn serve(server: Arc<Server>, stream: TcpStream, address: IpAddr, presence: Presence) {
@@ -141,9 +153,9 @@ async fn serve(server: Arc<Server>, stream: TcpStream, address: IpAddr, presence
 impl Client {
     async fn converse(&mut self, presence: &Presence) -> io::Result<()> {
         let mut deadline = Deadline::new();
-        let mut found = None;
+        let mut outcome = None;
         loop {
-            match self.turn(found.take())? {
+            match self.turn(outcome.take())? {
                 Await::Readable => {
                     presence.set_quiet(self.connection.is_quiet());
                     let at = self.connection.deadline();
@@ -157,7 +169,11 @@ impl Client {
                     let at = self.connection.deadline();
                     deadline.bound(at, |context| self.stream.poll_write_ready(context)).await.transpose()?;
                 }
-                Await::Lookup => found = Some(self.open().await),
+                Await::Lookup => outcome = Some(Outcome::Found(self.open().await)),
+                Await::ReadIn => {
+                    self.read_in().await?;
+                    outcome = Some(Outcome::ReadIn);
+                }
                 // Waiting: the task sleeps; its worker does not.
                 Await::Until(until) => sleep_until(until.into()).await,
                 Await::Nothing => return Ok(()),
@@ -165,8 +181,8 @@ impl Client {
         }
     }
 
-    /// Does for the client what can be done without awaiting.
-    fn turn(&mut self, mut found: Option<Result<Found, site::Error>>) -> io::Result<Await> {
+    /// Does for the client what can be done without awaiting, with what the disk was waited for.
+    fn turn(&mut self, outcome: Option<Outcome>) -> io::Result<Await> {
         with_desk(&Arc::clone(&self.server), |Desk { inbox, outbox, clock }| {
             let (connection, at) = (&mut self.connection, clock.read());
             if self.server.stop.is_stopping() {
@@ -176,16 +192,22 @@ impl Client {
                 *outbox = unsent;
             }
             inbox.lend_to(connection);
+            let mut was_read_in = false;
+            match outcome {
+                Some(Outcome::Found(found)) => answer(connection, found, outbox, at),
+                Some(Outcome::ReadIn) => was_read_in = true,
+                None => {}
+            }
             let outcome = loop {
-                match inbox.feed(|input| connection.advance(input, outbox, at)) {
-                    Want::Lookup => {
-                        let known =
-                            found.take().or_else(|| self.server.documents.lookup(connection.target(), at).map(Ok));
-                        match known {
-                            Some(found) => answer(connection, found, outbox, at),
-                            None => break Ok(Await::Lookup),
-                        }
-                    }
+                // What was read in is sent before the connection looks at its deadline: the client did not let us wait.
+                let want =
+                    if was_read_in { Want::Write } else { inbox.feed(|input| connection.advance(input, outbox, at)) };
+                match want {
+                    Want::Lookup => match self.server.documents.find_at_once(connection.target(), at) {
+                        Some(found) => answer(connection, found, outbox, at),
+                        None => break Ok(Await::Lookup),
+                    },
+                    Want::Write if !mem::take(&mut was_read_in) && must_be_read_in(outbox) => break Ok(Await::ReadIn),
                     Want::Write => match self.stream.try_io(Interest::WRITABLE, || send(&self.stream, outbox)) {
                         Ok(Sent::Bytes(bytes)) => {
                             connection.progressed(bytes, at);
@@ -205,7 +227,15 @@ impl Client {
             };
             inbox.return_from(connection);
             if !outbox.is_empty() {
-                self.unsent = Some(std::mem::take(outbox));
+                // What was answered before a lookup need not wait for the disk with it.
+                if matches!(outcome, Ok(Await::Lookup))
+                    && let Ok(Sent::Bytes(bytes)) =
+                        self.stream.try_io(Interest::WRITABLE, || send(&self.stream, outbox))
+                {
+                    connection.progressed(bytes, at);
+                    self.server.log.record(self.address, std::iter::from_fn(|| connection.finished()));
+                }
+                self.unsent = Some(mem::take(outbox));
             }
             outcome
         })
@@ -228,11 +258,22 @@ impl Client {
         })
     }
 
-    /// Looks up on a thread for blocking work what the cache does not know.
+    /// Looks up on a thread for blocking work what is not in memory.
     async fn open(&self) -> Result<Found, site::Error> {
         let (server, target) = (Arc::clone(&self.server), self.connection.target().clone());
         let opened = tokio::task::spawn_blocking(move || server.documents.open(&target, Clock::new().moment()));
         opened.await.unwrap_or_else(|error| Err(site::Error::Failed(error.into())))
+    }
+
+    /// Has the next part of a file read in on a thread for blocking work, which borrows what is unsent meanwhile.
+    async fn read_in(&mut self) -> io::Result<()> {
+        let Some(unsent) = self.unsent.take() else { return Ok(()) };
+        let reading = tokio::task::spawn_blocking(move || {
+            read_in(&unsent);
+            unsent
+        });
+        self.unsent = Some(reading.await?);
+        Ok(())
     }
 }
 

@@ -20,21 +20,27 @@
 //! have unread input, until a read has come back short.
 #![forbid(unsafe_code)]
 
+mod helpers;
 mod schedule;
 
-use launch::{Clock, Error, Inbox, Model, Presence, Sent, Server, answer, concerns_one_connection, send};
+use helpers::{Counter, Helpers};
+use launch::{
+    Clock, DISK_THREADS, Error, Found, Inbox, Model, Presence, Sent, Server, answer, concerns_one_connection, contain,
+    must_be_read_in, read_in, send,
+};
 use mio::{
     Events, Interest, Poll, Token, Waker,
     net::{TcpListener, TcpStream},
     unix::SourceFd,
 };
-use protocol::{Connection, Outbox, Want};
+use protocol::{Connection, Outbox, Target, Want};
 use rustix::net::{RecvFlags, Shutdown, shutdown};
 use schedule::Schedule;
 use slab::Slab;
 use std::{
     fs::File,
-    io::ErrorKind,
+    io::{self, ErrorKind},
+    mem,
     net::IpAddr,
     process::ExitCode,
     sync::Arc,
@@ -50,9 +56,13 @@ fn main() -> ExitCode {
 fn run(server: Arc<Server>) -> Result<(), Error> {
     let listeners = server.listen_shared(server.options.worker_count())?;
     let address = listeners[0].local_addr().map_err(Error::system("tell the listener's address"))?;
+    let helped = Arc::clone(&server);
+    let helpers = Helpers::start(DISK_THREADS, move |errand| help(&helped, errand));
+    let helpers = helpers.map_err(Error::system("start a thread for the disk"))?;
     let mut workers = Vec::new();
     for listener in listeners {
-        let worker = Worker::new(Arc::clone(&server), listener).map_err(Error::system("make an event loop"))?;
+        let worker =
+            Worker::new(Arc::clone(&server), listener, &helpers).map_err(Error::system("make an event loop"))?;
         let thread = thread::Builder::new().name(format!("worker-{}", workers.len()));
         workers.push(thread.spawn(move || worker.run()).map_err(Error::system("start a worker"))?);
     }
@@ -61,14 +71,14 @@ fn run(server: Arc<Server>) -> Result<(), Error> {
     // Stopping: each worker ends with its last connection.
     let mut outcome = Ok(());
     for worker in workers {
-        let ended = worker.join().unwrap_or_else(|_| Err(std::io::Error::other("it panicked")));
+        let ended = worker.join().unwrap_or_else(|_| Err(io::Error::other("it panicked")));
         outcome = outcome.and(ended.map_err(Error::system("go on with an event loop")));
     }
     outcome
 }
 
 const LISTENER: Token = Token(usize::MAX);
-const STOP: Token = Token(usize::MAX - 1);
+const WAKER: Token = Token(usize::MAX - 1);
 const TIMER: Token = Token(usize::MAX - 2);
 /// When there is no room for a connection, or the system has nothing left, accepting pauses; the backlog holds.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
@@ -77,8 +87,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 struct Worker {
     server: Arc<Server>,
     poll: Poll,
-    /// A wake-up is lost if its waker is gone before it is noticed.
-    _waker: Arc<Waker>,
+    disk: Counter<Errand, Outcome>,
     listener: Option<TcpListener>,
     /// When to accept again although no event tells to.
     accept_again: Option<Instant>,
@@ -100,34 +109,69 @@ struct Client {
     readable: bool,
     /// Whether the client has ended its side: behind what is left to read there is an end that is not told of again.
     ended: bool,
+    /// Whether it has an errand out: nothing happens to it until that is back.
+    away: bool,
     _presence: Presence,
 }
 
 /// What a turn of a client came to.
-#[derive(PartialEq, Eq)]
 enum Turn {
     Parked,
+    /// It cannot go on before this is done.
+    Away(Errand),
     /// It has had its share, and more to do.
     Again,
     Closed,
 }
 
+/// What has to wait for the disk.
+enum Errand {
+    Find(Target),
+    /// The next part of the file at the front of what is unsent.
+    ReadIn(Outbox<File>),
+}
+
+/// What an errand came to.
+enum Outcome {
+    Found(Result<Found, site::Error>),
+    ReadIn(Outbox<File>),
+}
+
+/// Does an errand, on a thread that may wait.
+fn help(server: &Server, errand: Errand) -> Outcome {
+    const WHOSE: &str = "a lookup or the reading of a file";
+    match errand {
+        Errand::Find(target) => {
+            let found = contain(WHOSE, || server.documents.open(&target, Clock::new().moment()));
+            Outcome::Found(found.unwrap_or_else(|| Err(site::Error::Failed(io::Error::other("it panicked")))))
+        }
+        Errand::ReadIn(outbox) => {
+            contain(WHOSE, || read_in(&outbox));
+            Outcome::ReadIn(outbox)
+        }
+    }
+}
+
 impl Worker {
-    fn new(server: Arc<Server>, listener: std::net::TcpListener) -> std::io::Result<Self> {
+    fn new(
+        server: Arc<Server>,
+        listener: std::net::TcpListener,
+        helpers: &Helpers<Errand, Outcome>,
+    ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let mut listener = TcpListener::from_std(listener);
         let poll = Poll::new()?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         let schedule = Schedule::new(&server.settings)?;
         poll.registry().register(&mut SourceFd(&schedule.timer()), TIMER, Interest::READABLE)?;
-        let waker = Arc::new(Waker::new(poll.registry(), STOP)?);
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let stop = Arc::clone(&waker);
         server.stop.on_stop(move || {
             let _ = stop.wake();
         });
         Ok(Self {
             poll,
-            _waker: waker,
+            disk: helpers.counter(waker),
             listener: Some(listener),
             accept_again: None,
             clients: Slab::new(),
@@ -139,7 +183,7 @@ impl Worker {
         })
     }
 
-    fn run(mut self) -> std::io::Result<()> {
+    fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(1024);
         while self.listener.is_some() || !self.clients.is_empty() {
             // Deadlines matter only while there are clients.
@@ -156,14 +200,21 @@ impl Worker {
             for event in &events {
                 match event.token() {
                     LISTENER => self.accept(),
-                    STOP => self.stop(),
+                    WAKER => {
+                        if self.server.stop.is_stopping() && self.listener.is_some() {
+                            self.stop();
+                        }
+                        for (key, outcome) in self.disk.returned() {
+                            self.serve(key, Some(outcome));
+                        }
+                    }
                     // Who is due is seen below.
                     TIMER => {}
                     Token(key) => {
                         if let Some(client) = self.clients.get_mut(key) {
                             client.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
                             client.ended |= event.is_read_closed();
-                            self.serve(key);
+                            self.serve(key, None);
                         }
                     }
                 }
@@ -172,7 +223,7 @@ impl Worker {
                 self.accept();
             }
             while let Some(key) = self.schedule.due(now) {
-                self.serve(key);
+                self.serve(key, None);
             }
             if self.schedule.sweep_is_due(now) {
                 self.sweep();
@@ -228,21 +279,33 @@ impl Worker {
             unsent: None,
             readable: true,
             ended: false,
+            away: false,
             _presence: presence,
         });
-        self.serve(key);
+        self.serve(key, None);
     }
 
     // Serving one connection.
 
-    /// Does for a client what can be done without waiting.
-    fn serve(&mut self, key: usize) {
-        // Of a client that was closed, a time may still be scheduled.
-        if !self.clients.contains(key) {
-            return;
+    /// Does for a client what can be done without waiting, with the outcome of its errand if it was waiting for one.
+    fn serve(&mut self, key: usize, outcome: Option<Outcome>) {
+        // Of a client that was closed, a time may still be scheduled. One that has an errand out gets no turn before
+        // that is back, nor does it go, so that its key stays its own.
+        match self.clients.get_mut(key) {
+            Some(client) if !client.away || outcome.is_some() => client.away = false,
+            _ => return,
         }
-        match self.turn(key) {
+        let turn = contain("the turn of a client", || self.turn(key, outcome)).unwrap_or_else(|| {
+            // What lies on the desk belongs to no other client.
+            (self.inbox, self.outbox) = (Inbox::new(&self.server.settings.limits), Outbox::default());
+            Turn::Closed
+        });
+        match turn {
             Turn::Parked => {}
+            Turn::Away(errand) => {
+                self.clients[key].away = true;
+                self.disk.send(key, errand);
+            }
             // Due once everybody else was looked at.
             Turn::Again => self.schedule.add(self.clock.moment().monotonic() + Duration::from_nanos(1), key),
             Turn::Closed => {
@@ -252,7 +315,7 @@ impl Worker {
         }
     }
 
-    fn turn(&mut self, key: usize) -> Turn {
+    fn turn(&mut self, key: usize, outcome: Option<Outcome>) -> Turn {
         /// Calls on the socket after which it is another client's turn.
         const SHARE: u32 = 32;
         let client = &mut self.clients[key];
@@ -262,12 +325,24 @@ impl Worker {
             *outbox = unsent;
         }
         inbox.lend_to(connection);
+        let mut was_read_in = false;
+        match outcome {
+            Some(Outcome::Found(found)) => answer(connection, found, outbox, at),
+            Some(Outcome::ReadIn(unsent)) => (*outbox, was_read_in) = (unsent, true),
+            None => {}
+        }
         let mut calls = 0;
         let turn = loop {
-            match inbox.feed(|input| connection.advance(input, outbox, at)) {
-                Want::Lookup => {
-                    let found = self.server.documents.find(connection.target(), at);
-                    answer(connection, found, outbox, at);
+            // What was read in is sent before the connection looks at its deadline: the client did not let us wait.
+            let want =
+                if was_read_in { Want::Write } else { inbox.feed(|input| connection.advance(input, outbox, at)) };
+            match want {
+                Want::Lookup => match self.server.documents.find_at_once(connection.target(), at) {
+                    Some(found) => answer(connection, found, outbox, at),
+                    None => break Turn::Away(Errand::Find(connection.target().clone())),
+                },
+                Want::Write if !mem::take(&mut was_read_in) && must_be_read_in(outbox) => {
+                    break Turn::Away(Errand::ReadIn(mem::take(outbox)));
                 }
                 Want::Write => match send(&client.stream, outbox) {
                     Ok(Sent::Bytes(bytes)) => {
@@ -309,8 +384,15 @@ impl Worker {
         };
         inbox.return_from(connection);
         if !outbox.is_empty() {
-            let unsent = std::mem::take(outbox);
-            client.unsent = (turn != Turn::Closed).then_some(unsent);
+            // What was answered before a lookup need not wait for the disk with it.
+            if matches!(turn, Turn::Away(_))
+                && let Ok(Sent::Bytes(bytes)) = send(&client.stream, outbox)
+            {
+                connection.progressed(bytes, at);
+                self.server.log.record(client.address, std::iter::from_fn(|| connection.finished()));
+            }
+            let unsent = mem::take(outbox);
+            client.unsent = (!matches!(turn, Turn::Closed)).then_some(unsent);
         }
         turn
     }
@@ -321,7 +403,7 @@ impl Worker {
         let late = |(key, client): (usize, &Client)| client.connection.deadline().filter(|&at| at <= now).map(|_| key);
         let late: Vec<usize> = self.clients.iter().filter_map(late).collect();
         for key in late {
-            self.serve(key);
+            self.serve(key, None);
         }
     }
 
@@ -339,7 +421,7 @@ impl Worker {
         for key in keys {
             // A request that has come and was not read yet is in flight, too.
             self.clients[key].readable = true;
-            self.serve(key);
+            self.serve(key, None);
             match self.clients.get_mut(key) {
                 Some(client) if client.connection.is_quiet() => drop(self.clients.remove(key)),
                 Some(client) => client.connection.last_response(),

@@ -1,6 +1,6 @@
 use crate::complain;
 use protocol::{Connection, Content, Document, Fields, Moment, Outbox, Refusal, Target};
-use site::Site;
+use site::{Metadata, Site};
 use std::fs::File;
 
 /// What was found in the document root, with the fields that the protocol rendered for it.
@@ -23,14 +23,21 @@ impl Documents {
         self.site.lookup(target.path(), target.is_directory(), at.monotonic())
     }
 
+    /// What the cache knows, or else the disk as far as it need not be waited for; nothing if it would have to be.
+    /// Its work is bounded: at most it copies a file that is short enough for the cache from the kernel's memory.
+    #[must_use]
+    pub fn find_at_once(&self, target: &Target, at: &Moment) -> Option<Result<Found, site::Error>> {
+        self.lookup(target, at).map(Ok).or_else(|| {
+            self.site.open_at_once(target.path(), target.is_directory(), at.monotonic(), |file| render(file, at))
+        })
+    }
+
     /// What the disk knows of a target; may block.
     ///
     /// # Errors
     /// Why there is nothing to serve.
     pub fn open(&self, target: &Target, at: &Moment) -> Result<Found, site::Error> {
-        self.site.open(target.path(), target.is_directory(), at.monotonic(), |file| {
-            Fields::new(file.name, file.length, file.modified, at.wall())
-        })
+        self.site.open(target.path(), target.is_directory(), at.monotonic(), |file| render(file, at))
     }
 
     /// What the cache knows, or else the disk; may block.
@@ -40,6 +47,10 @@ impl Documents {
     pub fn find(&self, target: &Target, at: &Moment) -> Result<Found, site::Error> {
         self.lookup(target, at).map_or_else(|| self.open(target, at), Ok)
     }
+}
+
+fn render(file: &Metadata, at: &Moment) -> Fields {
+    Fields::new(file.name, file.length, file.modified, at.wall())
 }
 
 /// Answers a connection's lookup with what was found.

@@ -7,8 +7,9 @@
 //!
 //! - [`Inbox`] and [`send`] are the two directions of a socket, one system call each.
 //! - [`Documents`] ties the document root to the protocol; [`answer`] hands over what was found.
+//! - [`must_be_read_in`] and [`read_in`] keep workers that have other clients from waiting for the disk.
 //! - [`Connections`] counts, bounds and watches the open connections.
-//! - [`complain`] tells what went wrong without ever waiting.
+//! - [`complain`] tells what went wrong without ever waiting; [`contain`] keeps a panic to the connection it belongs to.
 //! - [`BlockingSocket`] keeps deadlines for models whose threads wait in the system call itself.
 #![forbid(unsafe_code)]
 
@@ -17,12 +18,14 @@ mod blocking_socket;
 mod clock;
 mod complaint;
 mod connections;
+mod containment;
 mod documents;
 mod error;
 mod inbox;
 mod listener;
 mod open_files;
 mod options;
+mod page_cache;
 mod sending;
 mod server;
 mod stop;
@@ -33,11 +36,13 @@ pub use blocking_socket::{BlockingSocket, Received};
 pub use clock::Clock;
 pub use complaint::complain;
 pub use connections::{Connections, Presence};
+pub use containment::contain;
 pub use documents::{Documents, Found, answer};
 pub use error::Error;
 pub use inbox::Inbox;
 pub use listener::{accept, concerns_one_connection};
 pub use options::{KeepAlive, Options};
+pub use page_cache::{DISK_THREADS, must_be_read_in, read_in};
 pub use sending::{Sent, send};
 pub use server::{Model, Server, main};
 pub use stop::Stop;

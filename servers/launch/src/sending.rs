@@ -3,7 +3,7 @@ use rustix::{
     fs::sendfile,
     net::{SendAncillaryBuffer, SendFlags, send as send_bytes, sendmsg},
 };
-use std::{fs::File, io, os::fd::AsFd};
+use std::{fs::File, io, ops::Range, os::fd::AsFd};
 
 /// What came of sending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,17 +15,25 @@ pub enum Sent {
 }
 
 /// How much of a file is sent in one call, so that a worker with other clients gets back to them.
-const FILE_PART: u64 = 1024 * 1024;
+pub(crate) const FILE_PART: u64 = 256 * 1024;
+
+/// The file at the front of the outbox, if one is there, and the part of it that goes out next. Parts end at multiples
+/// of their length, so that what is left of one that was sent in part is not made up from the next.
+pub(crate) fn next_part(outbox: &Outbox<File>) -> Option<(&File, Range<u64>)> {
+    let (file, range) = outbox.front_file()?;
+    let end = (range.start / FILE_PART + 1).saturating_mul(FILE_PART);
+    Some((file, range.start..range.end.min(end)))
+}
 
 /// Sends from the front of the outbox with one system call: all bytes up to a file, or a part of that file.
 ///
 /// # Errors
 /// Those of send(2) and sendfile(2), `WouldBlock` among them.
 pub fn send(socket: impl AsFd, outbox: &mut Outbox<File>) -> io::Result<Sent> {
-    let sent = if let Some((file, range)) = outbox.front_file() {
-        let mut offset = range.start;
-        let count = (range.end - range.start).min(FILE_PART);
-        let sent = sendfile(socket, file, Some(&mut offset), usize::try_from(count).unwrap_or(usize::MAX))?;
+    let sent = if let Some((file, part)) = next_part(outbox) {
+        let mut offset = part.start;
+        let count = usize::try_from(part.end - part.start).unwrap_or(usize::MAX);
+        let sent = sendfile(socket, file, Some(&mut offset), count)?;
         if sent == 0 {
             return Ok(Sent::FileEnded);
         }
