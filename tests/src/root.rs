@@ -1,12 +1,16 @@
 //! A document root of a test's own.
 
 use std::fs;
+use std::io::IoSliceMut;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use rustix::fs::{CWD, FileType, Mode};
+use rustix::fs::{Advice, CWD, FileType, Mode};
+use rustix::io::{ReadWriteFlags, preadv2};
 use tempfile::TempDir;
+
+use crate::wait::wait_until;
 
 /// A directory in the system's temporary place, gone when it is dropped. The document root is `root` inside it, so that
 /// there is an outside to climb out to.
@@ -83,6 +87,21 @@ impl Root {
     pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
         let path = self.ready(name);
         fs::write(&path, content).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    }
+
+    /// Makes the kernel forget the bytes of a file, so that they have to come from the disk. File systems that live in
+    /// memory keep them.
+    #[track_caller]
+    pub fn evict(&self, name: &str) {
+        let path = self.path().join(name);
+        let file = fs::File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        // What was not written to the disk yet cannot be forgotten, nor what the file system still has in its hands.
+        file.sync_all().expect("a file of ours can be written");
+        let last = file.metadata().expect("an open file").len().saturating_sub(1);
+        wait_until("the kernel forgets a file", || {
+            rustix::fs::fadvise(&file, 0, None, Advice::DontNeed).expect("advice is harmless");
+            preadv2(&file, &mut [IoSliceMut::new(&mut [0])], last, ReadWriteFlags::NOWAIT).is_err()
+        });
     }
 
     /// Adds an empty directory.

@@ -1,0 +1,268 @@
+//! The disk: whoever asks for what is not in memory waits, and nobody else does.
+//!
+//! The disk is slow in pretence: strace holds up the calls that open or read a certain file. It cannot tell the calls that
+//! may wait from those that must not (it holds up `openat2` whether or not `RESOLVE_CACHED` is said). So where opening is
+//! to be slow, `openat2` is refused, and the calls of the walk in its place are held up.
+
+use std::ffi::OsString;
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use harness::{Client, Model, Root, Server, Start, request, under_strace, wait_until};
+
+harness::under_every_model!(
+    others_are_served_while_one_file_is_opened,
+    others_are_served_while_one_file_is_read,
+    a_disk_slower_than_the_deadlines_is_not_the_clients_fault,
+    sends_64_mebibytes_from_the_disk,
+    many_wait_at_once,
+    who_hangs_up_while_waiting_harms_nobody,
+    stopping_waits_for_the_disk,
+    only_threads_that_may_wait_do,
+);
+
+/// In these models one thread serves many connections, so it must not wait for one of them.
+fn is_event_driven(model: Model) -> bool {
+    matches!(model, Model::Epoll | Model::Async)
+}
+
+/// One worker more than may be waiting.
+fn start(model: Model, root: &Root) -> Start {
+    Server::of(model).workers(if is_event_driven(model) { 1 } else { 2 }).root(root)
+}
+
+/// Bytes that are different at every place and for every seed.
+fn content(seed: u64, length: usize) -> Vec<u8> {
+    (0_u64..).flat_map(|number| (number * 31 + seed * 1_000_003).to_le_bytes()).take(length).collect()
+}
+
+/// Opening any file called `slow.txt` takes four calls, and each of them so long.
+fn slow_to_open(delay: Duration) -> Option<Vec<OsString>> {
+    let inject = format!("--inject=openat:delay_enter={}", delay.as_micros());
+    under_strace([
+        "--trace=openat,openat2",
+        "--trace-path=slow.txt",
+        "--inject=openat2:error=ENOSYS",
+        &inject,
+        "--output=/dev/null",
+    ])
+}
+
+/// Each call that reads the file and may wait takes so long.
+fn slow_to_read(root: &Root, name: &str, delay: Duration) -> Option<Vec<OsString>> {
+    let inject = format!("--inject=pread64:delay_enter={}", delay.as_micros());
+    let path = format!("--trace-path={}", root.path().join(name).display());
+    under_strace(["--trace=pread64", &path, &inject, "--output=/dev/null"])
+}
+
+/// That others get their answers while `waiting` waits for the disk.
+#[track_caller]
+fn others_are_served_meanwhile(server: &Server, waiting: &mut Client) {
+    for number in 0..10 {
+        assert_eq!(server.get("/hot.txt").expect(200).text(), "hot");
+        assert_eq!(server.get(&format!("/{number}.txt")).expect(200).text(), number.to_string());
+    }
+    waiting.hears_nothing_for(Duration::from_millis(1));
+}
+
+/// A file that is hot, ten that were never asked for, and the slow one.
+fn site(slow: &str, content: &[u8]) -> Root {
+    let root = Root::with_index("index").file("hot.txt", "hot").file(slow, content);
+    for number in 0..10 {
+        root.write(&format!("{number}.txt"), number.to_string());
+    }
+    root
+}
+
+fn others_are_served_while_one_file_is_opened(model: Model) {
+    let Some(strace) = slow_to_open(Duration::from_millis(500)) else { return };
+    let root = site("slow.txt", b"slow");
+    let server = start(model, &root).wrapper(strace).start();
+    server.get("/hot.txt").expect(200);
+    let mut slow = server.connect();
+    slow.send(
+        [request("GET", "/hot.txt", &[]), request("GET", "/slow.txt", &[]), request("GET", "/hot.txt", &[])].concat(),
+    );
+    if is_event_driven(model) {
+        // What was answered before goes out before.
+        assert_eq!(slow.response().expect(200).text(), "hot");
+    }
+    others_are_served_meanwhile(&server, &mut slow);
+    if !is_event_driven(model) {
+        assert_eq!(slow.response().expect(200).text(), "hot");
+    }
+    assert_eq!(slow.response().expect(200).text(), "slow");
+    assert_eq!(slow.response().expect(200).text(), "hot");
+}
+
+fn others_are_served_while_one_file_is_read(model: Model) {
+    let expected = content(1, 90_000);
+    let root = site("slow.bin", &expected);
+    let Some(strace) = slow_to_read(&root, "slow.bin", Duration::from_secs(2)) else { return };
+    let server = start(model, &root).wrapper(strace).start();
+    server.get("/hot.txt").expect(200);
+    root.evict("slow.bin");
+    let mut slow = server.connect();
+    slow.send(request("GET", "/slow.bin", &[]));
+    others_are_served_meanwhile(&server, &mut slow);
+    assert_eq!(slow.response().expect(200).body, expected);
+    assert_eq!(slow.get("/hot.txt").expect(200).text(), "hot");
+}
+
+/// A file too long for the cache is read in part by part. Threads that send it wait in the call that sends.
+fn a_disk_slower_than_the_deadlines_is_not_the_clients_fault(model: Model) {
+    if !is_event_driven(model) {
+        return;
+    }
+    let expected = content(2, 900_000);
+    let root = site("slow.bin", &expected);
+    let Some(strace) = slow_to_read(&root, "slow.bin", Duration::from_millis(400)) else { return };
+    let flags = ["--cache-bytes", "100000", "--send-timeout", "500ms"];
+    let server = start(model, &root).flags(flags).wrapper(strace).start();
+    server.get("/hot.txt").expect(200);
+    root.evict("slow.bin");
+    let mut slow = server.connect();
+    let begun = Instant::now();
+    slow.send(request("GET", "/slow.bin", &[]));
+    let mut kept = server.connect();
+    for _ in 0..20 {
+        assert_eq!(kept.get("/hot.txt").expect(200).text(), "hot");
+    }
+    assert!(begun.elapsed() < Duration::from_millis(1500), "others waited {:?}", begun.elapsed());
+    assert_eq!(slow.response().expect(200).body, expected);
+    assert!(begun.elapsed() >= Duration::from_millis(1500), "nobody waited for the disk: {:?}", begun.elapsed());
+    assert_eq!(slow.get("/hot.txt").expect(200).text(), "hot");
+}
+
+fn sends_64_mebibytes_from_the_disk(model: Model) {
+    let expected = content(3, 64 << 20);
+    let root = site("large.bin", &expected);
+    let server = start(model, &root).start();
+    let mut client = server.connect();
+    for _ in 0..2 {
+        root.evict("large.bin");
+        client.send(request("GET", "/large.bin", &[]));
+        assert_eq!(server.get("/hot.txt").expect(200).text(), "hot");
+        // Not by assert_eq!, which would print them.
+        assert!(client.response().expect(200).body == expected, "other bytes than the file has");
+    }
+}
+
+/// More at once than there are threads to wait: they take turns, and everybody gets the right file.
+fn many_wait_at_once(model: Model) {
+    const MANY: usize = 40;
+    let Some(strace) = slow_to_open(Duration::from_millis(30)) else { return };
+    let root = site("slow.txt", b"slow");
+    for number in 0..MANY {
+        root.write(&format!("{number}/slow.txt"), format!("slow {number}"));
+    }
+    let server = start(model, &root).wrapper(strace).start();
+    // From here on openat2 counts as refused.
+    server.get("/slow.txt").expect(200);
+    let mut waiting: Vec<Client> = (0..MANY).map(|_| server.connect()).collect();
+    for (number, client) in waiting.iter_mut().enumerate() {
+        client.send(request("GET", &format!("/{number}/slow.txt"), &["Connection: close"]));
+    }
+    assert_eq!(server.get("/slow.txt").expect(200).text(), "slow");
+    for (number, client) in waiting.iter_mut().enumerate() {
+        assert_eq!(client.response().expect(200).text(), format!("slow {number}"));
+        client.closed();
+    }
+}
+
+/// The places of those who have hung up go to others only when nothing can come back for them any more.
+fn who_hangs_up_while_waiting_harms_nobody(model: Model) {
+    let Some(strace) = slow_to_open(Duration::from_millis(100)) else { return };
+    let root = site("slow.txt", b"slow");
+    let server = start(model, &root).wrapper(strace).start();
+    server.get("/hot.txt").expect(200);
+    let descriptors = server.process().descriptors();
+    for number in 0..12 {
+        let mut client = server.connect();
+        client.send(request("GET", "/slow.txt", &[]));
+        if number % 2 == 0 {
+            client.reset();
+        }
+    }
+    thread::scope(|scope| {
+        for number in 0..10 {
+            let server = &server;
+            scope.spawn(move || {
+                let mut client = server.connect();
+                for _ in 0..20 {
+                    // A pool closes when others wait.
+                    let response = client.get(&format!("/{number}.txt")).expect(200);
+                    assert_eq!(response.text(), number.to_string());
+                    if !response.keeps_alive() {
+                        client = server.connect();
+                    }
+                }
+                // Whatever was meant for somebody else would be in front of this.
+                client.hears_nothing_for(Duration::from_millis(700));
+                drop(client);
+            });
+        }
+    });
+    assert_eq!(server.get("/slow.txt").expect(200).text(), "slow");
+    wait_until("the descriptors are given back", || server.process().descriptors() <= descriptors);
+}
+
+fn stopping_waits_for_the_disk(model: Model) {
+    let Some(strace) = slow_to_open(Duration::from_millis(200)) else { return };
+    let root = site("slow.txt", b"slow");
+    let mut server = start(model, &root).wrapper(strace).start();
+    server.get("/hot.txt").expect(200);
+    let mut client = server.connect();
+    client.send(request("GET", "/slow.txt", &[])).hears_nothing_for(Duration::from_millis(150));
+    server.terminate();
+    assert_eq!(client.response().expect(200).text(), "slow");
+    client.closed();
+    assert_eq!(server.ends_within(Duration::from_secs(10)).code(), Some(0));
+}
+
+/// Of the threads that serve connections none opens or reads a file, but in ways that do not wait.
+fn only_threads_that_may_wait_do(model: Model) {
+    if !is_event_driven(model) {
+        return;
+    }
+    let root = site("cold.bin", &content(4, 90_000)).file("large.bin", content(5, 3_000_000));
+    let log = root.outside().join("strace.log");
+    let output = format!("--output={}", log.display());
+    let Some(strace) = under_strace(["--trace=openat,openat2,pread64,read,preadv2,epoll_wait,sendfile", &output])
+    else {
+        return;
+    };
+    let mut server = start(model, &root).flags(["--cache-ttl", "0s"]).wrapper(strace).start();
+    for target in ["/", "/hot.txt", "/hot.txt", "/cold.bin", "/large.bin", "/none", "/cold.bin", "/large.bin"] {
+        for name in ["cold.bin", "large.bin"] {
+            root.evict(name);
+        }
+        server.get(target);
+    }
+    server.terminate();
+    server.ends_within(Duration::from_secs(10));
+    let calls = || fs::read_to_string(&log).unwrap_or_default();
+    wait_until("strace has written it all", || calls().contains("+++ exited with 0 +++"));
+    let calls = calls();
+    let calls: Vec<(&str, &str)> = calls.lines().filter_map(|line| line.split_once(char::is_whitespace)).collect();
+    let serves = |thread: &str| {
+        calls.iter().any(|&(other, call)| other == thread && call.trim_start().starts_with("epoll_wait("))
+    };
+    let (mut at_once, mut waiting) = (0, 0);
+    for (thread, call) in &calls {
+        let call = call.trim_start();
+        let waits = match call.split('(').next() {
+            Some("openat2") => !call.contains("RESOLVE_CACHED"),
+            Some("preadv2") => !call.contains("RWF_NOWAIT"),
+            // Not the few files that the C library opens for itself.
+            Some("openat") => !call.contains("AT_FDCWD"),
+            Some("pread64") => true,
+            _ => continue,
+        };
+        assert!(!(waits && serves(thread)), "a thread that serves made the call {call}");
+        at_once += u32::from(!waits);
+        waiting += u32::from(waits && call.starts_with("pread64"));
+    }
+    assert!(at_once > 0 && waiting > 0, "{at_once} calls would not have waited, {waiting} would");
+}
