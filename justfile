@@ -37,3 +37,11 @@ lint:
 # Micro-benchmarks of the protocol and of the client's parser (criterion)
 micro *options:
     cargo bench --package otus-protocol --package otus-loadgen {{options}}
+
+# Hold servers to the rules of HTTP: just conformance --server nginx --failed; all our models if none is named
+conformance *options:
+    cargo conformance {{options}}
+
+# Measure again what docs/conformance.md says of nginx and of ours
+conformance-page:
+    -cargo conformance --failed --page docs/conformance.md --server epoll --server nginx

@@ -50,6 +50,9 @@ impl Response {
     pub fn parse_head(head: &[u8]) -> Result<Self, Malformed> {
         let wrong = |why: &str| Malformed(format!("{why}: {:?}", String::from_utf8_lossy(head)));
         let response = Self::read_head(head)?;
+        if response.version() != "HTTP/1.1" {
+            return Err(wrong("no status line of HTTP/1.1"));
+        }
         for (line, (name, value)) in response.head.split("\r\n").skip(1).zip(&response.headers) {
             if line != format!("{name}: {value}") {
                 return Err(wrong("an untidy header line"));
@@ -85,7 +88,10 @@ impl Response {
         let text = text.strip_suffix("\r\n\r\n").ok_or_else(|| wrong("no blank line"))?;
         let mut lines = text.split("\r\n");
         let status_line = lines.next().unwrap_or_default();
-        let status = status_line.strip_prefix("HTTP/1.1 ").ok_or_else(|| wrong("no status line of HTTP/1.1"))?;
+        let (version, status) = status_line.split_once(' ').ok_or_else(|| wrong("no status line"))?;
+        if !["HTTP/1.0", "HTTP/1.1"].contains(&version) {
+            return Err(wrong("no status line of HTTP/1"));
+        }
         let (status, reason) = status.split_once(' ').ok_or_else(|| wrong("no reason phrase"))?;
         if status.len() != 3 {
             return Err(wrong("no status code"));
@@ -121,10 +127,19 @@ impl Response {
         self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// Whether the connection goes on: over HTTP/1.1 it does unless the response says otherwise (RFC 9112, section 9.3).
+    /// The version of HTTP in the status line.
+    pub fn version(&self) -> &str {
+        self.head.split(' ').next().unwrap_or_default()
+    }
+
+    /// Whether the connection goes on: over HTTP/1.1 it does unless the response says otherwise, over HTTP/1.0 only if it says
+    /// so (RFC 9112, section 9.3).
     pub fn leaves_open(&self) -> bool {
-        let closes = |value: &str| value.split(',').any(|option| option.trim().eq_ignore_ascii_case("close"));
-        !self.all("Connection").any(closes)
+        let says = |option: &str| {
+            let mut options = self.all("Connection").flat_map(|value| value.split(','));
+            options.any(|said| said.trim().eq_ignore_ascii_case(option))
+        };
+        !says("close") && (self.version() == "HTTP/1.1" || says("keep-alive"))
     }
 
     /// The value of the header `name`, which has to be there once.

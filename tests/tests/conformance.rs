@@ -1,7 +1,9 @@
 //! Every model is held to every rule: a test for each group of rules and each model.
 
+use std::time::Duration;
+
 use harness::conformance::{Subject, furnish, groups};
-use harness::{Model, PATIENCE, Root};
+use harness::{Model, PATIENCE, Root, tool};
 
 /// One test for each group under each model, and a list of the groups that are tested.
 macro_rules! groups {
@@ -43,6 +45,33 @@ groups!(
 fn no_group_is_forgotten() {
     let names: Vec<&str> = groups().iter().map(|group| group.name).collect();
     assert_eq!(names, TESTED);
+}
+
+/// The suite is for anybody's server: it gets to its end, has a line for each rule, and leaves the server alive. How many
+/// rules that server keeps is its own affair; most, if the suite is sound.
+fn tries_another_server(subject: Subject, program: &str) {
+    if tool(program).is_none() {
+        return;
+    }
+    let groups = groups();
+    let rules: usize = groups.iter().map(|group| group.cases.len()).sum();
+    let tally = subject.hold_to(&groups, &furnish(Root::new()), Duration::from_secs(3));
+    let tally = tally.unwrap_or_else(|why| panic!("{subject}: {why}"));
+    assert_eq!(tally.rules(), rules);
+    assert!(tally.passed() > rules / 2, "{}", tally.table(true));
+    assert!(tally.failed() > 0, "{subject} makes the same choices as we do, which nobody expected");
+    assert_eq!(tally.table(false).lines().filter(|line| line.contains(" passed  ")).count(), tally.passed());
+    assert!(tally.software.as_deref().is_some_and(|name| name.starts_with(program)), "{:?}", tally.software);
+}
+
+#[test]
+fn tries_nginx() {
+    tries_another_server(Subject::Nginx, "nginx");
+}
+
+#[test]
+fn tries_lighttpd() {
+    tries_another_server(Subject::Lighttpd, "lighttpd");
 }
 
 /// Tries the group with one worker, who has to do everything, and with several.

@@ -34,6 +34,7 @@ enum Check {
     Part(&'static str, RangeInclusive<u64>),
     Page,
     StrongTag,
+    Version(&'static str),
     NotModifiedLaterThanSent,
 }
 
@@ -111,6 +112,12 @@ impl Expect {
     #[must_use]
     pub fn strong_tag(self) -> Self {
         self.and(Check::StrongTag)
+    }
+
+    /// The response is in this version of HTTP.
+    #[must_use]
+    pub fn version(self, version: &'static str) -> Self {
+        self.and(Check::Version(version))
     }
 
     /// `Last-Modified` is not later than `Date`.
@@ -207,6 +214,8 @@ impl Check {
                 let valid = opaque.is_some_and(|opaque| opaque.bytes().all(|byte| byte > b' ' && byte != b'"'));
                 if valid { Ok(()) } else { Err(format!("ETag is {tag}, no strong one")) }
             }
+            Self::Version(version) if response.version() == *version => Ok(()),
+            Self::Version(_) => Err(format!("the response is in {}", response.version())),
             Self::NotModifiedLaterThanSent => {
                 let modified = date(response, "Last-Modified")?;
                 if modified <= date(response, "Date")? {

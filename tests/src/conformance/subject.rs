@@ -126,7 +126,12 @@ impl Subject {
         match self {
             Self::Ours(model, workers) => {
                 let workers = if crowd { workers.max(32) } else { workers };
-                let flags = settings.iter().flat_map(|setting| flags(*setting));
+                let mut flags: Vec<String> = settings.iter().flat_map(|setting| flags(*setting)).collect();
+                if workers == 1 && !settings.contains(&Setting::KeepAliveOff) {
+                    // The only worker may still have a client who has left when the next one comes, and would then be fair
+                    // to others for a second, and close what the rules want to be kept.
+                    flags.extend(["--keep-alive", "pinned"].map(str::to_owned));
+                }
                 let server = Server::of(model).root(root).workers(workers).flags(flags).start();
                 Ok((server.address(), Running::Ours(server)))
             }

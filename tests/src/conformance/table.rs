@@ -1,6 +1,5 @@
 //! What came out: a table, counts, and a page.
 
-use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
 use super::{Group, Verdict};
@@ -26,7 +25,6 @@ pub struct Tally {
 
 #[derive(Debug)]
 struct Row {
-    group: &'static str,
     section: &'static str,
     rule: String,
     outcome: Outcome,
@@ -38,12 +36,8 @@ impl Tally {
     }
 
     pub(super) fn add(&mut self, group: &Group, outcomes: impl Iterator<Item = Outcome>) {
-        let row = |(case, outcome): (&super::Case, Outcome)| Row {
-            group: group.name,
-            section: case.section,
-            rule: case.rule.clone(),
-            outcome,
-        };
+        let row =
+            |(case, outcome): (&super::Case, Outcome)| Row { section: case.section, rule: case.rule.clone(), outcome };
         self.rows.extend(group.cases.iter().zip(outcomes).map(row));
     }
 
@@ -95,37 +89,49 @@ impl Tally {
         text
     }
 
-    /// What is told of the server on a page in Markdown: its counts, by group, and the rules that it breaks.
+    /// What is told of the server on a page in Markdown: its counts, by section, and what it does otherwise.
     #[must_use]
     pub fn page(&self) -> String {
-        let mut groups: Vec<(&str, BTreeMap<&str, usize>)> = Vec::new();
-        for row in &self.rows {
-            if groups.last().is_none_or(|(name, _)| *name != row.group) {
-                groups.push((row.group, BTreeMap::new()));
-            }
-            let key = match &row.outcome {
-                Outcome::Tried(Ok(())) => "passed",
-                Outcome::Tried(Err(_)) => "failed",
-                Outcome::LeftOut(_) => "left out",
-            };
-            if let Some((_, counts)) = groups.last_mut() {
-                *counts.entry(key).or_default() += 1;
+        const NAMED: usize = 5;
+        let mut sections: Vec<(&str, &str, Vec<&Row>)> = Vec::new();
+        for row in self.rows.iter().filter(|row| matches!(row.outcome, Outcome::Tried(_))) {
+            let about = row.rule.split_once(": ").map_or("", |(about, _)| about);
+            match sections.iter_mut().find(|(section, subject, _)| (*section, *subject) == (row.section, about)) {
+                Some((_, _, rows)) => rows.push(row),
+                None => sections.push((row.section, about, vec![row])),
             }
         }
-        let software = self.software.as_deref().unwrap_or("it does not say what it is");
-        let mut text = format!("## {} ({software})\n\n{self}.\n", self.name);
-        text.push_str("\n| about | passed | failed | left out |\n|---|--:|--:|--:|\n");
-        for (name, counts) in &groups {
-            let count = |key| counts.get(key).copied().unwrap_or(0);
-            let _ = writeln!(text, "| {name} | {} | {} | {} |", count("passed"), count("failed"), count("left out"));
+        let house = |row: &&Row| row.section == "house";
+        let tried: Vec<&Row> = sections.iter().flat_map(|(_, _, rows)| rows).copied().collect();
+        let kept = |rows: &[&Row]| rows.iter().filter(|row| row.outcome == Outcome::Tried(Ok(()))).count();
+        let (choices, demands): (Vec<&Row>, Vec<&Row>) = tried.iter().copied().partition(house);
+        let mut text = format!(
+            "## {} ({})\n\nKeeps {} of {} rules from the RFCs, and makes {} of {} choices as we do; {} rules were left out.\n",
+            self.name,
+            self.software.as_deref().unwrap_or("which does not say what it is"),
+            kept(&demands),
+            demands.len(),
+            kept(&choices),
+            choices.len(),
+            self.left_out(),
+        );
+        sections.retain(|(_, _, rows)| kept(rows) < rows.len());
+        // A stable sort: the sections of the RFCs stay in the order of the rules, the choices come last.
+        sections.sort_by_key(|(section, _, _)| *section == "house");
+        if !sections.is_empty() {
+            text.push_str("\n| section | about | kept | not kept |\n|---|---|--:|---|\n");
         }
-        if self.failed() > 0 {
-            text.push_str("\n| section | rule | what came instead |\n|---|---|---|\n");
-        }
-        for (row, why) in self.failures() {
-            // What was sent is for whoever runs the suite; here it would only be long.
-            let why = why.rsplit_once(" (sent ").map_or(why, |(why, _)| why);
-            let _ = writeln!(text, "| {} | {} | {} |", row.section, cell(&row.rule), cell(why));
+        for (section, about, rows) in &sections {
+            let names = rows.iter().filter(|row| row.outcome != Outcome::Tried(Ok(())));
+            let mut names: Vec<String> = names.map(|row| cell(&row.rule[about.len() + 2..])).collect();
+            let more = names.len().saturating_sub(NAMED);
+            names.truncate(NAMED);
+            let mut names = names.join("; ");
+            if more > 0 {
+                // Writing to a string does not fail.
+                let _ = write!(names, "; {more} more");
+            }
+            let _ = writeln!(text, "| {section} | {} | {} of {} | {names} |", cell(about), kept(rows), rows.len());
         }
         text
     }
@@ -133,7 +139,7 @@ impl Tally {
 
 /// Text that neither ends a cell of a table nor is read as markup.
 fn cell(text: &str) -> String {
-    const LONGEST: usize = 160;
+    const LONGEST: usize = 80;
     let mut cell: String = text.chars().take(LONGEST).collect();
     if cell.len() < text.len() {
         cell.push('…');
@@ -170,7 +176,10 @@ mod tests {
         assert_eq!(tally.table(false).lines().count(), 5);
         assert_eq!(tally.table(true).lines().count(), 3);
         let page = tally.page();
-        assert!(page.contains("| some | 1 | 1 | 1 |\n"), "{page}");
-        assert!(page.contains("| house | about: c&#124;d | 404 instead of 200 |\n"), "{page}");
+        assert!(
+            page.contains("Keeps 0 of 0 rules from the RFCs, and makes 1 of 2 choices as we do; 1 rules"),
+            "{page}"
+        );
+        assert!(page.contains("| house | about | 1 of 2 | c&#124;d |\n"), "{page}");
     }
 }

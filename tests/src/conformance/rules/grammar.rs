@@ -13,9 +13,11 @@ pub(super) fn rules() -> Vec<Case> {
         bad(&format!("a name with {byte} in it"), format!("X{byte}Y: z").as_bytes())
     });
     [
-        under("9112 §2.2", "lines", vec![
+        under("house", "lines", vec![
             rule("a bare LF ends one", get("/file.txt").bare_line_feeds(), is(200).file(FILE).kept()),
             rule("LF and CRLF mixed", raw("GET /file.txt HTTP/1.1\nHost: a\r\nX: y\n\r\n"), is(200).file(FILE)),
+        ]),
+        under("9112 §2.2", "lines", vec![
             rule("an empty line before a request is passed over", raw("\r\nGET /file.txt HTTP/1.1\r\nHost: a\r\n\r\n"), is(200).file(FILE)),
             rule("several of them, too", raw("\r\n\n\r\nGET /file.txt HTTP/1.1\r\nHost: a\r\n\r\n"), is(200).file(FILE)),
             rule("an empty line after a request is passed over", get("/file.txt").body("\r\n"), is(200).file(FILE).kept()),

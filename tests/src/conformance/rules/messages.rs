@@ -58,6 +58,11 @@ pub(super) fn versions() -> Vec<Case> {
             rule("HTTP/1.0 closes", raw("GET /file.txt HTTP/1.0\r\n\r\n"), is(200).file(FILE).closed()),
             rule("HTTP/1.1 keeps", get("/file.txt"), is(200).file(FILE).kept()),
         ]),
+        under("9110 §6.2", "versions", vec![
+            rule("HTTP/1.0 is answered in HTTP/1.1", get("/file.txt").version("HTTP/1.0"), is(200).version("HTTP/1.1")),
+            rule("HTTP/1.1 is answered in HTTP/1.1", get("/file.txt"), is(200).version("HTTP/1.1")),
+            rule("HTTP/2.0 is refused in HTTP/1.1", get("/file.txt").version("HTTP/2.0"), is(505).version("HTTP/1.1")),
+        ]),
         under("9110 §2.5", "versions", minors.into()),
         under("9110 §15.6.6", "versions", majors.into()),
         under("9112 §2.3", "versions", malformed.into()),
@@ -76,7 +81,7 @@ pub(super) fn hosts_and_targets() -> Vec<Case> {
         .map(|host| rule(format!("{host} is none"), get("/file.txt").host(host), is(400).closed()));
     let absolute = ["http://localhost/file.txt", "http://elsewhere.example/file.txt", "HTTP://LOCALHOST:80/file.txt", "http://[::1]:80/file.txt?a"]
         .map(|target| rule(format!("{target} is served"), get(target), is(200).file(FILE).kept()));
-    let no_target = ["file.txt", "*", "http:///file.txt", "http://", "http://a b/file.txt", "https://localhost/file.txt", "/file.txt#fragment"];
+    let no_target = ["file.txt", "*", "http:///file.txt", "http://", "http://a b/file.txt", "/file.txt#fragment"];
     let no_target = no_target.map(|target| rule(format!("GET {target} is no request"), get(target), is(400).closed()));
     [
         under("9112 §3.2", "Host", vec![
@@ -92,10 +97,11 @@ pub(super) fn hosts_and_targets() -> Vec<Case> {
         under("9112 §3.2.2", "targets", vec![
             rule("absolute form without a path is the root", get("http://localhost"), is(200).file(INDEX)),
             rule("absolute form with a query and no path", get("http://localhost?a=b"), is(200).file(INDEX)),
+            rule("absolute form of another scheme is misdirected", get("https://localhost/file.txt"), is_one_of(&[400, 421])),
             rule("absolute form needs a Host all the same", get("http://localhost/").no_host(), is(400)),
         ]),
         under("9112 §3.2", "targets", no_target.into()),
-        under("9110 §7.1", "targets", vec![
+        under("9110 §4.2.4", "targets", vec![
             rule("a user in the authority is refused", get("http://user@localhost/file.txt"), is(400)),
         ]),
     ]

@@ -30,13 +30,13 @@ pub(super) fn rules() -> Vec<Case> {
         under("house", "the answer", fields),
         under("house", "an error", bare),
         under("9110 §9.3.2", "a page", heads.into()),
-        under("9110 §17.1", "a page", escaped.into()),
+        under("9110 §17.4", "a page", escaped.into()),
         under("9110 §9.3.2", "a page", vec![
             rule("for a failed precondition has no body for HEAD", head("/file.txt").with("If-Match: \"other\""), is(412).has("Content-Length")),
             rule("for a bad field has no body for HEAD", head("/").with("X : y"), is(400).closed()),
             rule("for a long field has no body for HEAD", head("/").with(format!("X: {}", "x".repeat(40_000))), is(431).closed()),
         ]),
-        under("9110 §17.1", "a page", vec![
+        under("9110 §17.4", "a page", vec![
             rule("for a redirect hands no script back", get("/docs?<script>"), is(301).page().without("<script>").field("Location", "/docs/?%3Cscript%3E")),
             rule("for a method hands no script back", raw("<script> / HTTP/1.1\r\nHost: a\r\n\r\n"), is(400).without("<script>")),
             rule("for a field hands no script back", get("/").with("<script>: x"), is(400).without("<script>")),

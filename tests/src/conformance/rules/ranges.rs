@@ -137,9 +137,9 @@ pub(super) fn sets() -> Vec<Case> {
     let several = ["bytes=0-1,3-4", "bytes=0-4, 10-14", "bytes=0-4,0-4", "bytes=0-,0-", "bytes=0-4,99-", "bytes=-1,0-0", "bytes=0-0,1-1,2-2,3-3"].map(|value| rule(format!("{value:?} gives the whole file"), range(value), whole()));
     let swarm = format!("bytes={}", (0..1000).map(|at| format!("{at}-{at}")).collect::<Vec<_>>().join(","));
     [
-        under("9110 §14.1.1", "range sets", malformed.into()),
-        under("9110 §14.1.1", "range sets", partly.into()),
-        under("9110 §14.1.2", "range sets", backwards.into()),
+        under("house", "range sets", malformed.into()),
+        under("house", "range sets", partly.into()),
+        under("house", "range sets", backwards.into()),
         under("9110 §14.2", "range sets", units.into()),
         under("9110 §14.1", "range sets", vec![
             rule("the unit is bytes in any case", range("Bytes=0-4"), part(0, 4)),
