@@ -126,7 +126,7 @@ fn odd_places(root: Root) -> Root {
         .link("out", "../secret")
         .link("out-and-in", "../root/file.txt")
         .link("absolute", absolute)
-        .link("etc", "/etc")
+        .link("system", "/etc")
         .link("null", "/dev/null")
         .link("dangling", "nowhere")
         .link("round", "round")

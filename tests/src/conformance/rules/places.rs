@@ -13,7 +13,7 @@ pub(super) fn rules() -> Vec<Case> {
             rule("/near has the validators of what it leads to", get("/near").with("If-None-Match: {etag:/file.txt}"), is(304)),
         ]),
         under("house", "links", [
-            "/out", "/out-and-in", "/absolute", "/etc", "/etc/", "/etc/passwd", "/null", "/dangling", "/round", "/parent", "/parent/", "/parent/secret", "/process/etc/passwd", "/near/",
+            "/out", "/out-and-in", "/absolute", "/system", "/system/", "/system/passwd", "/null", "/dangling", "/round", "/parent", "/parent/", "/parent/secret", "/process/etc/passwd", "/near/",
         ].map(absent).into()),
         under("house", "what is no file", ["/fifo", "/fifo/", "/to-fifo", "/socket", "/device", "/index-is-a-fifo/"].map(absent).into()),
         under("house", "hidden names", [
