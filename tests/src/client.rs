@@ -1,7 +1,8 @@
 //! A client that sends whatever bytes a test likes and waits for nothing without a deadline.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockRef, Socket, Type};
@@ -46,6 +47,14 @@ impl Client {
     pub fn try_connect(address: SocketAddr) -> Result<Self, String> {
         let stream = TcpStream::connect_timeout(&address, PATIENCE);
         stream.map(Self::over).map_err(|error| format!("cannot connect to {address}: {error}"))
+    }
+
+    /// Connects, if the server takes the connection within `limit`.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn connect_within(address: SocketAddr, limit: Duration) -> io::Result<Self> {
+        TcpStream::connect_timeout(&address, limit).map(Self::over)
     }
 
     /// Connects with a receive buffer of a few KiB, so that a server cannot leave a large response with the kernel.
@@ -153,6 +162,18 @@ impl Client {
     /// Whether anything arrives, or the connection ends, within `limit`.
     pub fn has_arrived(&mut self, limit: Duration) -> bool {
         !self.arrived.is_empty() || !matches!(self.read_some(Instant::now() + limit), Err(Unanswered::TimedOut(_)))
+    }
+
+    /// Sends `bytes` while it receives `count` responses, as many and as long as neither side could take all at once;
+    /// panics when one is missing.
+    #[track_caller]
+    pub fn exchange(&mut self, bytes: &[u8], count: usize) -> Vec<Response> {
+        let mut sending = self.stream.try_clone().expect("an open socket");
+        thread::scope(|scope| {
+            // Whether the server takes all of it shows in the answers.
+            scope.spawn(move || sending.write_all(bytes));
+            (0..count).map(|_| self.response()).collect()
+        })
     }
 
     /// Everything until the server closes; panics when it does not within [`PATIENCE`], or resets.

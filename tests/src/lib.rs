@@ -23,10 +23,14 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::missing_panics_doc, reason = "to panic is how everything here fails, as the crate's docs say")]
 
+mod attack;
+mod attackers;
 mod binaries;
 mod client;
 mod command;
 pub mod conformance;
+mod descriptors;
+mod good_client;
 mod model;
 mod process;
 mod response;
@@ -37,9 +41,13 @@ mod tool;
 mod wait;
 mod wrk_text;
 
+pub use attack::{Attack, Manner, Reading};
+pub use attackers::{Attackers, Toll};
 pub use binaries::{binary, workspace, www};
 pub use client::{Client, request};
 pub use command::{Finished, finish};
+pub use descriptors::{room_for_connections, scaled};
+pub use good_client::{GoodClient, Latencies, Visits};
 pub use model::Model;
 pub use process::Process;
 pub use response::{Malformed, Response, Unanswered};

@@ -38,6 +38,17 @@ impl Process {
         fields[11..=12].iter().map(|field| field.parse::<u64>().expect("ticks are a number")).sum()
     }
 
+    /// The memory of its own that is in RAM (the resident set), in bytes. What the kernel holds for its sockets is not
+    /// in it.
+    #[track_caller]
+    pub fn resident_bytes(self) -> u64 {
+        let path = format!("/proc/{}/status", self.id);
+        let status = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a process that runs has memory");
+        let kibibytes = line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number of kB");
+        kibibytes * 1024
+    }
+
     #[track_caller]
     fn count(self, directory: &str) -> usize {
         let path = format!("/proc/{}/{directory}", self.id);

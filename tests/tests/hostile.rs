@@ -1,0 +1,295 @@
+//! Hostile clients, and what those who mean well notice of them.
+//!
+//! Each model is attacked in the same ways while a [`GoodClient`] goes on asking. What it has to get differs by model,
+//! and is what the documentation of each model promises:
+//!
+//! - Event loops and tasks serve it as if nobody else were there, but for the CPU that the attack takes.
+//! - A thread for each connection does the same, as long as there are threads.
+//! - A pool serves it in its turn: behind all who came before, each of whom holds a worker up to a timeout.
+//!
+//! Tests that judge a latency have the machine to themselves; the others run beside each other.
+
+use std::fs::File;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::thread;
+use std::time::Duration;
+
+use harness::{Attack, Client, GoodClient, Model, PATIENCE, Root, Server, Start, Visits};
+use harness::{eventually, request, scaled, wait_until};
+
+harness::under_every_model!(
+    serves_a_good_client_during_every_attack,
+    keeps_ten_thousand_idle_connections,
+    answers_ten_thousand_pipelined_requests_exactly,
+    recovers_from_a_flood_beyond_the_maximum_of_connections,
+    answers_while_descriptors_are_scarce,
+);
+
+const BODY: &str = "a page of some forty bytes, as an example";
+
+/// How long the good client goes on during each attack.
+const VISIT: Duration = Duration::from_millis(500);
+/// A median above this is no accident of a busy machine.
+const SWIFT: Duration = Duration::from_millis(50);
+/// Nobody waits so long in a model that is not held up.
+const BEARABLE: Duration = Duration::from_secs(5);
+
+static MACHINE: RwLock<()> = RwLock::new(());
+
+/// For a test that judges latencies.
+fn alone() -> RwLockWriteGuard<'static, ()> {
+    MACHINE.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// For a test that does not.
+fn beside_others() -> RwLockReadGuard<'static, ()> {
+    MACHINE.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A small page, and files without bytes on the disk: one larger than all that sockets buffer, one that is not.
+fn root() -> Root {
+    let root = Root::with_index(BODY);
+    for (name, length) in [("large.bin", 64 << 20), ("medium.bin", 2 << 20)] {
+        let file = File::create(root.path().join(name)).expect("a file in our own directory");
+        file.set_len(length).expect("a sparse file");
+    }
+    root
+}
+
+/// A pool has many workers and short timeouts here: each attacker may hold one worker for so long.
+const POOL_WORKERS: u32 = 32;
+const POOL_TIMEOUTS: [&str; 6] = ["--header-timeout", "200ms", "--idle-timeout", "200ms", "--send-timeout", "200ms"];
+
+fn start(model: Model, root: &Root) -> Start {
+    let start = Server::of(model).root(root);
+    if model == Model::ThreadPool { start.workers(POOL_WORKERS).flags(POOL_TIMEOUTS) } else { start.workers(2) }
+}
+
+/// Descriptors, threads and memory of a server at one moment.
+#[derive(Debug, Clone, Copy)]
+struct Holdings {
+    descriptors: usize,
+    threads: usize,
+    resident: u64,
+}
+
+impl Holdings {
+    fn of(server: &Server) -> Self {
+        let process = server.process();
+        Self { descriptors: process.descriptors(), threads: process.threads(), resident: process.resident_bytes() }
+    }
+}
+
+/// Panics unless the server has given back, soon, all that attacks took, and rests.
+#[track_caller]
+fn assert_recovered(server: &Server, before: Holdings) {
+    // A few more threads and descriptors are what a runtime keeps for next time: far fewer than there were connections.
+    const KEPT: usize = 24;
+    /// What allocators keep: a leak of 4 KiB for each connection of these attacks would be more.
+    const GROWTH: u64 = 64 << 20;
+    let given_back = eventually(PATIENCE, || {
+        let now = Holdings::of(server);
+        now.descriptors <= before.descriptors + KEPT && now.threads <= before.threads + KEPT
+    });
+    let now = Holdings::of(server);
+    assert!(given_back, "before: {before:?}, {PATIENCE:?} after: {now:?}");
+    assert!(now.resident <= before.resident + GROWTH, "before: {before:?}, after: {now:?}");
+    assert_rests(server);
+}
+
+/// Panics if the server uses the CPU although nobody asks for anything.
+#[track_caller]
+fn assert_rests(server: &Server) {
+    // Something may still be under way at first; what spins does so for ever.
+    const MOST: u64 = 10;
+    let mut used = 0;
+    for _ in 0..5 {
+        let before = server.process().cpu_ticks();
+        thread::sleep(Duration::from_secs(1));
+        used = server.process().cpu_ticks() - before;
+        if used <= MOST {
+            return;
+        }
+    }
+    panic!("{used} ticks of CPU within a second in which nobody asked for anything");
+}
+
+fn attacks(model: Model) -> Vec<Attack> {
+    // A pool serves one attacker after another, and the good client after all of them.
+    let slow = if model == Model::ThreadPool { 3 * POOL_WORKERS as usize } else { scaled(1000) };
+    let readers = if model == Model::ThreadPool { 2 * POOL_WORKERS as usize } else { 200 };
+    vec![
+        Attack::slowloris(slow),
+        Attack::silence(slow),
+        Attack::never_reading(readers, "/large.bin"),
+        Attack::garbage(50),
+        Attack::aborts(50, "/large.bin"),
+        Attack::half_closes(20, "/medium.bin"),
+        Attack::endless_headers(50),
+        Attack::endless_request_lines(50),
+        Attack::pipelines(4, 10_000),
+    ]
+}
+
+fn serves_a_good_client_during_every_attack(model: Model) {
+    let root = root();
+    let _alone = alone();
+    let mut server = start(model, &root).start();
+    let mut client = GoodClient::new(server.address(), "/", BODY);
+    let calm = client.visit(VISIT, PATIENCE);
+    let before = Holdings::of(&server);
+    for attack in attacks(model) {
+        let attackers = attack.start(server.address());
+        assert!(attackers.in_place_within(PATIENCE), "{}: only {:?}", attack.name, attackers.toll());
+        let visits = client.visit(VISIT, PATIENCE);
+        judge(model, &attack, &visits, &calm);
+        let toll = attackers.stop();
+        if attack.manner.half_close && model != Model::ThreadPool {
+            assert_eq!(toll.fewest, toll.most, "{}: not every answer is whole: {toll:?}", attack.name);
+        }
+    }
+    assert!(server.runs(), "the server died");
+    client.visit(Duration::from_millis(50), PATIENCE);
+    drop(client);
+    assert_recovered(&server, before);
+}
+
+#[track_caller]
+fn judge(model: Model, attack: &Attack, during: &Visits, calm: &Visits) {
+    let latencies = during.all();
+    let what = format!("{}: {latencies}; in calm: {}", attack.name, calm.all());
+    assert!(latencies.served() > 0 && latencies.unserved() == 0, "{what}");
+    let longest = latencies.longest().expect("some were served");
+    if model == Model::ThreadPool {
+        return;
+    }
+    let median = latencies.median().expect("some were served");
+    let usual = calm.all().median().expect("some were served in calm");
+    assert!(median <= SWIFT.max(usual * 10), "{what}");
+    assert!(longest <= BEARABLE, "{what}");
+}
+
+/// What an idle connection costs differs most between the models. These bounds are generous for a debug build; figures
+/// are in docs/hostile-clients.md.
+fn keeps_ten_thousand_idle_connections(model: Model) {
+    let root = root();
+    let _alone = alone();
+    let server = start(model, &root).start();
+    let mut client = GoodClient::new(server.address(), "/", BODY);
+    let calm = client.visit(VISIT, PATIENCE);
+    let attack = Attack::idle(scaled(10_000));
+    let wave = || {
+        let attackers = attack.start(server.address());
+        let all_answered = eventually(PATIENCE * 2, || attackers.answered() == attack.connections);
+        assert!(all_answered, "{} of {} were answered", attackers.answered(), attack.connections);
+        attackers
+    };
+    let idle_alone = Holdings::of(&server);
+    if model == Model::ThreadPerConnection {
+        // Ten thousand threads leave behind what allocators keep for the next so many. A second wave adds nothing.
+        wave().stop();
+        wait_until("the threads have ended", || server.process().threads() < 100);
+    }
+    let before = Holdings::of(&server);
+    let attackers = wave();
+    if model == Model::ThreadPool {
+        // No worker stays with anybody while others wait: all but the last few are told to go.
+        wait_until("the others are told to go", || attackers.open() <= POOL_WORKERS as usize);
+    } else {
+        assert_eq!(attackers.open(), attack.connections, "somebody was not kept");
+        let now = Holdings::of(&server);
+        let each = (now.resident - idle_alone.resident) / attack.connections as u64;
+        let threads = now.threads - idle_alone.threads;
+        let (most_memory, most_threads) =
+            if model == Model::ThreadPerConnection { (64 << 10, attack.connections) } else { (4 << 10, 8) };
+        assert!(each <= most_memory && threads <= most_threads, "{each} bytes each, {threads} threads more");
+    }
+    assert_rests(&server);
+    let visits = client.visit(VISIT, PATIENCE);
+    judge(model, &attack, &visits, &calm);
+    attackers.stop();
+    drop(client);
+    assert_recovered(&server, before);
+}
+
+fn answers_ten_thousand_pipelined_requests_exactly(model: Model) {
+    const REQUESTS: usize = 10_000;
+    let names = ["/one", "/two", "/absent", "/three"];
+    let root = Root::new().file("one", "1").file("two", "22".repeat(100)).file("three", "333".repeat(10_000));
+    let _beside = beside_others();
+    let server = Server::of(model).workers(2).root(&root).start();
+    let mut client = server.connect();
+    let expected = names.map(|name| server.get(name));
+    let stream: Vec<u8> = names.iter().cycle().take(REQUESTS).flat_map(|name| request("GET", name, &[])).collect();
+    for (number, answer) in client.exchange(&stream, REQUESTS).into_iter().enumerate() {
+        let expected = &expected[number % names.len()];
+        assert_eq!(answer.status, expected.status, "the answer number {number}");
+        assert!(answer.body == expected.body, "the answer number {number}");
+    }
+    client.half_close().closed();
+}
+
+fn recovers_from_a_flood_beyond_the_maximum_of_connections(model: Model) {
+    const MAXIMUM: usize = 64;
+    let root = root();
+    let _beside = beside_others();
+    let flags = ["--max-connections", "64", "--idle-timeout", "300ms"];
+    let server = Server::of(model).root(&root).workers(POOL_WORKERS).flags(flags).start();
+    let mut client = GoodClient::new(server.address(), "/", BODY);
+    client.visit(Duration::from_millis(50), PATIENCE);
+    let before = Holdings::of(&server);
+    let attackers = Attack::flood(500).start(server.address());
+    wait_until("the flood has come", || attackers.answered() > 2 * MAXIMUM);
+    let ticks = server.process().cpu_ticks();
+    // In its turn: 500 before it, 64 at a time, 300 ms each.
+    let visits = client.visit(Duration::from_secs(1), PATIENCE);
+    let used = server.process().cpu_ticks() - ticks;
+    let (all, held) = (visits.all(), server.process().descriptors() - before.descriptors.min(32));
+    assert!(all.served() > 0 && all.unserved() == 0, "{all}");
+    assert!(held <= MAXIMUM + 32, "{held} descriptors for {MAXIMUM} connections");
+    // The visit may take some seconds, of which each has 100 ticks a CPU.
+    let seconds = 1 + all.longest().expect("some were served").as_secs();
+    assert!(used < 50 * (seconds + 1), "{used} ticks of CPU within about {seconds} s");
+    attackers.stop();
+    drop(client);
+    assert_recovered(&server, before);
+    server.get("/").expect(200);
+}
+
+/// With a maximum of connections that the descriptors do not allow, accepting fails, and so does opening files.
+fn answers_while_descriptors_are_scarce(model: Model) {
+    const CLIENTS: usize = 500;
+    let root = root();
+    let _beside = beside_others();
+    let scarce = |idle_timeout: &str| {
+        let flags = ["--max-connections", "1000", "--cache-ttl", "0", "--idle-timeout", idle_timeout];
+        let start = Server::of(model).root(&root).workers(8).flags(flags);
+        start.wrapper(["sh", "-c", "ulimit -n 64; exec \"$@\"", "sh"]).start()
+    };
+    let crowd = |server: &Server| -> Vec<Client> {
+        let mut clients: Vec<Client> = (0..CLIENTS).map(|_| server.connect()).collect();
+        for client in &mut clients {
+            client.offer(request("GET", "/", &[]));
+        }
+        clients
+    };
+
+    // Whoever is accepted gets an answer, and once they have gone the next ones do, until all had one.
+    let mut server = scarce("300ms");
+    for (number, mut client) in crowd(&server).into_iter().enumerate() {
+        let status = client.response().status;
+        assert!([200, 503].contains(&status), "{status} for client {number}");
+    }
+    assert!(server.runs(), "the server died");
+    server.get("/").expect(200);
+
+    // While nobody goes, the server waits, and waits idly.
+    let mut server = scarce("60s");
+    let clients = crowd(&server);
+    assert_rests(&server);
+    drop(clients);
+    server.get("/").expect(200);
+    assert!(server.runs(), "the server died");
+    let errors = server.errors();
+    assert!(errors.len() < 10_000, "it complains without end: {errors}");
+}
