@@ -6,14 +6,15 @@ use rustix::{
 };
 use std::{
     os::fd::{AsFd, BorrowedFd, OwnedFd},
-    path::Path,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
 };
 
-/// A directory that names are opened beneath.
+/// A directory that names are opened beneath: the one that is at its path at that time. A site that is built anew may
+/// be another directory of the same name, or a symbolic link that leads elsewhere since.
 #[derive(Debug)]
 pub(crate) struct Beneath {
-    root: OwnedFd,
+    path: PathBuf,
     /// Set once the kernel has refused `openat2`: old ones do not know it, some sandboxes forbid it.
     pub(crate) walks: AtomicBool,
 }
@@ -26,6 +27,7 @@ pub(crate) enum Waiting {
     Refused,
 }
 
+const DIRECTORY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 /// Where a name may lead.
 const BENEATH: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS);
 /// How often a resolution is begun anew because the tree was being renamed meanwhile (`EAGAIN`, see openat2(2)).
@@ -37,8 +39,13 @@ const PATH_MAX: usize = 4096;
 
 impl Beneath {
     pub(crate) fn new(root: &Path) -> rustix::io::Result<Self> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        Ok(Self { root: open(root, flags, Mode::empty())?, walks: AtomicBool::new(false) })
+        let beneath = Self { path: root.to_owned(), walks: AtomicBool::new(false) };
+        beneath.root()?;
+        Ok(beneath)
+    }
+
+    fn root(&self) -> rustix::io::Result<OwnedFd> {
+        open(&self.path, DIRECTORY, Mode::empty())
     }
 
     /// Opens `name`, which is relative; empty for the root itself.
@@ -60,9 +67,10 @@ impl Beneath {
 
     /// One system call, if the kernel knows it.
     pub(crate) fn resolve(&self, name: &[u8], flags: OFlags) -> rustix::io::Result<OwnedFd> {
+        let root = self.root()?;
         let mut last = Errno::AGAIN;
         for _ in 0..ATTEMPTS {
-            match openat2(&self.root, name, flags, Mode::empty(), BENEATH) {
+            match openat2(&root, name, flags, Mode::empty(), BENEATH) {
                 Err(again @ (Errno::AGAIN | Errno::INTR)) => last = again,
                 other => return other,
             }
@@ -75,17 +83,17 @@ impl Beneath {
         if self.walks.load(Ordering::Relaxed) {
             return Err(Errno::AGAIN);
         }
-        openat2(&self.root, name, flags, Mode::empty(), BENEATH.union(ResolveFlags::CACHED)).map_err(
-            |errno| match errno {
+        openat2(CWD, &self.path, DIRECTORY, Mode::empty(), ResolveFlags::CACHED)
+            .and_then(|root| openat2(root, name, flags, Mode::empty(), BENEATH.union(ResolveFlags::CACHED)))
+            .map_err(|errno| match errno {
                 // Refused altogether, or not known (INVAL, before Linux 5.12): whoever may wait will see.
                 Errno::NOSYS | Errno::PERM | Errno::INVAL | Errno::INTR => Errno::AGAIN,
                 other => other,
-            },
-        )
+            })
     }
 
     pub(crate) fn walk(&self, name: &[u8], flags: OFlags) -> rustix::io::Result<OwnedFd> {
-        walk(self.root.as_fd(), name, flags)
+        walk(self.root()?.as_fd(), name, flags)
     }
 }
 
@@ -235,6 +243,33 @@ mod tests {
         beneath.walks.store(true, Ordering::Relaxed);
         let refused = beneath.open(b"file", OFlags::RDONLY, Waiting::Refused).map(read);
         assert_eq!(refused, Err(Errno::AGAIN));
+    }
+
+    #[test]
+    fn the_root_is_what_its_path_leads_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let publish = |release: &str| {
+            fs::create_dir_all(at(release)).unwrap();
+            fs::write(at(release).join("file"), release).unwrap();
+            symlink(release, at("next")).unwrap();
+            fs::rename(at("next"), at("current")).unwrap();
+        };
+        publish("one");
+        let beneath = Beneath::new(&at("current")).unwrap();
+        let content = || {
+            let remembered = beneath.open(b"file", OFlags::RDONLY, Waiting::Refused).map(read);
+            let content = beneath.open(b"file", OFlags::RDONLY, Waiting::Allowed).map(read);
+            assert!(remembered == content || remembered == Err(Errno::AGAIN), "{remembered:?} and not {content:?}");
+            content
+        };
+        assert_eq!(content(), Ok("one".to_owned()));
+        publish("two");
+        assert_eq!(content(), Ok("two".to_owned()));
+        fs::remove_file(at("current")).unwrap();
+        assert_eq!(content(), Err(Errno::NOENT));
+        publish("three");
+        assert_eq!(content(), Ok("three".to_owned()));
     }
 
     #[test]
