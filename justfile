@@ -24,6 +24,10 @@ serve model *options:
 load *options:
     cargo loadgen {{options}}
 
+# The servers under attack: memory of idle connections, a good client's latencies; prints Markdown
+siege *options:
+    cargo siege {{options}}
+
 # All tests
 test *options:
     cargo test --workspace {{options}}

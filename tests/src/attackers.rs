@@ -366,7 +366,7 @@ impl Attacker {
     }
 }
 
-/// Makes the close of this socket a reset, which leaves nothing behind, not even a port in TIME_WAIT.
+/// Makes the close of this socket a reset, which leaves nothing behind, not even a port that waits.
 fn reset(stream: &TcpStream) {
     // If it fails, the close is an ordinary one.
     let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));

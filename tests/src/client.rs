@@ -202,6 +202,19 @@ impl Client {
         }
     }
 
+    /// Everything until the connection ends, and how it does.
+    pub fn collect(&mut self, limit: Duration) -> (Vec<u8>, Unanswered) {
+        let end = self.until_end(limit);
+        (std::mem::take(&mut self.arrived), end)
+    }
+
+    /// Waits until something has arrived, and leaves it there; panics when nothing comes within [`PATIENCE`].
+    #[track_caller]
+    pub fn waits_for_bytes(&mut self) {
+        self.stream.set_read_timeout(Some(PATIENCE)).expect("an open socket");
+        self.stream.peek(&mut [0]).unwrap_or_else(|error| panic!("nothing to read: {error}"));
+    }
+
     /// Panics when within `time` anything arrives or the connection ends.
     #[track_caller]
     pub fn hears_nothing_for(&mut self, time: Duration) {

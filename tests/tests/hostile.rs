@@ -141,8 +141,7 @@ fn serves_a_good_client_during_every_attack(model: Model) {
     for attack in attacks(model) {
         let attackers = attack.start(server.address());
         assert!(attackers.in_place_within(PATIENCE), "{}: only {:?}", attack.name, attackers.toll());
-        let visits = client.visit(VISIT, PATIENCE);
-        judge(model, &attack, &visits, &calm);
+        assert_served(model, &attack, &mut client, &calm);
         let toll = attackers.stop();
         if attack.manner.half_close && model != Model::ThreadPool {
             assert_eq!(toll.fewest, toll.most, "{}: not every answer is whole: {toll:?}", attack.name);
@@ -154,19 +153,26 @@ fn serves_a_good_client_during_every_attack(model: Model) {
     assert_recovered(&server, before);
 }
 
+/// Panics unless the good client is served as the model promises. The burst with which an attack begins may be felt, and
+/// so may other programs on the machine; so it visits again before it complains of slowness, but never of silence.
 #[track_caller]
-fn judge(model: Model, attack: &Attack, during: &Visits, calm: &Visits) {
-    let latencies = during.all();
-    let what = format!("{}: {latencies}; in calm: {}", attack.name, calm.all());
-    assert!(latencies.served() > 0 && latencies.unserved() == 0, "{what}");
-    let longest = latencies.longest().expect("some were served");
-    if model == Model::ThreadPool {
-        return;
-    }
-    let median = latencies.median().expect("some were served");
+fn assert_served(model: Model, attack: &Attack, client: &mut GoodClient, calm: &Visits) {
+    const VISITS: usize = 6;
     let usual = calm.all().median().expect("some were served in calm");
-    assert!(median <= SWIFT.max(usual * 10), "{what}");
-    assert!(longest <= BEARABLE, "{what}");
+    let mut seen = Vec::new();
+    for _ in 0..VISITS {
+        let during = client.visit(VISIT, PATIENCE).all();
+        let (Some(median), Some(longest)) = (during.median(), during.longest()) else {
+            panic!("{}: {during}", attack.name)
+        };
+        assert_eq!(during.unserved(), 0, "{}: {during}", attack.name);
+        // In a pool it waits for its turn, which may take as long as `PATIENCE`.
+        if model == Model::ThreadPool || median <= SWIFT.max(usual * 10) && longest <= BEARABLE {
+            return;
+        }
+        seen.push(during.to_string());
+    }
+    panic!("{}: {seen:#?}; in calm: {}", attack.name, calm.all());
 }
 
 /// What an idle connection costs differs most between the models. These bounds are generous for a debug build; figures
@@ -174,7 +180,8 @@ fn judge(model: Model, attack: &Attack, during: &Visits, calm: &Visits) {
 fn keeps_ten_thousand_idle_connections(model: Model) {
     let root = root();
     let _alone = alone();
-    let server = start(model, &root).start();
+    let workers = if model == Model::ThreadPool { POOL_WORKERS } else { 2 };
+    let server = Server::of(model).root(&root).workers(workers).start();
     let mut client = GoodClient::new(server.address(), "/", BODY);
     let calm = client.visit(VISIT, PATIENCE);
     let attack = Attack::idle(scaled(10_000));
@@ -205,8 +212,7 @@ fn keeps_ten_thousand_idle_connections(model: Model) {
         assert!(each <= most_memory && threads <= most_threads, "{each} bytes each, {threads} threads more");
     }
     assert_rests(&server);
-    let visits = client.visit(VISIT, PATIENCE);
-    judge(model, &attack, &visits, &calm);
+    assert_served(model, &attack, &mut client, &calm);
     attackers.stop();
     drop(client);
     assert_recovered(&server, before);
