@@ -1,5 +1,7 @@
 //! The access log, in Common Log Format, and what happens when nobody takes it.
 
+use std::collections::BTreeMap;
+use std::thread;
 use std::time::Duration;
 
 use harness::{Log, Model, Root, Server, request, wait_until};
@@ -7,9 +9,11 @@ use harness::{Log, Model, Root, Server, request, wait_until};
 harness::under_every_model!(
     writes_a_line_per_response,
     keeps_a_line_a_line,
+    never_mixes_lines,
     says_nothing_when_quiet,
     goes_on_when_the_pipe_is_closed,
     goes_on_when_nobody_reads_the_pipe,
+    keeps_so_much_and_no_more_for_a_reader_that_is_stuck,
     logs_what_was_sent_when_it_ends,
 );
 
@@ -83,6 +87,53 @@ fn keeps_a_line_a_line(model: Model) {
     }
 }
 
+/// A request line of `length` bytes that no other is like, and what stands in the log for it.
+fn long_request_line(client: usize, number: usize, length: usize) -> String {
+    let start = format!("GET /{client}-{number}-");
+    let end = " HTTP/1.1";
+    format!("{start}{}{end}", "x".repeat(length - start.len() - end.len()))
+}
+
+/// Many clients, several workers, lines longer than what a pipe takes in one piece (4 KiB), and bytes that are no text.
+fn never_mixes_lines(model: Model) {
+    const CLIENTS: usize = 16;
+    const REQUESTS: usize = 30;
+    let server = Server::of(model).workers(4).log(Log::Collected).start();
+    let asked: Vec<String> = thread::scope(|scope| {
+        let clients = (0..CLIENTS).map(|client| {
+            let server = &server;
+            scope.spawn(move || {
+                let mut asked = Vec::new();
+                for number in 0..REQUESTS {
+                    let line = long_request_line(client, number, 100 + (number * 631 + client * 97) % 6000);
+                    // Some with a byte that no request may hold: refused, and logged all the same.
+                    let (bad, status) = if number % 5 == 0 { ("\x01\x7f\"", 400) } else { ("", 404) };
+                    let line = line.replacen("-x", &format!("-{bad}x"), 1);
+                    let response = server.ask(format!("{line}\r\nHost: a\r\nConnection: close\r\n\r\n"));
+                    assert_eq!(response.status, status, "{line:?}");
+                    asked.push(format!("{} {status}", line.replace(bad, &bad.escape_default().to_string())));
+                }
+                asked
+            })
+        });
+        let clients: Vec<_> = clients.collect();
+        clients.into_iter().flat_map(|client| client.join().expect("no client panics")).collect()
+    });
+    let mut expected = BTreeMap::new();
+    for line in asked {
+        // `\u{1}` is how Rust writes it, `\x01` how the log does.
+        *expected.entry(line.replace("\\u{1}", "\\x01").replace("\\u{7f}", "\\x7f")).or_insert(0) += 1;
+    }
+    let mut logged = BTreeMap::new();
+    for line in lines(&server, CLIENTS * REQUESTS) {
+        *logged.entry(format!("{} {}", line.request, line.status)).or_insert(0) += 1;
+    }
+    for (line, count) in &expected {
+        assert_eq!(logged.get(line), Some(count), "{line:?}");
+    }
+    assert_eq!(logged.len(), expected.len(), "lines that nobody caused");
+}
+
 fn says_nothing_when_quiet(model: Model) {
     let mut server = Server::of(model).start();
     for _ in 0..10 {
@@ -117,6 +168,29 @@ fn goes_on_when_nobody_reads_the_pipe(model: Model) {
     }
     server.get("/").expect(200);
     assert!(server.runs());
+    server.terminate();
+    assert_eq!(server.ends_within(Duration::from_secs(15)).code(), Some(0));
+}
+
+/// Three times what may wait to be written (8 MiB): what is more than that is dropped, and neither held nor waited for.
+fn keeps_so_much_and_no_more_for_a_reader_that_is_stuck(model: Model) {
+    const REQUESTS: usize = 3500;
+    const AT_ONCE: usize = 50;
+    let mut server = Server::of(model).workers(2).log(Log::Unread).start();
+    let mut client = server.connect();
+    client.get("/").expect(200);
+    let before = server.process().resident_bytes();
+    for round in 0..REQUESTS / AT_ONCE {
+        let line = |number| long_request_line(round, number, 7000) + "\r\nHost: a\r\n\r\n";
+        let bytes: String = (0..AT_ONCE).map(line).collect();
+        for answer in client.exchange(bytes.as_bytes(), AT_ONCE) {
+            answer.expect(404);
+        }
+    }
+    let grown = server.process().resident_bytes().saturating_sub(before);
+    // What waits and what is being written, each in a buffer that doubles as it grows.
+    assert!(grown < 40 << 20, "{grown} bytes for lines that nobody reads");
+    server.get("/").expect(200);
     server.terminate();
     assert_eq!(server.ends_within(Duration::from_secs(15)).code(), Some(0));
 }
