@@ -13,8 +13,10 @@
 //!
 //! Where it breaks: at tens of thousands of connections memory and the limits on threads come first (then accepting
 //! goes on, but the connection that got no thread is closed); with more *ready* threads than CPUs, each request pays
-//! for switches and cold caches. A slow client occupies its thread and nobody else's: `--delay` shows it, and
-//! slowloris shows what that is worth. It has no number of workers, so `--workers` is refused.
+//! for switches and cold caches. It has no number of workers, so `--workers` is refused.
+//!
+//! Hostile clients: one that is slow, silent or does not read occupies its own thread until a timeout and nobody else's,
+//! so the others are served as if it were not there, until threads or memory run out; `--max-connections` bounds both.
 #![forbid(unsafe_code)]
 
 use launch::{BlockingSocket, Clock, Error, Inbox, Model, Presence, Received, Sent, Server, answer, complain};

@@ -14,8 +14,11 @@
 //! and the worker moves on; a worker that idles on a kept connection is called away from it by a newcomer. `--keep-alive pinned` shows the trap.
 //! The price of fairness is a new connection for nearly each request as soon as there are more clients than workers.
 //!
-//! Where it breaks: clients that are slow (or pretend to be) hold their workers up to the timeouts; with `--delay` ten
-//! workers answer at most 1,000 requests of 10 ms a second, however idle the CPU is.
+//! Where it breaks: with `--delay` ten workers answer at most 1,000 requests of 10 ms a second, however idle the CPU is.
+//!
+//! Hostile clients: one that is slow, silent or does not read holds a worker until a timeout ends it
+//! (`--header-timeout`, `--send-timeout`), and one that reads slowly but steadily holds it for good. Everybody else
+//! waits in the queue for those who came before, divided by the workers, times the timeout. Idle clients hold nobody up.
 //!
 //! The pool is rayon's, which is an odd home for blocking work: it was made for computations that divide themselves,
 //! expects its workers to be busy rather than asleep, aborts on a panic that nobody handles, and does not tell how
