@@ -11,7 +11,8 @@
 //! - Whatever happens (time jumps, refusals, files that fail, the end of the input or of keep-alive at any moment),
 //!   what was sent is a sequence of well-formed responses with the bodies of their documents, of which the last one may
 //!   be cut off; nothing follows a `Connection: close`; and the log tells exactly these.
-//! - Whoever is waited for has a deadline that lies ahead. After `last_response` there is one response at most.
+//! - Whoever is waited for has a deadline that lies ahead. Progress in reading what we send moves it, bytes that
+//!   trickle in do not. After `last_response` there is one response at most.
 //! - It keeps no more of the input than the largest head, and no more than one file open.
 
 use crate::{
@@ -97,6 +98,7 @@ struct Drive<'s> {
     woken: bool,
     limits: Limits,
     delay: Duration,
+    send_timeout: Duration,
     stream: &'s [u8],
     now: Moment,
     connection: Connection,
@@ -106,6 +108,9 @@ struct Drive<'s> {
     refusal: Option<Refusal>,
     /// Answers since the last one was announced.
     last_answers: Option<u32>,
+    /// For how long input is waited for, and how often that changed since something was sent.
+    reading: Option<Instant>,
+    extensions: u32,
     outcome: Outcome,
 }
 
@@ -126,6 +131,7 @@ impl<'s> Drive<'s> {
             woken: false,
             limits: settings.limits.clone(),
             delay: settings.delay,
+            send_timeout: settings.send_timeout,
             stream,
             connection: Connection::new(Arc::new(settings.clone()), &now),
             now,
@@ -133,6 +139,8 @@ impl<'s> Drive<'s> {
             file: Rc::new(()),
             refusal: None,
             last_answers: None,
+            reading: None,
+            extensions: 0,
             outcome: Outcome::default(),
         }
     }
@@ -174,7 +182,7 @@ impl<'s> Drive<'s> {
         self.outcome
     }
 
-    fn check_wish(&self, want: Want, unread: &[u8]) {
+    fn check_wish(&mut self, want: Want, unread: &[u8]) {
         let deadline = self.connection.deadline();
         match want {
             Want::Read | Want::Write => {
@@ -193,6 +201,10 @@ impl<'s> Drive<'s> {
         if want == Want::Read {
             assert!(self.outbox.is_empty(), "answers go out before more is read");
             assert!(unread.len() <= self.limits.largest_head(), "{} bytes kept", unread.len());
+            // The rest of a body, then an idle time, then a head: no byte extends one of these.
+            self.extensions += u32::from(self.reading != deadline);
+            assert!(self.extensions <= 3, "a client that trickles gains nothing");
+            self.reading = deadline;
         }
         assert!(Rc::strong_count(&self.file) <= 2, "one file open at most");
     }
@@ -309,6 +321,8 @@ impl<'s> Drive<'s> {
             self.outbox.written(self.outcome.sent.len() - before);
         }
         self.connection.progressed((self.outcome.sent.len() - before) as u64, &self.now);
+        assert_eq!(self.connection.deadline(), Some(self.now.monotonic() + self.send_timeout), "progress buys time");
+        self.extensions = 0;
     }
 }
 
