@@ -2,6 +2,7 @@
 //! if a property does not hold. `targets/` hands them to libFuzzer; the tests here hand them the seeds.
 #![forbid(unsafe_code)]
 
+pub mod conditions;
 pub mod machine;
 pub mod path_resolution;
 pub mod request;

@@ -1,9 +1,35 @@
-//! What the fuzz targets see of the inside: the parser of heads by itself.
+//! What the fuzz targets see of the inside: the parser of heads, dates and conditions, each by itself.
 
 use crate::{
-    Limits, Status,
+    Fields, Limits, Moment, Status,
+    conditions::{Conditions, Selection},
+    http_date,
     request::{self, Body, Method, Request},
 };
+use std::ops::Range;
+
+/// The second that an HTTP-date names, counted from 1970.
+#[must_use]
+pub fn date(value: &[u8], at: &Moment) -> Option<i64> {
+    http_date::parse(value, at.date())
+}
+
+/// What becomes of a GET or HEAD for a document with these field lines, and which of its bytes are meant.
+#[must_use]
+pub fn select(lines: &[(&str, &[u8])], is_get: bool, fields: &Fields, at: &Moment) -> (Status, Range<u64>) {
+    let mut conditions = None;
+    for (name, value) in lines {
+        Conditions::read(&mut conditions, name, value);
+    }
+    let method = if is_get { Method::Get } else { Method::Head };
+    match conditions.map_or(Selection::Whole, |conditions| conditions.select(method, fields, at)) {
+        Selection::Whole => (Status::Ok, 0..fields.length()),
+        Selection::Part(part) => (Status::PartialContent, part),
+        Selection::NotModified => (Status::NotModified, 0..0),
+        Selection::PreconditionFailed => (Status::PreconditionFailed, 0..0),
+        Selection::Unsatisfiable => (Status::RangeNotSatisfiable, 0..0),
+    }
+}
 
 /// The head of a request that was read.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,0 +1,4 @@
+//! See `properties::conditions`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| properties::conditions::check(data));
