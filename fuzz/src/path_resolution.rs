@@ -8,7 +8,8 @@
 //! Properties:
 //!
 //! - What `Target::parse` and `Site::open` find together (this file with this content, a directory, nothing,
-//!   forbidden) is what the model predicts, whether the kernel resolves the name or the walk.
+//!   forbidden) is what the model predicts, whether the kernel resolves the name or the walk. What can be said without
+//!   waiting for the disk is the same.
 //! - Every name at all, also one that no target can lead to (`a//../b/.`), is the same file to `openat2`, to the walk
 //!   and to the model.
 //! - Nothing outside of the root is ever found: not the secrets beside it, by whatever link.
@@ -228,12 +229,17 @@ impl World {
         let (name, directory) = (target.path(), target.is_directory());
         assert!(site.lookup(name, directory, now).is_none(), "a cache of lifetime zero knows nothing");
         let render = |file: &Metadata| (file.name.to_vec(), file.length);
-        let found = site.open(name, directory, now, render).map_err(reason).map(|found| match found {
+        let thing = |found: Found<Rendered>| match found {
             Found::Hot(entry) => (Thing::File(entry.content.to_vec()), Some(entry.rendered.clone())),
             Found::Cold { rendered, file } => (Thing::File(read(file)), Some(rendered)),
             Found::Directory => (Thing::Directory, None),
-        });
+        };
         let predicted = self.predict(name, directory, hidden);
+        let at_once = site.open_at_once(name, directory, now, render);
+        if let Some(found) = at_once.map(|found| found.map(thing).map_err(reason)) {
+            assert_eq!(found, predicted, "{} at once (directory: {directory})", name.escape_ascii());
+        }
+        let found = site.open(name, directory, now, render).map(thing).map_err(reason);
         assert_eq!(found, predicted, "{} (directory: {directory}, hidden: {hidden})", name.escape_ascii());
     }
 
