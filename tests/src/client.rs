@@ -180,9 +180,14 @@ impl Client {
     #[track_caller]
     pub fn rest(&mut self) -> Vec<u8> {
         match self.until_end(PATIENCE) {
-            Unanswered::Closed(_) => std::mem::take(&mut self.arrived),
+            Unanswered::Closed(_) => self.take(),
             why => panic!("no orderly end: {why}; arrived: {}", self.preview()),
         }
+    }
+
+    /// What arrived and was not asked for, taken away.
+    pub fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.arrived)
     }
 
     /// Panics unless the server closes within [`PATIENCE`], without another byte.

@@ -71,8 +71,7 @@ mod tests {
         for case in groups.iter().flat_map(|group| &group.cases) {
             assert!(names.insert(&case.rule), "two rules are called {:?}", case.rule);
             let rfc = case.section.split_once(" §").is_some_and(|(number, section)| {
-                ["3986", "9110", "9112"].contains(&number)
-                    && section.starts_with(|digit: char| digit.is_ascii_digit())
+                ["3986", "9110", "9112"].contains(&number) && section.starts_with(|digit: char| digit.is_ascii_digit())
             });
             assert!(rfc || case.section == "house", "{:?} is no section", case.section);
         }
