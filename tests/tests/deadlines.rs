@@ -8,9 +8,6 @@ use std::time::{Duration, Instant};
 use harness::{Client, Model, Root, Server, Unanswered, request, wait_until};
 
 harness::under_every_model!(
-    answers_half_a_request_with_408,
-    is_not_put_off_by_a_byte_now_and_then,
-    closes_silently_when_nothing_is_asked,
     closes_an_idle_connection_silently,
     gives_up_on_a_client_that_takes_nothing,
     goes_on_sending_to_a_client_that_takes_a_little,
@@ -20,52 +17,6 @@ harness::under_every_model!(
 const LIMIT: Duration = Duration::from_millis(600);
 const LIMIT_FLAG: &str = "600ms";
 const LATE: Duration = Duration::from_secs(6);
-
-fn answers_half_a_request_with_408(model: Model) {
-    let server = Server::of(model).flags(["--header-timeout", LIMIT_FLAG]).start();
-    for half in ["G", "GET / HTTP/1.1\r\n", "GET / HTTP/1.1\r\nHost: localhost\r\n"] {
-        let begun = Instant::now();
-        let mut client = server.connect();
-        let response = client.send(half).receive(LATE).unwrap_or_else(|why| panic!("{half:?}: {why}"));
-        assert_eq!((response.status, response.keeps_alive()), (408, false), "{half:?}");
-        assert!(begun.elapsed() >= LIMIT, "{half:?} after {:?}", begun.elapsed());
-        client.closed();
-    }
-    // On a kept connection the time runs from the first byte of the request.
-    let mut client = server.connect();
-    client.get("/").expect(200);
-    thread::sleep(LIMIT / 2);
-    let begun = Instant::now();
-    let response = client.send("GET / HT").receive(LATE).expect("an answer in time");
-    assert_eq!(response.status, 408);
-    assert!(begun.elapsed() >= LIMIT, "after {:?}", begun.elapsed());
-}
-
-fn is_not_put_off_by_a_byte_now_and_then(model: Model) {
-    let server = Server::of(model).flags(["--header-timeout", LIMIT_FLAG]).start();
-    let begun = Instant::now();
-    let mut client = server.connect();
-    let mut bytes = request("GET", "/", &["X: a long value that takes its time on its way"]).into_iter();
-    let response = loop {
-        client.offer(bytes.next().map(|byte| vec![byte]).expect("an answer before the last byte"));
-        match client.receive(Duration::from_millis(100)) {
-            Ok(response) => break response,
-            Err(Unanswered::TimedOut(0)) => assert!(begun.elapsed() < LATE, "still waiting"),
-            Err(why) => panic!("{why}"),
-        }
-    };
-    assert_eq!(response.status, 408);
-    assert!(begun.elapsed() >= LIMIT, "after {:?}", begun.elapsed());
-}
-
-fn closes_silently_when_nothing_is_asked(model: Model) {
-    let server = Server::of(model).flags(["--header-timeout", LIMIT_FLAG]).start();
-    let begun = Instant::now();
-    let mut client = server.connect();
-    client.closed();
-    let waited = begun.elapsed();
-    assert!(waited >= LIMIT && waited < LATE, "closed after {waited:?}");
-}
 
 fn closes_an_idle_connection_silently(model: Model) {
     let server = Server::of(model).flags(["--idle-timeout", LIMIT_FLAG]).start();

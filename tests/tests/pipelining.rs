@@ -9,10 +9,7 @@ harness::under_every_model!(
     answers_in_order,
     does_not_care_where_the_bytes_are_cut,
     takes_one_byte_at_a_time,
-    answers_a_thousand_requests_sent_in_one_write,
     answers_more_than_the_client_reads_at_once,
-    answers_what_came_before_a_mistake,
-    stops_after_a_request_to_close,
 );
 
 const FILES: [&str; 3] = ["/one", "/two", "/three"];
@@ -94,17 +91,6 @@ fn takes_one_byte_at_a_time(model: Model) {
     assert_eq!(answers(&mut client), expected);
 }
 
-fn answers_a_thousand_requests_sent_in_one_write(model: Model) {
-    let root = root();
-    let server = Server::of(model).workers(1).root(&root).start();
-    let mut client = server.connect();
-    client.send(request("GET", "/one", &[]).repeat(1000));
-    for number in 0..1000 {
-        let response = client.response().expect(200);
-        assert_eq!(response.text(), "/one".repeat(10), "the answer number {number}");
-    }
-}
-
 fn answers_more_than_the_client_reads_at_once(model: Model) {
     let root = root().file("large", vec![b'x'; 300_000]);
     let server = Server::of(model).workers(1).root(&root).start();
@@ -118,25 +104,4 @@ fn answers_more_than_the_client_reads_at_once(model: Model) {
         assert!(large.len() == 300_000 && large.iter().all(|byte| *byte == b'x'));
         assert_eq!(client.response().expect(200).text(), "/one".repeat(10));
     }
-}
-
-fn answers_what_came_before_a_mistake(model: Model) {
-    let root = root();
-    let server = Server::of(model).root(&root).start();
-    let mut client = server.connect();
-    client.send([&request("GET", "/one", &[])[..], &request("GET", "/two", &[]), b"nonsense\r\n\r\n"].concat());
-    client.offer(request("GET", "/three", &[]));
-    assert_eq!(client.response().expect(200).text(), "/one".repeat(10));
-    assert_eq!(client.response().expect(200).text(), "/two".repeat(10));
-    client.response().expect(400);
-    client.half_close().closed();
-}
-
-fn stops_after_a_request_to_close(model: Model) {
-    let root = root();
-    let server = Server::of(model).root(&root).start();
-    let mut client = server.connect();
-    client.send([request("GET", "/one", &["Connection: close"]), request("GET", "/two", &[])].concat());
-    assert!(!client.response().expect(200).keeps_alive());
-    client.closed();
 }

@@ -20,7 +20,7 @@ use harness::{Client, Model, PATIENCE, Root, Server, Unanswered, request, www};
 const LONG: usize = 70_000;
 
 fn root() -> Root {
-    Root::with_index("<!DOCTYPE html><title>index</title>\n")
+    let root = Root::with_index("<!DOCTYPE html><title>index</title>\n")
         .file("style.css", "p { color: red }\n")
         .file("with space.and.dots.txt", "spaces and dots")
         .file("deep/index.html", "deep")
@@ -31,11 +31,14 @@ fn root() -> Root {
         .link("link", "style.css")
         .link("out", "/etc/passwd")
         .fifo("fifo")
-        .directory("no index")
-        .file("future.css", "a { color: blue }\n")
-        .modified("future.css", SystemTime::now() + Duration::from_secs(1_000_000))
-        .modified("style.css", SystemTime::UNIX_EPOCH + Duration::new(784_111_777, 5))
-        .modified("long.bin", SystemTime::UNIX_EPOCH + Duration::new(784_111_777, 5))
+        .directory("no index");
+    // Always the same times, so that the entity tags are the same in every run, and with them what a seed generates.
+    let then = SystemTime::UNIX_EPOCH + Duration::new(784_111_777, 5);
+    let files = ["index.html", "style.css", "deep/index.html", "empty", "long.bin", "longer.bin"];
+    let root = files.into_iter().fold(root, |root, name| root.modified(name, then));
+    // In 2100.
+    root.file("future.css", "a { color: blue }\n")
+        .modified("future.css", SystemTime::UNIX_EPOCH + Duration::from_secs(4_102_444_800))
 }
 
 /// What a client may say over a whole connection, with a name for the failure.

@@ -66,6 +66,7 @@ pub(super) fn versions() -> Vec<Case> {
         under("9112 §2.3", "versions", malformed.into()),
         under("9112 §3", "versions", vec![
             rule("a request line without a version", raw("GET /file.txt\r\n\r\n"), is(400).closed()),
+            rule("a request line with a method alone", raw("GET\r\n\r\n"), is(400).closed()),
             rule("a request line without a target", raw("GET HTTP/1.1\r\nHost: a\r\n\r\n"), is(400).closed()),
         ]),
     ]

@@ -25,9 +25,10 @@ pub(super) fn rules() -> Vec<Case> {
 
 pub(super) fn hidden_names() -> Vec<Case> {
     let served = |target: &str, content: &str| rule(format!("{target} is {content}"), get(target), is(200).text(content));
-    under("house", "hidden names, when they are served", vec![
+    let served = under("house", "hidden names, when they are served", vec![
         served("/.hidden", "dot"), served("/%2ehidden", "dot"), served("/.git/config", "git"), served("/a/.b/c", "deep dot"), served("/..two", "two leading dots"),
         rule("/.git lives at /.git/", get("/.git"), is(301).field("Location", "/.git/")),
         rule("/.absent is absent", get("/.absent"), is(404)),
-    ])
+    ]);
+    [served, super::paths::outside("the root, when hidden names are served")].concat()
 }
