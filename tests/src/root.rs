@@ -43,15 +43,6 @@ impl Root {
         Ok(Self::within(directory.to_owned(), None))
     }
 
-    /// The document root that [`Root::lasting`] made in `directory`.
-    ///
-    /// # Errors
-    /// When there is none.
-    pub fn existing(directory: &Path) -> Result<Self, String> {
-        let root = Self { place: directory.to_owned(), _temporary: None };
-        if root.path().is_dir() { Ok(root) } else { Err(format!("there is no directory {}", root.path().display())) }
-    }
-
     fn within(place: PathBuf, temporary: Option<TempDir>) -> Self {
         let root = Self { place, _temporary: temporary };
         fs::create_dir(root.path()).expect("a fresh directory");

@@ -1,9 +1,10 @@
 //! Every model is held to every rule: a test for each group of rules and each model.
 
+use std::process::Command;
 use std::time::Duration;
 
 use harness::conformance::{Subject, furnish, groups};
-use harness::{Model, PATIENCE, Root, tool};
+use harness::{Finished, Model, PATIENCE, Root, Server, finish, tool};
 
 /// One test for each group under each model, and a list of the groups that are tested.
 macro_rules! groups {
@@ -72,6 +73,47 @@ fn tries_nginx() {
 #[test]
 fn tries_lighttpd() {
     tries_another_server(Subject::Lighttpd, "lighttpd");
+}
+
+fn command(arguments: &[&str]) -> Finished {
+    finish(Command::new(env!("CARGO_BIN_EXE_conformance")).args(arguments), PATIENCE * 6)
+}
+
+#[test]
+fn the_command_tries_whatever_listens() {
+    let place = Root::new();
+    let law = place.outside().join("law");
+    let written = command(&["--write-site", law.to_str().expect("a name in ASCII")]).succeeded();
+    assert!(written.stdout.contains("law/root"), "{written:?}");
+    let server = Server::of(Model::Epoll).root_at(law.join("root")).start();
+    let told = command(&["--address", &server.address().to_string()]).succeeded().stdout;
+    let rules: usize = groups().iter().map(|group| group.cases.len()).sum();
+    let says = |line: &str, mark: &str| line.chars().skip(15).collect::<String>().starts_with(mark);
+    let lines = |mark: &str| told.lines().filter(|line| says(line, mark)).count();
+    assert_eq!(lines("passed") + lines("left out"), rules, "{told}");
+    assert!(lines("left out") > 0 && lines("left out") < rules / 10, "{told}");
+
+    // The same server over another root breaks rules.
+    let server = Server::of(Model::Epoll).start();
+    let finished = command(&["--address", &server.address().to_string(), "--failed"]);
+    assert_eq!(finished.code(), 1, "{finished:?}");
+    assert!(finished.stdout.contains("FAILED"), "{finished:?}");
+}
+
+#[test]
+fn the_command_says_what_it_cannot_do() {
+    for (arguments, why) in [
+        (&["--server", "nobody"][..], "no server is called nobody"),
+        // Nobody may listen on the first port without being asked for it.
+        (&["--address", "127.0.0.1:1"], "does not run"),
+        (&["--workers", "0"], "serves nobody"),
+        (&["--write-site", "/"], "cannot make"),
+        (&["--no-such-flag"], "--no-such-flag"),
+    ] {
+        let finished = command(arguments);
+        assert_eq!(finished.code(), 2, "{arguments:?}: {finished:?}");
+        assert!(finished.stderr.contains(why), "{arguments:?}: {finished:?}");
+    }
 }
 
 /// Tries the group with one worker, who has to do everything, and with several.

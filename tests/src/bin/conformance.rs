@@ -37,9 +37,6 @@ struct Options {
     /// Write the files that the rules speak of to DIR/root and end; DIR must not exist
     #[arg(long, value_name = "DIR", conflicts_with_all = ["server", "address"])]
     write_site: Option<PathBuf>,
-    /// The directory that --write-site made, for servers at an address
-    #[arg(long, value_name = "DIR", requires = "address")]
-    site: Option<PathBuf>,
     /// Write the counts and the broken rules into this page in Markdown, under its line of what is measured
     #[arg(long, value_name = "FILE")]
     page: Option<PathBuf>,
@@ -64,10 +61,7 @@ fn run(options: &Options) -> Result<bool, String> {
         return Ok(true);
     }
     let subjects = subjects(options)?;
-    let root = match &options.site {
-        Some(directory) => Root::existing(directory)?,
-        None => furnish(Root::new()),
-    };
+    let root = furnish(Root::new());
     let groups = groups();
     let mut tallies: Vec<Tally> = Vec::new();
     for subject in subjects {

@@ -37,8 +37,8 @@ pub enum Unavailable {
     NotInstalled(&'static str),
     /// The server has no such setting.
     NoSetting(String),
-    /// It did not come up.
-    DidNotStart(String),
+    /// It did not come up, or died.
+    DoesNotRun(String),
 }
 
 impl fmt::Display for Unavailable {
@@ -46,7 +46,7 @@ impl fmt::Display for Unavailable {
         match self {
             Self::NotInstalled(program) => write!(f, "no {program} is installed"),
             Self::NoSetting(setting) => write!(f, "no setting for {setting}"),
-            Self::DidNotStart(why) => write!(f, "it did not start: {why}"),
+            Self::DoesNotRun(why) => write!(f, "it does not run: {why}"),
         }
     }
 }
@@ -103,7 +103,7 @@ impl Subject {
         for group in groups {
             let verdicts = if group.settings.is_empty() {
                 let verdicts = Examiner::new(address, root.path(), patience).examine(group);
-                usual.check().map_err(Unavailable::DidNotStart)?;
+                usual.check().map_err(Unavailable::DoesNotRun)?;
                 Ok(verdicts)
             } else {
                 self.start(root, group.settings, group.slow)
@@ -154,7 +154,10 @@ impl Subject {
                 launch(command.arg("-D").arg("-f").arg(&file), &scratch, port)
             }
             Self::At(address) => match settings {
-                [] => Ok((address, Running::Other)),
+                [] => match TcpStream::connect_timeout(&address, START) {
+                    Ok(_) => Ok((address, Running::Other)),
+                    Err(error) => Err(Unavailable::DoesNotRun(error.to_string())),
+                },
                 [setting, ..] => Err(Unavailable::NoSetting(in_words(*setting))),
             },
         }
@@ -269,22 +272,22 @@ fn lighttpd(root: &Path, port: u16, settings: &[Setting]) -> Result<String, Unav
 
 fn scratch(root: &Root) -> Result<std::path::PathBuf, Unavailable> {
     let scratch = root.outside().join("scratch");
-    std::fs::create_dir_all(&scratch).map_err(|error| Unavailable::DidNotStart(error.to_string()))?;
+    std::fs::create_dir_all(&scratch).map_err(|error| Unavailable::DoesNotRun(error.to_string()))?;
     Ok(scratch)
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Unavailable> {
-    std::fs::write(path, text).map_err(|error| Unavailable::DidNotStart(format!("{}: {error}", path.display())))
+    std::fs::write(path, text).map_err(|error| Unavailable::DoesNotRun(format!("{}: {error}", path.display())))
 }
 
 /// A port that nobody has at the moment. Somebody may take it before the server does, which then does not start.
 fn free_port() -> Result<u16, Unavailable> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
-    listener.map(|address| address.port()).map_err(|error| Unavailable::DidNotStart(error.to_string()))
+    listener.map(|address| address.port()).map_err(|error| Unavailable::DoesNotRun(error.to_string()))
 }
 
 fn launch(command: &mut Command, scratch: &Path, port: u16) -> Result<(SocketAddr, Running), Unavailable> {
-    let failed = |why: &dyn fmt::Display| Unavailable::DidNotStart(why.to_string());
+    let failed = |why: &dyn fmt::Display| Unavailable::DoesNotRun(why.to_string());
     let said = scratch.join("stderr");
     let output = File::create(&said).map_err(|error| failed(&error))?;
     let child =
