@@ -39,8 +39,9 @@ impl Root {
     /// # Errors
     /// When there is something already.
     pub fn lasting(directory: &Path) -> Result<Self, String> {
-        fs::create_dir(directory).map_err(|error| format!("cannot make {}: {error}", directory.display()))?;
-        Ok(Self::within(directory.to_owned(), None))
+        let made = fs::create_dir(directory).and_then(|()| directory.canonicalize());
+        let place = made.map_err(|error| format!("cannot make {}: {error}", directory.display()))?;
+        Ok(Self::within(place, None))
     }
 
     fn within(place: PathBuf, temporary: Option<TempDir>) -> Self {
