@@ -50,8 +50,10 @@ impl GoodClient {
         while Instant::now() < end {
             self.ask_on_kept(patience, &mut visits);
             thread::sleep(REST);
-            self.ask_on_fresh(patience, &mut visits);
-            thread::sleep(REST);
+            if Instant::now() < end {
+                self.ask_on_fresh(patience, &mut visits);
+                thread::sleep(REST);
+            }
         }
         visits
     }

@@ -79,7 +79,8 @@ fn besiege(model: Model, options: &Options) -> Column {
     ];
     let mut visits = Vec::new();
     for attack in [None].into_iter().chain(attacks.iter().map(Some)) {
-        let name = attack.map_or("calm".to_owned(), |attack| format!("{}, {}", attack.name, attack.connections));
+        let name =
+            attack.map_or("calm".to_owned(), |attack| format!("{}, {}", attack.name, thousands(attack.connections)));
         let (kept, fresh) = visit(model, &root, attack, options);
         eprintln!("{}: {name}: kept: {kept}; fresh: {fresh}", model.name());
         visits.push((name, kept, fresh));
@@ -145,8 +146,8 @@ fn idle_table(columns: &[Column]) -> String {
         text.push_str(&format!(
             "| {} | {} of {} | {} | {} | {each} | {threads} |\n",
             model.name(),
-            idle.held,
-            idle.asked,
+            thousands(idle.held),
+            thousands(idle.asked),
             mebibytes(idle.resident_before),
             mebibytes(idle.resident),
         ));
@@ -170,6 +171,11 @@ fn latency_table(columns: &[Column]) -> String {
         }
     }
     text
+}
+
+/// `10,000`
+fn thousands(number: usize) -> String {
+    if number < 1000 { number.to_string() } else { format!("{},{:03}", thousands(number / 1000), number % 1000) }
 }
 
 /// `0.12 / 0.80 ms`: the median and the 99th percentile.
