@@ -172,9 +172,9 @@ fn goes_on_when_nobody_reads_the_pipe(model: Model) {
     assert_eq!(server.ends_within(Duration::from_secs(15)).code(), Some(0));
 }
 
-/// Three times what may wait to be written (8 MiB): what is more than that is dropped, and neither held nor waited for.
+/// Five times what may wait to be written (8 MiB): what is more than that is dropped, and neither held nor waited for.
 fn keeps_so_much_and_no_more_for_a_reader_that_is_stuck(model: Model) {
-    const REQUESTS: usize = 3500;
+    const REQUESTS: usize = 6000;
     const AT_ONCE: usize = 50;
     let mut server = Server::of(model).workers(2).log(Log::Unread).start();
     let mut client = server.connect();
@@ -188,8 +188,8 @@ fn keeps_so_much_and_no_more_for_a_reader_that_is_stuck(model: Model) {
         }
     }
     let grown = server.process().resident_bytes().saturating_sub(before);
-    // What waits and what is being written, each in a buffer that doubles as it grows.
-    assert!(grown < 40 << 20, "{grown} bytes for lines that nobody reads");
+    // What waits, what is being written, and what allocators do not give back.
+    assert!(grown < 28 << 20, "{grown} bytes for lines that nobody reads");
     server.get("/").expect(200);
     server.terminate();
     assert_eq!(server.ends_within(Duration::from_secs(15)).code(), Some(0));
