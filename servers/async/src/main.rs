@@ -22,7 +22,7 @@ mod deadline;
 
 use deadline::Deadline;
 use launch::{
-    Clock, DISK_THREADS, Error, Found, Inbox, Model, Presence, Sent, Server, answer, concerns_one_connection,
+    Clock, DISK_THREADS, Error, Found, Inbox, Model, Presence, Sent, Server, Share, answer, concerns_one_connection,
     must_be_read_in, read_in, send,
 };
 use protocol::{Connection, Outbox, Want};
@@ -43,6 +43,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     runtime,
     sync::Notify,
+    task::{spawn_blocking, yield_now},
     time::{sleep, sleep_until},
 };
 
@@ -133,6 +134,8 @@ enum Await {
     /// The next part of the file at the front of what is unsent.
     ReadIn,
     Until(Instant),
+    /// A turn for each other task that can go on: this one has had its share.
+    Others,
     Nothing,
 }
 
@@ -176,6 +179,7 @@ impl Client {
                 }
                 // Waiting: the task sleeps; its worker does not.
                 Await::Until(until) => sleep_until(until.into()).await,
+                Await::Others => yield_now().await,
                 Await::Nothing => return Ok(()),
             }
         }
@@ -198,6 +202,7 @@ impl Client {
                 Some(Outcome::ReadIn) => was_read_in = true,
                 None => {}
             }
+            let mut share = Share::new();
             let outcome = loop {
                 // What was read in is sent before the connection looks at its deadline: the client did not let us wait.
                 let want =
@@ -210,6 +215,7 @@ impl Client {
                     Want::Write if !mem::take(&mut was_read_in) && must_be_read_in(outbox) => break Ok(Await::ReadIn),
                     Want::Write => match self.stream.try_io(Interest::WRITABLE, || send(&self.stream, outbox)) {
                         Ok(Sent::Bytes(bytes)) => {
+                            share.sent(bytes);
                             connection.progressed(bytes, at);
                             self.server.log.record(self.address, std::iter::from_fn(|| connection.finished()));
                         }
@@ -223,6 +229,9 @@ impl Client {
                         let _ = shutdown(&self.stream, Shutdown::Write);
                     }
                     Want::Close => break Ok(Await::Nothing),
+                }
+                if share.is_used_up_by_a_call() {
+                    break Ok(Await::Others);
                 }
             };
             inbox.return_from(connection);
@@ -261,14 +270,14 @@ impl Client {
     /// Looks up on a thread for blocking work what is not in memory.
     async fn open(&self) -> Result<Found, site::Error> {
         let (server, target) = (Arc::clone(&self.server), self.connection.target().clone());
-        let opened = tokio::task::spawn_blocking(move || server.documents.open(&target, Clock::new().moment()));
+        let opened = spawn_blocking(move || server.documents.open(&target, Clock::new().moment()));
         opened.await.unwrap_or_else(|error| Err(site::Error::Failed(error.into())))
     }
 
     /// Has the next part of a file read in on a thread for blocking work, which borrows what is unsent meanwhile.
     async fn read_in(&mut self) -> io::Result<()> {
         let Some(unsent) = self.unsent.take() else { return Ok(()) };
-        let reading = tokio::task::spawn_blocking(move || {
+        let reading = spawn_blocking(move || {
             read_in(&unsent);
             unsent
         });

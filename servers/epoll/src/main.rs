@@ -25,8 +25,8 @@ mod schedule;
 
 use helpers::{Counter, Helpers};
 use launch::{
-    Clock, DISK_THREADS, Error, Found, Inbox, Model, Presence, Sent, Server, answer, concerns_one_connection, contain,
-    must_be_read_in, read_in, send,
+    Clock, DISK_THREADS, Error, Found, Inbox, Model, Presence, Sent, Server, Share, answer, concerns_one_connection,
+    contain, must_be_read_in, read_in, send,
 };
 use mio::{
     Events, Interest, Poll, Token, Waker,
@@ -316,8 +316,6 @@ impl Worker {
     }
 
     fn turn(&mut self, key: usize, outcome: Option<Outcome>) -> Turn {
-        /// Calls on the socket after which it is another client's turn.
-        const SHARE: u32 = 32;
         let client = &mut self.clients[key];
         let (connection, at) = (&mut client.connection, self.clock.moment());
         let (inbox, outbox) = (&mut self.inbox, &mut self.outbox);
@@ -331,7 +329,7 @@ impl Worker {
             Some(Outcome::ReadIn(unsent)) => (*outbox, was_read_in) = (unsent, true),
             None => {}
         }
-        let mut calls = 0;
+        let mut share = Share::new();
         let turn = loop {
             // What was read in is sent before the connection looks at its deadline: the client did not let us wait.
             let want =
@@ -346,6 +344,7 @@ impl Worker {
                 }
                 Want::Write => match send(&client.stream, outbox) {
                     Ok(Sent::Bytes(bytes)) => {
+                        share.sent(bytes);
                         connection.progressed(bytes, at);
                         self.server.log.record(client.address, std::iter::from_fn(|| connection.finished()));
                     }
@@ -377,8 +376,7 @@ impl Worker {
                 }
                 Want::Close => break Turn::Closed,
             }
-            calls += 1;
-            if calls == SHARE {
+            if share.is_used_up_by_a_call() {
                 break Turn::Again;
             }
         };

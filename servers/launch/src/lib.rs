@@ -8,6 +8,7 @@
 //! - [`Inbox`] and [`send`] are the two directions of a socket, one system call each.
 //! - [`Documents`] ties the document root to the protocol; [`answer`] hands over what was found.
 //! - [`must_be_read_in`] and [`read_in`] keep workers that have other clients from waiting for the disk.
+//! - [`Share`] keeps one client from taking all the time of a worker.
 //! - [`Connections`] counts, bounds and watches the open connections.
 //! - [`complain`] tells what went wrong without ever waiting; [`contain`] keeps a panic to the connection it belongs to.
 //! - [`BlockingSocket`] keeps deadlines for models whose threads wait in the system call itself.
@@ -28,6 +29,7 @@ mod options;
 mod page_cache;
 mod sending;
 mod server;
+mod share;
 mod stop;
 mod units;
 
@@ -45,4 +47,5 @@ pub use options::{KeepAlive, Options};
 pub use page_cache::{DISK_THREADS, must_be_read_in, read_in};
 pub use sending::{Sent, send};
 pub use server::{Model, Server, main};
+pub use share::Share;
 pub use stop::Stop;
