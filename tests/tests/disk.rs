@@ -6,6 +6,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::sync::LazyLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -76,7 +77,7 @@ fn site(slow: &str, content: &[u8]) -> Root {
 }
 
 fn others_are_served_while_one_file_is_opened(model: Model) {
-    let Some(strace) = slow_to_open(Duration::from_millis(500)) else { return };
+    let Some(strace) = slow_to_open(Duration::from_millis(350)) else { return };
     let root = site("slow.txt", b"slow");
     let server = start(model, &root).wrapper(strace).start();
     server.get("/hot.txt").expect(200);
@@ -99,7 +100,7 @@ fn others_are_served_while_one_file_is_opened(model: Model) {
 fn others_are_served_while_one_file_is_read(model: Model) {
     let expected = content(1, 90_000);
     let root = site("slow.bin", &expected);
-    let Some(strace) = slow_to_read(&root, "slow.bin", Duration::from_secs(2)) else { return };
+    let Some(strace) = slow_to_read(&root, "slow.bin", Duration::from_secs(1)) else { return };
     let server = start(model, &root).wrapper(strace).start();
     server.get("/hot.txt").expect(200);
     root.evict("slow.bin");
@@ -112,13 +113,15 @@ fn others_are_served_while_one_file_is_read(model: Model) {
 
 /// A file too long for the cache is read in part by part. Threads that send it wait in the call that sends.
 fn a_disk_slower_than_the_deadlines_is_not_the_clients_fault(model: Model) {
+    /// The first part is read by four calls.
+    const SLOWEST: Duration = Duration::from_millis(1000);
     if !is_event_driven(model) {
         return;
     }
     let expected = content(2, 900_000);
     let root = site("slow.bin", &expected);
-    let Some(strace) = slow_to_read(&root, "slow.bin", Duration::from_millis(400)) else { return };
-    let flags = ["--cache-bytes", "100000", "--send-timeout", "500ms"];
+    let Some(strace) = slow_to_read(&root, "slow.bin", Duration::from_millis(250)) else { return };
+    let flags = ["--cache-bytes", "100000", "--send-timeout", "300ms"];
     let server = start(model, &root).flags(flags).wrapper(strace).start();
     server.get("/hot.txt").expect(200);
     root.evict("slow.bin");
@@ -129,15 +132,15 @@ fn a_disk_slower_than_the_deadlines_is_not_the_clients_fault(model: Model) {
     for _ in 0..20 {
         assert_eq!(kept.get("/hot.txt").expect(200).text(), "hot");
     }
-    assert!(begun.elapsed() < Duration::from_millis(1500), "others waited {:?}", begun.elapsed());
+    assert!(begun.elapsed() < SLOWEST, "others waited {:?}", begun.elapsed());
     assert_eq!(slow.response().expect(200).body, expected);
-    assert!(begun.elapsed() >= Duration::from_millis(1500), "nobody waited for the disk: {:?}", begun.elapsed());
+    assert!(begun.elapsed() >= SLOWEST, "nobody waited for the disk: {:?}", begun.elapsed());
     assert_eq!(slow.get("/hot.txt").expect(200).text(), "hot");
 }
 
 fn sends_64_mebibytes_from_the_disk(model: Model) {
-    let expected = content(3, 64 << 20);
-    let root = site("large.bin", &expected);
+    static LARGE: LazyLock<Vec<u8>> = LazyLock::new(|| content(3, 64 << 20));
+    let root = site("large.bin", &LARGE);
     let server = start(model, &root).start();
     let mut client = server.connect();
     for _ in 0..2 {
@@ -145,13 +148,13 @@ fn sends_64_mebibytes_from_the_disk(model: Model) {
         client.send(request("GET", "/large.bin", &[]));
         assert_eq!(server.get("/hot.txt").expect(200).text(), "hot");
         // Not by assert_eq!, which would print them.
-        assert!(client.response().expect(200).body == expected, "other bytes than the file has");
+        assert!(client.response().expect(200).body == *LARGE, "other bytes than the file has");
     }
 }
 
 /// More at once than there are threads to wait: they take turns, and everybody gets the right file.
 fn many_wait_at_once(model: Model) {
-    const MANY: usize = 40;
+    const MANY: usize = 24;
     let Some(strace) = slow_to_open(Duration::from_millis(30)) else { return };
     let root = site("slow.txt", b"slow");
     for number in 0..MANY {
@@ -199,7 +202,7 @@ fn who_hangs_up_while_waiting_harms_nobody(model: Model) {
                     }
                 }
                 // Whatever was meant for somebody else would be in front of this.
-                client.hears_nothing_for(Duration::from_millis(700));
+                client.hears_nothing_for(Duration::from_millis(500));
                 drop(client);
             });
         }
@@ -256,7 +259,7 @@ fn only_threads_that_may_wait_do(model: Model) {
             Some("openat2") => !call.contains("RESOLVE_CACHED"),
             Some("preadv2") => !call.contains("RWF_NOWAIT"),
             // Not the few files that the C library opens for itself.
-            Some("openat") => !call.contains("AT_FDCWD"),
+            Some("openat") => !call.contains("\"/sys/"),
             Some("pread64") => true,
             _ => continue,
         };
