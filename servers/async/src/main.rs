@@ -12,10 +12,13 @@
 //! An idle connection costs its task, some hundred bytes with a timer in it, and its registration with the runtime's
 //! epoll. Buffers belong to the worker thread and are lent to the task while it runs without awaiting.
 //!
-//! Where it breaks: whatever blocks a worker blocks the tasks that wait for it, so a file that is not in the cache is
-//! opened on the runtime's threads for blocking work, which costs two switches; a large file is sent in parts right
-//! here, which may wait for the disk. One thread at a time waits for events on behalf of all, and a task may be
-//! resumed on another CPU than before: that balances the load, and costs wake-ups and cold caches.
+//! Where it breaks: whatever blocks a worker blocks the tasks that wait for it. So a task asks the kernel only for what
+//! it has in memory of a file (`RESOLVE_CACHED` to open it, `RWF_NOWAIT` to read it or to look whether the next part of
+//! a large one is there), and awaits the runtime's threads for blocking work for what is not: two switches, which cold
+//! files pay and warm ones do not. The usual way sends each file there; the kernel's promise not to wait is nearly as
+//! good (the epoll model says what is left). A task that never has to wait for its client yields after its
+//! [`Share`]. One thread at a time waits for events on behalf of all, and a task may be resumed on another CPU than
+//! before: that balances the load, and costs wake-ups and cold caches.
 #![forbid(unsafe_code)]
 
 mod deadline;

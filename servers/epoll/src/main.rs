@@ -11,29 +11,40 @@
 //! An idle connection costs its entry in a table, some hundred bytes, and the kernel's socket. Buffers belong to the
 //! worker and are lent to the connection that is being served.
 //!
-//! Where it breaks: whatever blocks, blocks all connections of the worker. A file that is not in the cache is opened
-//! and read right here, as nginx does it by default: bounded work (a cached file has at most a megabyte, a larger one
-//! is sent in parts) that is short as long as the disk's own cache is warm. And a worker's connections stay with it:
-//! if the busy ones meet on one loop, the other loops do not help.
+//! Where it breaks: whatever blocks, blocks all connections of the worker. Sockets can be told not to block; a disk
+//! cannot. So the loop asks the kernel for nothing but what it has in memory: it opens with `RESOLVE_CACHED`, reads
+//! with `RWF_NOWAIT`, and before it sends a part of a large file it looks whether that is in memory. What is not goes to
+//! helper threads as an errand, and the client gets no turn until that is back; all others do. With such helpers the
+//! literature calls it *asymmetric multi-process event-driven* (AMPED), which is what Flash is about; its helpers
+//! tell the loop only when the pages have come, and so do ours. What is in memory, which is nearly everything, pays for
+//! no thread. nginx opens and reads in the loop unless it is told `aio threads`; libuv, under Node.js, sends
+//! each file to a thread, in memory or not.
+//!
+//! What is left: the kernel's promise not to wait is a good one, not a perfect one. It may have to read where a file's
+//! blocks are before it can start to read ahead; a page may be forgotten between the look and the call that sends it;
+//! closing a large file that was deleted meanwhile frees its blocks. And a worker's connections stay with it: if the
+//! busy ones meet on one loop, the other loops do not help.
 //!
 //! Readiness comes edge-triggered (mio has nothing else): it is told once, so each connection remembers whether it may
 //! have unread input, until a read has come back short.
 #![forbid(unsafe_code)]
 
+mod errand;
 mod helpers;
 mod schedule;
 
+use errand::{Errand, Outcome};
 use helpers::{Counter, Helpers};
 use launch::{
-    Clock, DISK_THREADS, Error, Found, Inbox, Model, Presence, Sent, Server, Share, answer, concerns_one_connection,
-    contain, must_be_read_in, read_in, send,
+    Clock, DISK_THREADS, Error, Inbox, Model, Presence, Sent, Server, Share, answer, concerns_one_connection, contain,
+    must_be_read_in, send,
 };
 use mio::{
     Events, Interest, Poll, Token, Waker,
     net::{TcpListener, TcpStream},
     unix::SourceFd,
 };
-use protocol::{Connection, Outbox, Target, Want};
+use protocol::{Connection, Outbox, Want};
 use rustix::net::{RecvFlags, Shutdown, shutdown};
 use schedule::Schedule;
 use slab::Slab;
@@ -57,7 +68,7 @@ fn run(server: Arc<Server>) -> Result<(), Error> {
     let listeners = server.listen_shared(server.options.worker_count())?;
     let address = listeners[0].local_addr().map_err(Error::system("tell the listener's address"))?;
     let helped = Arc::clone(&server);
-    let helpers = Helpers::start(DISK_THREADS, move |errand| help(&helped, errand));
+    let helpers = Helpers::start(DISK_THREADS, move |errand: Errand| errand.run(&helped));
     let helpers = helpers.map_err(Error::system("start a thread for the disk"))?;
     let mut workers = Vec::new();
     for listener in listeners {
@@ -122,34 +133,6 @@ enum Turn {
     /// It has had its share, and more to do.
     Again,
     Closed,
-}
-
-/// What has to wait for the disk.
-enum Errand {
-    Find(Target),
-    /// The next part of the file at the front of what is unsent.
-    ReadIn(Outbox<File>),
-}
-
-/// What an errand came to.
-enum Outcome {
-    Found(Result<Found, site::Error>),
-    ReadIn(Outbox<File>),
-}
-
-/// Does an errand, on a thread that may wait.
-fn help(server: &Server, errand: Errand) -> Outcome {
-    const WHOSE: &str = "a lookup or the reading of a file";
-    match errand {
-        Errand::Find(target) => {
-            let found = contain(WHOSE, || server.documents.open(&target, Clock::new().moment()));
-            Outcome::Found(found.unwrap_or_else(|| Err(site::Error::Failed(io::Error::other("it panicked")))))
-        }
-        Errand::ReadIn(outbox) => {
-            contain(WHOSE, || read_in(&outbox));
-            Outcome::ReadIn(outbox)
-        }
-    }
 }
 
 impl Worker {
