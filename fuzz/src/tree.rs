@@ -5,6 +5,7 @@ use std::{
     collections::BTreeMap,
     ffi::OsStr,
     fs,
+    io::Write as _,
     os::unix::{ffi::OsStrExt as _, fs::PermissionsExt as _, fs::symlink},
     path::{Path, PathBuf},
 };
@@ -221,7 +222,9 @@ impl Tree {
         let (entries, name) = self.model.parent_of(place)?;
         let Some(Node::File { content, readable: true }) = entries.get_mut(name) else { return None };
         let old = std::mem::replace(content, new.to_vec());
-        fs::write(self.path(place), new).expect("a file to write");
+        // Not by a file that is empty in between: file systems hurry such a one to the disk.
+        let mut file = fs::File::options().write(true).open(self.path(place)).expect("a file to write");
+        file.write_all(new).and_then(|()| file.set_len(new.len() as u64)).expect("a file to write");
         Some(old)
     }
 

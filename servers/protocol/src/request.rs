@@ -220,8 +220,9 @@ fn summarise(line: &RequestLine, parsed: ParsedFields) -> Result<Option<(Fields,
 /// The transfer codings of a request, in order (RFC 9112, section 6.1).
 #[derive(Default)]
 struct Coding {
-    ends_chunked: bool,
+    chunked: bool,
     chunked_twice: bool,
+    ends_chunked: bool,
     unknown: bool,
 }
 
@@ -229,7 +230,8 @@ impl Coding {
     fn read(&mut self, value: &[u8]) {
         for name in value.split(|&byte| byte == b',').map(trim).filter(|name| !name.is_empty()) {
             let chunked = name.eq_ignore_ascii_case(b"chunked");
-            self.chunked_twice |= self.ends_chunked && chunked;
+            self.chunked_twice |= self.chunked && chunked;
+            self.chunked |= chunked;
             self.unknown |= !chunked;
             self.ends_chunked = chunked;
         }
@@ -356,6 +358,7 @@ mod tests {
             ("Host: x\r\nTransfer-Encoding: identity\r\n", Status::BadRequest),
             ("Host: x\r\nTransfer-Encoding: chunked, gzip\r\n", Status::BadRequest),
             ("Host: x\r\nTransfer-Encoding: chunked, chunked\r\n", Status::BadRequest),
+            ("Host: x\r\nTransfer-Encoding: chunked, gzip, chunked\r\n", Status::BadRequest),
             ("Host: x\r\nTransfer-Encoding: gzip, chunked\r\n", Status::NotImplemented),
             ("Host: x\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n", Status::NotImplemented),
         ] {
