@@ -2,8 +2,9 @@
 //!
 //! The input is a script of lines. A line is a raw request target, looked up; or one of two changes of the tree, which
 //! are undone in the end: `!` and two bytes swap what is at two places (a rename, an exchange, a removal, an
-//! appearance), `=` and two bytes write another content into a file. Bytes from 0x80 up stand for words of the tree
-//! and of its language, so that a few bytes lead deep into it; 0x7f lets the next byte stand for itself.
+//! appearance, another document root), `=` and two bytes write another content into a file. Bytes from 0x80 up stand
+//! for words of the tree and of its language, so that a few bytes lead deep into it; 0x7f lets the next byte stand for
+//! itself.
 //!
 //! Properties:
 //!
@@ -144,7 +145,10 @@ pub fn check(data: &[u8]) {
             match *line {
                 [b'!', one, other] => {
                     let (one, other) = (world.place(one), world.place(other));
-                    world.tree.swap(&one, &other);
+                    let with_root = one.len() == 1 || other.len() == 1;
+                    if !with_root || world.tree.has_directory(&one) && world.tree.has_directory(&other) {
+                        world.tree.swap(&one, &other);
+                    }
                 }
                 [b'=', which, content] => {
                     let place = world.place(which);
@@ -170,6 +174,8 @@ impl World {
         let root = folder.path().join("root");
         let mut places = tree.model.places();
         places.retain(|place| place.len() > 1 && matches!(&*place[0], b"root" | b"attic"));
+        // The root itself may be exchanged for another directory.
+        places.push([b"root".to_vec()].into());
         places.extend(VACANT.map(|place| place.iter().map(|name| name.as_bytes().to_vec()).collect()));
 
         let mut words: Vec<Vec<u8>> = WORDS.split(' ').map(|word| word.into()).collect();

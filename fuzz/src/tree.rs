@@ -172,6 +172,11 @@ impl Tree {
         self.folder.join(OsStr::from_bytes(&place.join(&b'/')))
     }
 
+    pub(crate) fn has_directory(&mut self, place: &Place) -> bool {
+        let node = self.model.parent_of(place).and_then(|(entries, name)| entries.get(name));
+        matches!(node, Some(Node::Directory { searchable: true, .. }))
+    }
+
     /// Lets two places change what is there, be it nothing. Done twice, it was not done at all.
     pub(crate) fn swap(&mut self, one: &Place, other: &Place) {
         if self.exchange(one, other) {
