@@ -335,6 +335,28 @@ mod tests {
         }
 
         #[test]
+        fn where_a_directory_lives_is_a_target_again(raw in proptest::collection::vec(any::<u8>(), 0..30)) {
+            let raw = [b"/", raw.as_slice()].concat();
+            if let Ok(target) = Target::parse(&raw) {
+                let location = target.as_directory();
+                prop_assert!(location.iter().all(u8::is_ascii_graphic) && !location.starts_with(b"//"));
+                let there = Target::parse(&location).unwrap();
+                prop_assert_eq!((there.path(), there.is_directory()), (target.path(), true));
+                prop_assert_eq!(there.as_directory(), location);
+            }
+        }
+
+        #[test]
+        fn escapes_change_nothing(names in proptest::collection::vec("[^/\\x00]{1,8}", 1..4)) {
+            let path = names.join("/");
+            prop_assume!(names.iter().all(|name| name != "." && name != ".."));
+            let escape = |byte: u8| if byte == b'/' { "/".to_owned() } else { format!("%{byte:02x}") };
+            let escaped: String = path.bytes().map(escape).collect();
+            let target = Target::parse(format!("/{escaped}").as_bytes()).unwrap();
+            prop_assert_eq!((target.path(), target.is_directory()), (path.as_bytes(), false));
+        }
+
+        #[test]
         fn any_bytes_are_a_target_or_an_error(raw in proptest::collection::vec(any::<u8>(), 0..60)) {
             let _ = Target::parse(&raw);
         }

@@ -349,6 +349,52 @@ proptest! {
     }
 
     #[test]
+    fn whoever_is_waited_for_has_a_deadline_ahead(
+        input in requests(),
+        pauses in proptest::collection::vec((1_usize..200, 0.0..40.0), 0..12),
+    ) {
+        let mut held = Held::new(Settings::default());
+        let (mut now, mut rest, mut ended) = (0.0, input.as_slice(), false);
+        for (length, pause) in pauses {
+            now += pause;
+            let (piece, later) = rest.split_at(length.min(rest.len()));
+            rest = later;
+            let (want, sent) = held.at(now, piece);
+            match want {
+                Want::Read => prop_assert!(held.deadline_in() > now),
+                other => prop_assert_eq!(other, Want::Close),
+            }
+            prop_assert!(!ended || sent.is_empty(), "after the last response: {}", sent);
+            ended |= want == Want::Close || sent.ends_with("[half-close]");
+        }
+        held.connection.end_of_input();
+        prop_assert_eq!(held.at(now, b"").0, Want::Close);
+    }
+
+    #[test]
+    fn time_within_the_deadlines_changes_nothing_but_dates(
+        input in requests(),
+        pauses in proptest::collection::vec((1_usize..200, 0.0..1.6), 0..6),
+    ) {
+        let mut held = Held::new(Settings::default());
+        let (mut now, mut rest, mut sent) = (0.0, input.as_slice(), String::new());
+        // Ten seconds for a head are the shortest deadline that shows in what is sent.
+        for (length, pause) in pauses {
+            now += pause;
+            let (piece, later) = rest.split_at(length.min(rest.len()));
+            rest = later;
+            sent += &held.at(now, piece).1;
+        }
+        sent += &held.at(now, rest).1;
+        held.connection.end_of_input();
+        sent += &held.at(now, b"").1;
+        let whole = all_at_once(&Settings::default(), &input);
+        let sent = sent.replace("[half-close]", "");
+        let whole = String::from_utf8_lossy(&whole).into_owned();
+        prop_assert_eq!(without_dates(sent.as_bytes()), without_dates(whole.as_bytes()));
+    }
+
+    #[test]
     fn byte_by_byte_is_no_different(input in requests()) {
         let cuts: Vec<usize> = (1..input.len()).collect();
         let settings = Settings::default();
