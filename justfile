@@ -49,3 +49,7 @@ conformance *options:
 # Measure again what docs/conformance.md says of nginx and of ours
 conformance-page:
     -cargo conformance --failed --page docs/conformance.md --server epoll --server nginx
+
+# Fuzz each target for some seconds: just fuzz 60, just fuzz 3600 machine
+fuzz *options:
+    fuzz/run {{options}}
