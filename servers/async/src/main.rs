@@ -9,8 +9,8 @@
 //! Who uses it: hyper and all that is built on it, Go's and Java's runtimes with their goroutines and virtual threads,
 //! ASP.NET with Kestrel.
 //!
-//! An idle connection costs its task, some hundred bytes with a timer in it, and its registration with the runtime's
-//! epoll. Buffers belong to the worker thread and are lent to the task while it runs without awaiting.
+//! An idle connection costs its task, one and a half kilobytes with a timer in it, and its registration with the
+//! runtime's epoll. Buffers belong to the worker thread and are lent to the task while it runs without awaiting.
 //!
 //! Where it breaks: whatever blocks a worker blocks the tasks that wait for it. So a task asks the kernel only for what
 //! it has in memory of a file (`RESOLVE_CACHED` to open it, `RWF_NOWAIT` to read it or to look whether the next part of
@@ -19,6 +19,9 @@
 //! good (the epoll model says what is left). A task that never has to wait for its client yields after its
 //! [`Share`]. One thread at a time waits for events on behalf of all, and a task may be resumed on another CPU than
 //! before: that balances the load, and costs wake-ups and cold caches.
+//!
+//! Hostile clients: one that is slow, silent or does not read costs its task and what of its answer waits, until a
+//! timeout. Its task is resumed when it does something, so that nobody else notices but by the CPU that this takes.
 #![forbid(unsafe_code)]
 
 mod deadline;

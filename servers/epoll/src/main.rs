@@ -25,6 +25,9 @@
 //! closing a large file that was deleted meanwhile frees its blocks. And a worker's connections stay with it: if the
 //! busy ones meet on one loop, the other loops do not help.
 //!
+//! Hostile clients: one that is slow, silent or does not read costs its entry and what of its answer waits, until a
+//! timeout. It is looked at when it does something, so that nobody else notices but by the CPU that this takes.
+//!
 //! Readiness comes edge-triggered (mio has nothing else): it is told once, so each connection remembers whether it may
 //! have unread input, until a read has come back short.
 #![forbid(unsafe_code)]
