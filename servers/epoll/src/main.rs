@@ -28,33 +28,30 @@
 //! Hostile clients: one that is slow, silent or does not read costs its entry and what of its answer waits, until a
 //! timeout. It is looked at when it does something, so that nobody else notices but by the CPU that this takes.
 //!
+//! What a client gets in its turn is in `client.rs`; here is who gets a turn, and when.
+//!
 //! Readiness comes edge-triggered (mio has nothing else): it is told once, so each connection remembers whether it may
 //! have unread input, until a read has come back short.
 #![forbid(unsafe_code)]
 
+mod client;
 mod errand;
 mod helpers;
 mod schedule;
 
+use client::{Client, Desk, Turn};
 use errand::{Errand, Outcome};
 use helpers::{Counter, Helpers};
-use launch::{
-    Clock, DISK_THREADS, Error, Inbox, Model, Presence, Sent, Server, Share, answer, concerns_one_connection, contain,
-    must_be_read_in, send,
-};
+use launch::{DISK_THREADS, Error, Model, Presence, Server, concerns_one_connection, contain};
 use mio::{
     Events, Interest, Poll, Token, Waker,
     net::{TcpListener, TcpStream},
     unix::SourceFd,
 };
-use protocol::{Connection, Outbox, Want};
-use rustix::net::{RecvFlags, Shutdown, shutdown};
 use schedule::Schedule;
 use slab::Slab;
 use std::{
-    fs::File,
     io::{self, ErrorKind},
-    mem,
     net::IpAddr,
     process::ExitCode,
     sync::Arc,
@@ -107,35 +104,7 @@ struct Worker {
     accept_again: Option<Instant>,
     clients: Slab<Client>,
     schedule: Schedule,
-    /// Lent to the client that is being served.
-    inbox: Inbox,
-    outbox: Outbox<File>,
-    clock: Clock,
-}
-
-struct Client {
-    stream: TcpStream,
-    address: IpAddr,
-    connection: Connection,
-    /// What the client was too slow to take.
-    unsent: Option<Outbox<File>>,
-    /// Whether the socket may have input that was not read: it is told of once only.
-    readable: bool,
-    /// Whether the client has ended its side: behind what is left to read there is an end that is not told of again.
-    ended: bool,
-    /// Whether it has an errand out: nothing happens to it until that is back.
-    away: bool,
-    _presence: Presence,
-}
-
-/// What a turn of a client came to.
-enum Turn {
-    Parked,
-    /// It cannot go on before this is done.
-    Away(Errand),
-    /// It has had its share, and more to do.
-    Again,
-    Closed,
+    desk: Desk,
 }
 
 impl Worker {
@@ -162,9 +131,7 @@ impl Worker {
             accept_again: None,
             clients: Slab::new(),
             schedule,
-            inbox: Inbox::new(&server.settings.limits),
-            outbox: Outbox::default(),
-            clock: Clock::new(),
+            desk: Desk::new(&server.settings),
             server,
         })
     }
@@ -181,7 +148,7 @@ impl Worker {
                 Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
                 _ => {}
             }
-            let now = self.clock.read().monotonic();
+            let now = self.desk.clock.read().monotonic();
             let accept_was_due = self.accept_again.is_some_and(|at| at <= now);
             for event in &events {
                 match event.token() {
@@ -223,7 +190,7 @@ impl Worker {
     fn accept(&mut self) {
         /// Newcomers after which it is the turn of those who are here.
         const SHARE: u32 = 64;
-        let now = self.clock.moment().monotonic();
+        let now = self.desk.clock.moment().monotonic();
         self.accept_again = None;
         let Some(listener) = self.listener.take() else { return };
         for _ in 0..SHARE {
@@ -257,17 +224,7 @@ impl Worker {
         if self.poll.registry().register(&mut stream, Token(key), interest).is_err() {
             return;
         }
-        let connection = Connection::new(Arc::clone(&self.server.settings), self.clock.moment());
-        slot.insert(Client {
-            stream,
-            address,
-            connection,
-            unsent: None,
-            readable: true,
-            ended: false,
-            away: false,
-            _presence: presence,
-        });
+        slot.insert(Client::new(&self.server, stream, address, presence, self.desk.clock.moment()));
         self.serve(key, None);
     }
 
@@ -277,23 +234,24 @@ impl Worker {
     fn serve(&mut self, key: usize, outcome: Option<Outcome>) {
         // Of a client that was closed, a time may still be scheduled. One that has an errand out gets no turn before
         // that is back, nor does it go, so that its key stays its own.
-        match self.clients.get_mut(key) {
-            Some(client) if !client.away || outcome.is_some() => client.away = false,
-            _ => return,
-        }
-        let turn = contain("the turn of a client", || self.turn(key, outcome)).unwrap_or_else(|| {
+        let Some(client) = self.clients.get_mut(key).filter(|client| !client.away || outcome.is_some()) else { return };
+        client.away = false;
+        let turn = contain("the turn of a client", || client.turn(&self.server, &mut self.desk, outcome));
+        let turn = turn.unwrap_or_else(|| {
             // What lies on the desk belongs to no other client.
-            (self.inbox, self.outbox) = (Inbox::new(&self.server.settings.limits), Outbox::default());
+            self.desk = Desk::new(&self.server.settings);
             Turn::Closed
         });
         match turn {
             Turn::Parked => {}
+            // Waiting: the loop comes back to it in time, or when its errand is done.
+            Turn::Until(time) => self.schedule.add(time, key),
             Turn::Away(errand) => {
-                self.clients[key].away = true;
+                client.away = true;
                 self.disk.send(key, errand);
             }
             // Due once everybody else was looked at.
-            Turn::Again => self.schedule.add(self.clock.moment().monotonic() + Duration::from_nanos(1), key),
+            Turn::Again => self.schedule.add(self.desk.clock.moment().monotonic() + Duration::from_nanos(1), key),
             Turn::Closed => {
                 let mut client = self.clients.remove(key);
                 self.server.log.record(client.address, client.connection.abandoned());
@@ -301,89 +259,9 @@ impl Worker {
         }
     }
 
-    fn turn(&mut self, key: usize, outcome: Option<Outcome>) -> Turn {
-        let client = &mut self.clients[key];
-        let (connection, at) = (&mut client.connection, self.clock.moment());
-        let (inbox, outbox) = (&mut self.inbox, &mut self.outbox);
-        if let Some(unsent) = client.unsent.take() {
-            *outbox = unsent;
-        }
-        inbox.lend_to(connection);
-        let mut was_read_in = false;
-        match outcome {
-            Some(Outcome::Found(found)) => answer(connection, found, outbox, at),
-            Some(Outcome::ReadIn(unsent)) => (*outbox, was_read_in) = (unsent, true),
-            None => {}
-        }
-        let mut share = Share::new();
-        let turn = loop {
-            // What was read in is sent before the connection looks at its deadline: the client did not let us wait.
-            let want =
-                if was_read_in { Want::Write } else { inbox.feed(|input| connection.advance(input, outbox, at)) };
-            match want {
-                Want::Lookup => match self.server.documents.find_at_once(connection.target(), at) {
-                    Some(found) => answer(connection, found, outbox, at),
-                    None => break Turn::Away(Errand::Find(connection.target().clone())),
-                },
-                Want::Write if !mem::take(&mut was_read_in) && must_be_read_in(outbox) => {
-                    break Turn::Away(Errand::ReadIn(mem::take(outbox)));
-                }
-                Want::Write => match send(&client.stream, outbox) {
-                    Ok(Sent::Bytes(bytes)) => {
-                        share.sent(bytes);
-                        connection.progressed(bytes, at);
-                        self.server.log.record(client.address, std::iter::from_fn(|| connection.finished()));
-                    }
-                    Ok(Sent::FileEnded) => connection.file_failed(),
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => break Turn::Parked,
-                    Err(_) => break Turn::Closed,
-                },
-                Want::Read if !client.readable => break Turn::Parked,
-                Want::Read => {
-                    let room = inbox.room().len();
-                    match inbox.receive(&client.stream, RecvFlags::empty()) {
-                        Ok(0) => {
-                            client.readable = false;
-                            connection.end_of_input();
-                        }
-                        // A short read has emptied the socket (epoll(7), question 9): what comes next is told anew.
-                        Ok(received) => client.readable = client.ended || received == room,
-                        Err(error) if error.kind() == ErrorKind::WouldBlock => client.readable = false,
-                        Err(_) => break Turn::Closed,
-                    }
-                }
-                // Waiting: the loop comes back to it in time.
-                Want::Wait(until) => {
-                    self.schedule.add(until, key);
-                    break Turn::Parked;
-                }
-                Want::HalfClose => {
-                    let _ = shutdown(&client.stream, Shutdown::Write);
-                }
-                Want::Close => break Turn::Closed,
-            }
-            if share.is_used_up_by_a_call() {
-                break Turn::Again;
-            }
-        };
-        inbox.return_from(connection);
-        if !outbox.is_empty() {
-            // What was answered before a lookup need not wait for the disk with it.
-            if matches!(turn, Turn::Away(_))
-                && let Ok(Sent::Bytes(bytes)) = send(&client.stream, outbox)
-            {
-                connection.progressed(bytes, at);
-                self.server.log.record(client.address, std::iter::from_fn(|| connection.finished()));
-            }
-            let unsent = mem::take(outbox);
-            client.unsent = (!matches!(turn, Turn::Closed)).then_some(unsent);
-        }
-        turn
-    }
-
     /// Looks at the deadlines of all clients, now and then: no request pays for a timer.
     fn sweep(&mut self) {
-        let now = self.clock.moment().monotonic();
+        let now = self.desk.clock.moment().monotonic();
         let late = |(key, client): (usize, &Client)| client.connection.deadline().filter(|&at| at <= now).map(|_| key);
         let late: Vec<usize> = self.clients.iter().filter_map(late).collect();
         for key in late {
@@ -397,7 +275,7 @@ impl Worker {
         // Those that wait to be accepted were promised something already.
         while {
             self.accept();
-            self.accept_again.is_some_and(|at| at <= self.clock.moment().monotonic())
+            self.accept_again.is_some_and(|at| at <= self.desk.clock.moment().monotonic())
         } {}
         self.listener = None;
         self.accept_again = None;
