@@ -36,6 +36,7 @@
 
 mod beneath;
 mod cache;
+mod disk;
 mod error;
 #[cfg(fuzzing)]
 #[doc(hidden)]
@@ -44,5 +45,6 @@ mod site;
 mod stamp;
 
 pub use cache::Entry;
+pub use disk::is_without_disk;
 pub use error::Error;
 pub use site::{Found, Metadata, Options, Site};

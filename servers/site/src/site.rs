@@ -2,6 +2,7 @@ use crate::{
     Entry, Error,
     beneath::{Beneath, Waiting, is_not_a_directory},
     cache::Cache,
+    disk::is_without_disk,
     stamp::Stamp,
 };
 use rustix::{
@@ -118,7 +119,7 @@ impl<R> Site<R> {
     /// of directories and the bytes in its cache of pages; nothing if it is not.
     ///
     /// "Without waiting" is what the kernel promises for `RESOLVE_CACHED` (openat2(2)) and `RWF_NOWAIT` (preadv2(2)).
-    /// Where it does not know these, or the file system does not (such as tmpfs and overlayfs), there is nothing.
+    /// Where it does not know these, or the file system does not (such as overlayfs), there is nothing.
     pub fn open_at_once(
         &self,
         name: &[u8],
@@ -204,7 +205,7 @@ impl<R> Site<R> {
 }
 
 /// All bytes of a file, if it has exactly as many as its stamp says and did not change meanwhile.
-fn read_whole(file: &File, stamp: &Stamp, waiting: Waiting) -> Result<Option<Arc<[u8]>>, Error> {
+fn read_whole(file: &File, stamp: &Stamp, mut waiting: Waiting) -> Result<Option<Arc<[u8]>>, Error> {
     let length = usize::try_from(stamp.length).unwrap_or(usize::MAX);
     let mut content = vec![0; length];
     let mut filled = 0;
@@ -218,6 +219,7 @@ fn read_whole(file: &File, stamp: &Stamp, waiting: Waiting) -> Result<Option<Arc
             Ok(0) => return Ok(None),
             Ok(read) => filled += read,
             Err(Errno::INTR) => {}
+            Err(Errno::OPNOTSUPP) if waiting == Waiting::Refused && is_without_disk(file) => waiting = Waiting::Allowed,
             // This file system cannot tell whether it would have to wait.
             Err(Errno::OPNOTSUPP) if waiting == Waiting::Refused => return Err(Errno::AGAIN.into()),
             Err(errno) => return Err(errno.into()),
@@ -346,7 +348,8 @@ mod tests {
         let at_once = || site.open_at_once(b"file", false, Instant::now(), render);
         let probe = preadv2(File::open(&path).unwrap(), &mut [IoSliceMut::new(&mut [0])], 0, ReadWriteFlags::NOWAIT);
         if probe == Err(Errno::OPNOTSUPP) {
-            assert!(at_once().is_none(), "nobody can tell whether it would have to wait");
+            // Nobody can tell whether it would have to wait, but in memory it does not.
+            assert_eq!(at_once().is_some(), is_without_disk(File::open(&path).unwrap()));
             return;
         }
         // The kernel may be short of memory just now, but not each time.
