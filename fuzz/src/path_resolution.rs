@@ -179,7 +179,8 @@ impl World {
         places.extend(VACANT.map(|place| place.iter().map(|name| name.as_bytes().to_vec()).collect()));
 
         let mut words: Vec<Vec<u8>> = WORDS.split(' ').map(|word| word.into()).collect();
-        words.push(b"/".repeat(1400));
+        // Four of these are nearly as long as a name may be.
+        words.push(b"/".repeat(1023));
         words.push([NAME_OF_255.as_bytes(), b"n"].concat());
         for name in places.iter().filter_map(|place| place.last()) {
             if !words.contains(name) {
