@@ -54,12 +54,17 @@ impl<F> Outbox<F> {
 
     /// Whether it holds so much that no more should be answered before some of it is sent.
     pub(crate) fn is_full(&self) -> bool {
-        match self.chunks.back() {
-            Some(Chunk::Copied(bytes, _)) if bytes.len() >= FULL_BYTES => true,
-            // A connection holds one file open at most, however many its client has asked for.
-            Some(Chunk::File(..)) => true,
-            _ => self.chunks.len() >= FULL_CHUNKS,
+        // A connection holds one file open at most, however many its client has asked for.
+        if self.chunks.len() >= FULL_CHUNKS || matches!(self.chunks.back(), Some(Chunk::File(..))) {
+            return true;
         }
+        // Of a shared body the cache may let go, and then only the outbox holds it.
+        let held = self.chunks.iter().map(|chunk| match chunk {
+            Chunk::Copied(bytes, _) => bytes.len(),
+            Chunk::Shared(bytes, _) => bytes.len(),
+            Chunk::File(..) => 0,
+        });
+        held.sum::<usize>() >= FULL_BYTES
     }
 
     /// Appends bytes that `write` writes to the end of the buffer it is given. It may only append.
