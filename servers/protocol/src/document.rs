@@ -1,4 +1,4 @@
-use crate::{Status, http_date, moment::imf_fixdate};
+use crate::{Moment, Status, http_date, moment::imf_fixdate};
 use std::{ops::Range, sync::Arc, time::SystemTime};
 
 /// What a driver found for a [`Target`](crate::Target).
@@ -64,6 +64,8 @@ pub struct Fields {
     description_end: usize,
 }
 
+const LAST_MODIFIED: &[u8] = b"Last-Modified: ";
+
 impl Fields {
     /// Renders the fields of a file called `name` (its extension gives the content type) of `length` bytes that was
     /// last modified at `modified`, as seen at `now`.
@@ -79,7 +81,7 @@ impl Fields {
         };
         let last_modified = imf_fixdate(modified.min(now));
         let mut text = Vec::with_capacity(224);
-        text.extend_from_slice(b"Last-Modified: ");
+        text.extend_from_slice(LAST_MODIFIED);
         text.extend_from_slice(&last_modified);
         text.extend_from_slice(b"\r\nETag: ");
         let tag_start = text.len();
@@ -112,6 +114,16 @@ impl Fields {
     /// The second of `Last-Modified`, counted from 1970.
     pub(crate) fn last_modified(&self) -> i64 {
         self.last_modified
+    }
+
+    /// The `Date` of a response with this document. One worker's clock may be read a moment before that of another who
+    /// rendered these fields; nevertheless nothing was modified after the date of its response.
+    pub(crate) fn date<'d>(&'d self, at: &'d Moment) -> &'d [u8] {
+        if u64::try_from(self.last_modified).is_ok_and(|modified| modified > at.second()) {
+            &self.text[LAST_MODIFIED.len()..][..at.date().len()]
+        } else {
+            at.date()
+        }
     }
 
     /// The strong tag, with its quotes.
@@ -187,5 +199,15 @@ mod tests {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
         let fields = Fields::new(b"a", 0, now + Duration::from_secs(3600), now);
         assert!(String::from_utf8_lossy(fields.whole()).contains("Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n"));
+    }
+
+    #[test]
+    fn no_response_is_older_than_its_document() {
+        let second = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let fields = Fields::new(b"a", 0, second(784_111_778), second(784_111_778));
+        let moment = |seconds| Moment::new(std::time::Instant::now(), second(seconds));
+        assert_eq!(fields.date(&moment(784_111_777)), b"Sun, 06 Nov 1994 08:49:38 GMT");
+        assert_eq!(fields.date(&moment(784_111_778)), b"Sun, 06 Nov 1994 08:49:38 GMT");
+        assert_eq!(fields.date(&moment(784_111_779)), b"Sun, 06 Nov 1994 08:49:39 GMT");
     }
 }

@@ -45,6 +45,11 @@ impl Moment {
         self.wall
     }
 
+    /// The reading of the calendar in whole seconds since 1970.
+    pub(crate) fn second(&self) -> u64 {
+        self.second
+    }
+
     /// The moment as an IMF-fixdate (RFC 9110, section 5.6.7).
     #[must_use]
     pub fn date(&self) -> &[u8; DATE_LENGTH] {

@@ -2,7 +2,7 @@ use crate::{Moment, Status};
 use std::ops::Range;
 
 /// What every head starts with, from its status line to its `Connection` field (RFC 9110, sections 6.6.1 and 10.2.4).
-pub(crate) fn start(into: &mut Vec<u8>, status: Status, keep_alive: bool, at: &Moment) {
+pub(crate) fn start(into: &mut Vec<u8>, status: Status, keep_alive: bool, date: &[u8]) {
     match status {
         // The line of nearly all responses is not put together each time.
         Status::Ok => into.extend_from_slice(b"HTTP/1.1 200 OK\r\nServer: OTUServer\r\nDate: "),
@@ -11,7 +11,7 @@ pub(crate) fn start(into: &mut Vec<u8>, status: Status, keep_alive: bool, at: &M
             into.extend_from_slice(line.as_bytes());
         }
     }
-    into.extend_from_slice(at.date());
+    into.extend_from_slice(date);
     into.extend_from_slice(if keep_alive {
         b"\r\nConnection: keep-alive\r\n".as_slice()
     } else {
@@ -29,7 +29,7 @@ pub(crate) fn page(
     field: Option<(&str, &[u8])>,
     at: &Moment,
 ) -> usize {
-    start(into, status, keep_alive, at);
+    start(into, status, keep_alive, at.date());
     if let Some((name, value)) = field {
         into.extend_from_slice(name.as_bytes());
         into.extend_from_slice(b": ");

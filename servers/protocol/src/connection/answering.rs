@@ -89,7 +89,7 @@ impl Connection {
         let mut head = 0;
         out.copy(|into| {
             let before = into.len();
-            response::start(into, status, keep_alive, at);
+            response::start(into, status, keep_alive, fields.date(at));
             into.extend_from_slice(lines);
             into.extend_from_slice(last_lines.as_bytes());
             head = into.len() - before;
