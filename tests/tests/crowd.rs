@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use harness::{Client, Model, PATIENCE, Server, Unanswered, eventually, request, wait_until};
+use harness::{Client, Model, PATIENCE, Root, Server, Unanswered, eventually, request, wait_until};
 
 harness::under_every_model!(
     serves_a_hundred_connections_at_once_with_one_worker,
@@ -65,6 +65,23 @@ fn serves_a_newcomer_while_others_idle(model: Model) {
         // The idle one would be closed after a minute. At once is milliseconds.
         assert!(begun.elapsed() < PATIENCE / 4, "the newcomer waited {:?}", begun.elapsed());
     }
+}
+
+#[test]
+fn a_fair_worker_does_not_stay_with_who_has_all() {
+    let root = Root::new().file("some.bin", vec![b'x'; 300_000]);
+    let server = Server::of(Model::ThreadPool).workers(2).root(&root).start();
+    // Each has its whole answer, told to be the last or not, and closes nothing.
+    let clients: Vec<Client> = (0..8)
+        .map(|_| {
+            let begun = Instant::now();
+            let mut client = server.connect();
+            client.get("/some.bin").expect(200);
+            assert!(begun.elapsed() < PATIENCE / 4, "waited {:?}", begun.elapsed());
+            client
+        })
+        .collect();
+    drop(clients);
 }
 
 #[test]

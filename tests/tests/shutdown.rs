@@ -8,6 +8,7 @@ use rustix::process::Signal;
 harness::under_every_model!(
     ends_at_once_when_nothing_happens,
     closes_idle_connections,
+    waits_for_nobody_who_has_all,
     finishes_a_response_in_flight,
     finishes_a_delayed_response,
     waits_no_longer_than_its_grace,
@@ -38,6 +39,17 @@ fn closes_idle_connections(model: Model) {
     kept.get("/").expect(200);
     server.terminate();
     kept.closed();
+    assert_eq!(server.ends_within(SOON).code(), Some(0));
+}
+
+/// A last response of some length is sent whole to a client that then stays: the close that lingers for it is none of
+/// what has to be finished.
+fn waits_for_nobody_who_has_all(model: Model) {
+    let root = Root::new().file("some.bin", vec![b'x'; 300_000]);
+    let mut server = Server::of(model).root(&root).flags(["--grace", "60s"]).start();
+    let mut client = server.connect();
+    client.send(request("GET", "/some.bin", &["Connection: close"])).response().expect(200);
+    server.terminate();
     assert_eq!(server.ends_within(SOON).code(), Some(0));
 }
 

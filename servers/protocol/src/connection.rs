@@ -61,8 +61,9 @@ enum State {
     Delayed(Pending, Instant),
     /// A request was read; its target is to be looked up.
     Lookup(Pending),
-    /// The last response is in the outbox. The close is to linger if the request may still be arriving, or if so much
-    /// is on its way that another request, arriving at a closed socket, would cut it off with a reset.
+    /// The last response is in the outbox. The close is to linger, so long at most, if the request may still be
+    /// arriving, or if so much is on its way that another request, arriving at a closed socket, would cut it off with a
+    /// reset.
     Last {
         linger: Option<Duration>,
     },
@@ -70,6 +71,7 @@ enum State {
     /// rather than a reset (RFC 9112, section 9.6).
     Lingering {
         left: u64,
+        latest: Instant,
     },
     Closed,
 }
@@ -137,19 +139,25 @@ impl Connection {
                     if !out.is_empty() {
                         return self.want_write(at);
                     }
-                    let Some(linger) = linger.filter(|_| !self.end_of_input) else {
+                    let Some(longest) = linger.filter(|_| !self.end_of_input) else {
                         self.state = State::Closed;
                         continue;
                     };
-                    self.state = State::Lingering { left: Limits::LINGER_BYTES };
-                    self.clock.linger(linger, at);
+                    let latest = at.monotonic() + longest;
+                    self.state = State::Lingering { left: Limits::LINGER_BYTES, latest };
+                    self.clock.linger(longest.min(Limits::LINGER_TIME), at);
                     return Want::HalfClose;
                 }
-                State::Lingering { left } => {
-                    *left = left.saturating_sub(input.len() as u64);
-                    let enough = *left == 0;
-                    *input = &[];
-                    if enough || self.end_of_input || self.clock.has_expired(at) {
+                State::Lingering { left, latest } => {
+                    let expired = self.clock.has_expired(at);
+                    if !input.is_empty() {
+                        *left = left.saturating_sub(input.len() as u64);
+                        *input = &[];
+                        // Who still sends may not have read yet that this is the end.
+                        let until_latest = latest.saturating_duration_since(at.monotonic());
+                        self.clock.linger(until_latest.min(Limits::LINGER_TIME), at);
+                    }
+                    if *left == 0 || self.end_of_input || expired {
                         self.state = State::Closed;
                         continue;
                     }
@@ -303,16 +311,23 @@ impl Connection {
         self.last_response = true;
     }
 
-    /// Whether the connection idles after a response: no part of a next request has come.
+    /// Whether the connection idles after a response: no part of a next request has come, or there was none to come and
+    /// only the client's close is waited for.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        matches!(self.state, State::Head) && self.clock.phase() == Phase::Idle
+        self.is_over() || matches!(self.state, State::Head) && self.clock.phase() == Phase::Idle
     }
 
     /// Whether nothing is in flight: the connection [idles](Self::is_idle), or no part of a first request has come.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        matches!(self.state, State::Head) && self.queued == self.sent && self.scanned == 0 && self.body_left == 0
+        self.is_over()
+            || matches!(self.state, State::Head) && self.queued == self.sent && self.scanned == 0 && self.body_left == 0
+    }
+
+    /// Whether the last response was sent whole, to a client that has sent nothing behind its request.
+    fn is_over(&self) -> bool {
+        matches!(self.state, State::Lingering { left: Limits::LINGER_BYTES, .. }) && self.body_left == 0
     }
 
     /// When [`advance`](Self::advance) is to be called again even if nothing happens. A driver may be late by the
