@@ -59,15 +59,16 @@ pub fn check(data: &[u8]) {
     let settings = settings(*choice);
 
     let calm = Drive::new(&settings, &stream, Weather::Calm).run();
-    responses::check(&calm.sent, &calm.finished, &calm.abandoned, &BYTES);
+    calm.check();
     assert!(calm.abandoned.is_empty(), "nothing is cut off in calm weather");
 
     let cut = Drive::new(&settings, &stream, Weather::Cut(schedule)).run();
     assert!(cut.sent == calm.sent, "{}\n---\n{}", cut.sent.escape_ascii(), calm.sent.escape_ascii());
+    cut.check();
     assert_eq!((cut.finished, cut.abandoned), (calm.finished, calm.abandoned));
 
     let rough = Drive::new(&settings, &stream, Weather::Rough(schedule)).run();
-    responses::check(&rough.sent, &rough.finished, &rough.abandoned, &BYTES);
+    rough.check();
 }
 
 fn settings(choice: u8) -> Settings {
@@ -118,7 +119,17 @@ struct Drive<'s> {
 struct Outcome {
     sent: Vec<u8>,
     finished: Vec<Exchange>,
+    /// How much was sent when each was reported.
+    finished_at: Vec<usize>,
     abandoned: Vec<Exchange>,
+}
+
+impl Outcome {
+    /// What was sent is what the log tells, and the log told nothing too early.
+    fn check(&self) {
+        let ends = responses::check(&self.sent, &self.finished, &self.abandoned, &BYTES);
+        assert!(ends.iter().zip(&self.finished_at).all(|(end, reported)| end <= reported));
+    }
 }
 
 impl<'s> Drive<'s> {
@@ -156,7 +167,10 @@ impl<'s> Drive<'s> {
             let want = self.connection.advance(&mut unread, &mut self.outbox, &self.now);
             self.check_wish(want, unread);
             input = unread.to_vec();
-            self.outcome.finished.extend(std::iter::from_fn(|| self.connection.finished()));
+            while let Some(exchange) = self.connection.finished() {
+                self.outcome.finished.push(exchange);
+                self.outcome.finished_at.push(self.outcome.sent.len());
+            }
             if want == Want::Close {
                 break;
             }
@@ -205,6 +219,7 @@ impl<'s> Drive<'s> {
             self.extensions += u32::from(self.reading != deadline);
             assert!(self.extensions <= 3, "a client that trickles gains nothing");
             self.reading = deadline;
+            assert!(self.last_answers.is_none() || !self.connection.is_idle(), "nobody idles who is to go");
         }
         assert!(Rc::strong_count(&self.file) <= 2, "one file open at most");
     }

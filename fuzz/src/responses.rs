@@ -12,9 +12,11 @@ pub(crate) fn bytes() -> Vec<u8> {
 }
 
 /// Checks that `sent` is the responses to `finished` whole, then those to `abandoned` as far as they tell, and nothing
-/// else.
-pub(crate) fn check(mut sent: &[u8], finished: &[Exchange], abandoned: &[Exchange], bytes: &[u8]) {
+/// else. Returns where each of the finished ones ends.
+pub(crate) fn check(mut sent: &[u8], finished: &[Exchange], abandoned: &[Exchange], bytes: &[u8]) -> Vec<usize> {
+    let all = sent.len();
     let mut closed = false;
+    let mut ends = Vec::new();
     for exchange in finished {
         assert!(!closed, "a response after the last one");
         let response = Response::read(sent).expect("a whole head");
@@ -23,6 +25,7 @@ pub(crate) fn check(mut sent: &[u8], finished: &[Exchange], abandoned: &[Exchang
         assert_eq!(body.len() as u64, exchange.body_bytes);
         response.check_body(body, bytes);
         sent = &sent[response.length + body.len()..];
+        ends.push(all - sent.len());
         closed = response.field("Connection") == Some("close");
     }
     for exchange in abandoned {
@@ -40,6 +43,7 @@ pub(crate) fn check(mut sent: &[u8], finished: &[Exchange], abandoned: &[Exchang
         closed = true;
     }
     assert!(sent.is_empty(), "{} bytes of no exchange", sent.len());
+    ends
 }
 
 struct Response<'s> {
