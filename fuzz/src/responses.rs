@@ -80,6 +80,9 @@ impl<'s> Response<'s> {
         assert_eq!(self.field("Server"), Some("OTUServer"));
         assert_eq!(self.field("Date").map(str::as_bytes), Some(&exchange.date[..]));
         assert!(matches!(self.field("Connection"), Some("close" | "keep-alive")));
+        if matches!(self.status, 400 | 408 | 414 | 431 | 505) {
+            assert_eq!(self.field("Connection"), Some("close"), "after what may be no request");
+        }
         assert_eq!(self.field("Allow"), (self.status == 405).then_some("GET, HEAD"));
         assert_eq!(self.field("Content-Length").is_none(), self.status == 304);
         assert_eq!(self.field("ETag").is_some(), matches!(self.status, 200 | 206 | 304));
