@@ -39,7 +39,7 @@ pub fn must_be_read_in(outbox: &Outbox<File>) -> bool {
 
 /// Where a part is looked at: at most this far from each other, and at its last byte.
 fn probes(part: Range<u64>) -> impl Iterator<Item = u64> {
-    const APART: usize = 64 * 1024;
+    const APART: usize = 128 * 1024;
     let last = part.end.checked_sub(1);
     part.step_by(APART).chain(last)
 }
@@ -72,7 +72,7 @@ mod tests {
     fn a_part_is_looked_at_in_many_places() {
         let probes = |part| probes(part).collect::<Vec<_>>();
         assert_eq!(probes(0..1), [0, 0]);
-        assert_eq!(probes(5..100_000), [5, 65_541, 99_999]);
-        assert_eq!(probes(0..FILE_PART), [0, 65_536, 131_072, 196_608, 262_143]);
+        assert_eq!(probes(5..200_000), [5, 131_077, 199_999]);
+        assert_eq!(probes(0..FILE_PART), [0, 131_072, 262_144, 393_216, 524_287]);
     }
 }

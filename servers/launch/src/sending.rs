@@ -15,7 +15,7 @@ pub enum Sent {
 }
 
 /// How much of a file is sent in one call, so that a worker with other clients gets back to them.
-pub(crate) const FILE_PART: u64 = 256 * 1024;
+pub(crate) const FILE_PART: u64 = 512 * 1024;
 
 /// The file at the front of the outbox, if one is there, and the part of it that goes out next. Parts end at multiples
 /// of their length, so that what is left of one that was sent in part is not made up from the next.

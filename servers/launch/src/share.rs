@@ -9,8 +9,9 @@ pub struct Share {
 
 /// Calls in a share.
 const CALLS: u64 = 32;
-/// Bytes that weigh as much as a call. A whole share is a mebibyte, which takes some hundred microseconds.
-const BYTES: u64 = 32 * 1024;
+/// Bytes that weigh as much as a call. A whole share is four mebibytes, which take less than a millisecond; with one,
+/// large files cost a tenth more CPU.
+const BYTES: u64 = 128 * 1024;
 
 impl Share {
     /// A whole one.
@@ -48,7 +49,7 @@ mod tests {
         assert_eq!(calls, Some(CALLS));
         let mut share = Share::new();
         let calls = (1..).find(|_| {
-            share.sent(256 * 1024);
+            share.sent(1024 * 1024);
             share.is_used_up_by_a_call()
         });
         assert_eq!(calls, Some(4));
