@@ -16,7 +16,7 @@ harness::under_every_model!(
     ends_while_it_is_busy,
 );
 
-const LARGE: usize = 48 << 20;
+const LARGE: usize = 16 << 20;
 const SOON: Duration = Duration::from_secs(6);
 
 fn large() -> Root {
