@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use harness::{Client, Model, Root, Server, Unanswered, request};
+use harness::{Client, Model, Root, Server, Unanswered, request, under_strace};
 use rustix::process::Signal;
 
 harness::under_every_model!(
@@ -14,6 +14,7 @@ harness::under_every_model!(
     waits_no_longer_than_its_grace,
     ends_now_at_a_second_signal,
     ends_while_it_is_busy,
+    answers_what_is_being_received,
 );
 
 const LARGE: usize = 16 << 20;
@@ -127,4 +128,29 @@ fn ends_while_it_is_busy(model: Model) {
     for client in clients {
         client.join().expect("a client stops when it is refused");
     }
+}
+
+/// A busy machine may let a thread wait after it has taken a request from the socket and before it can tell anybody.
+/// strace makes that wait long enough for a signal.
+fn answers_what_is_being_received(model: Model) {
+    const WAIT: Duration = Duration::from_millis(200);
+    /// The thread that takes the signals receives them, too, but fewer.
+    const QUICK: u32 = 8;
+    let inject = format!("--inject=recvfrom:delay_exit={}:when={QUICK}+", WAIT.as_micros());
+    let Some(strace) = under_strace(["--trace=recvfrom", &inject, "--output=/dev/null"]) else { return };
+    // With one worker, all else would wait, too.
+    let mut server = Server::of(model).workers(2).wrapper(strace).start();
+    let mut client = server.connect();
+    let mut waits = false;
+    while !waits {
+        client.send(request("GET", "/", &[]));
+        waits = !client.has_arrived(WAIT / 4);
+        if !waits {
+            client.response().expect(200);
+        }
+    }
+    server.terminate();
+    client.response().expect(200);
+    client.closed();
+    assert_eq!(server.ends_within(SOON).code(), Some(0));
 }

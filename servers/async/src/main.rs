@@ -32,10 +32,11 @@ use launch::{
     must_be_read_in, read_in, send,
 };
 use protocol::{Connection, Outbox, Want};
-use rustix::net::{Shutdown, shutdown};
+use rustix::net::{RecvFlags, Shutdown, shutdown};
 use std::{
     cell::RefCell,
     fs::File,
+    future::poll_fn,
     io, mem,
     net::IpAddr,
     pin::Pin,
@@ -78,8 +79,8 @@ fn run(server: Arc<Server>) -> Result<(), Error> {
     let accepting = runtime.spawn(accept(Arc::clone(&server), listener));
     let ended = runtime.block_on(accepting);
 
-    // Stopping: tasks that have something in flight finish it; the others end with the process.
-    server.connections.wait_until_quiet();
+    // Stopping: tasks that have something in flight finish it; the others are woken, and leave.
+    server.connections.finish();
     runtime.shutdown_background();
     ended.map_err(|error| Error::system("go on accepting")(error.into()))
 }
@@ -154,6 +155,8 @@ enum Outcome {
 async fn serve(server: Arc<Server>, stream: TcpStream, address: IpAddr, presence: Presence) {
     let connection = Connection::new(Arc::clone(&server.settings), Clock::new().moment());
     let mut client = Client { server, stream, address, connection, unsent: None };
+    let waker = poll_fn(|context| Poll::Ready(context.waker().clone())).await;
+    presence.wake_by(|| waker.wake());
     // An error means that the client is gone: there is nobody left to tell.
     let _ = client.converse(&presence).await;
     client.server.log.record(address, client.connection.abandoned());
@@ -262,9 +265,15 @@ impl Client {
         with_desk(server, |Desk { inbox, .. }| {
             inbox.lend_to(connection);
             let mut room = ReadBuf::new(inbox.room());
-            let polled = Pin::new(stream).poll_read(context, &mut room);
-            let received = room.filled().len();
+            let mut polled = Pin::new(&mut *stream).poll_read(context, &mut room);
+            let mut received = room.filled().len();
             inbox.filled(received);
+            // When the server stops, what has come is answered, also if the runtime has not heard of it; nothing else
+            // is waited for.
+            if polled.is_pending() && server.stop.is_stopping() && connection.is_quiet() {
+                received = inbox.receive(&*stream, RecvFlags::empty()).unwrap_or(0);
+                polled = Poll::Ready(Ok(()));
+            }
             if polled.is_pending() || received == 0 {
                 inbox.return_from(connection);
             }

@@ -7,6 +7,7 @@ use std::{
     io,
     net::{Shutdown, TcpStream},
     os::fd::{AsFd, BorrowedFd},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -19,7 +20,7 @@ use std::{
 /// still is progress.
 #[derive(Debug)]
 pub struct BlockingSocket {
-    stream: TcpStream,
+    stream: Arc<TcpStream>,
     receive_timeout: Duration,
     send_wait: Duration,
     send_wait_is_set: bool,
@@ -42,7 +43,7 @@ const SLACK: Duration = Duration::from_millis(10);
 impl BlockingSocket {
     /// Takes over a blocking socket. A client may make no progress for `send_timeout`.
     #[must_use]
-    pub fn new(stream: TcpStream, send_timeout: Duration) -> Self {
+    pub fn new(stream: Arc<TcpStream>, send_timeout: Duration) -> Self {
         /// A stalled client is noticed late by a part of the timeout.
         const PARTS: u32 = 8;
         let send_wait = (send_timeout / PARTS).max(Duration::from_millis(1));
@@ -55,7 +56,7 @@ impl BlockingSocket {
     /// Those of recv(2): the connection is gone.
     pub fn receive(&mut self, inbox: &mut Inbox, deadline: Option<Instant>, now: Instant) -> io::Result<Received> {
         if let Some(timeout) = needed_timeout(self.receive_timeout, deadline, now) {
-            SockRef::from(&self.stream).set_read_timeout(Some(timeout))?;
+            SockRef::from(&*self.stream).set_read_timeout(Some(timeout))?;
             self.receive_timeout = timeout;
         }
         match inbox.receive(&self.stream, RecvFlags::empty()) {
@@ -77,7 +78,7 @@ impl BlockingSocket {
     /// Those of send(2) and sendfile(2): the connection is gone.
     pub fn send(&mut self, outbox: &mut Outbox<File>) -> io::Result<Sent> {
         if !self.send_wait_is_set {
-            SockRef::from(&self.stream).set_write_timeout(Some(self.send_wait))?;
+            SockRef::from(&*self.stream).set_write_timeout(Some(self.send_wait))?;
             self.send_wait_is_set = true;
         }
         match send(&self.stream, outbox) {
@@ -130,7 +131,7 @@ mod tests {
     fn waiting_ends_with_the_deadline() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let mut socket = BlockingSocket::new(listener.accept().unwrap().0, Duration::from_secs(1));
+        let mut socket = BlockingSocket::new(Arc::new(listener.accept().unwrap().0), Duration::from_secs(1));
         let mut inbox = Inbox::new(&protocol::Limits::default());
         let start = Instant::now();
         let deadline = start + Duration::from_millis(50);

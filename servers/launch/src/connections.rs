@@ -1,6 +1,7 @@
 use crate::Stop;
 use std::{
     collections::HashMap,
+    fmt,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -24,7 +25,21 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Open {
     next: u64,
-    quiet: HashMap<u64, Arc<AtomicBool>>,
+    states: HashMap<u64, Arc<State>>,
+}
+
+struct State {
+    quiet: AtomicBool,
+    /// How to wake whoever waits for the client, until that was done.
+    wake: Mutex<Option<Wake>>,
+}
+
+type Wake = Box<dyn FnOnce() + Send>;
+
+impl fmt::Debug for State {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.debug_struct("State").field("quiet", &self.quiet).finish_non_exhaustive()
+    }
 }
 
 /// A place among the open connections; given back when it is dropped.
@@ -32,7 +47,7 @@ struct Open {
 pub struct Presence {
     connections: Connections,
     number: u64,
-    quiet: Arc<AtomicBool>,
+    state: Arc<State>,
 }
 
 impl Connections {
@@ -48,7 +63,7 @@ impl Connections {
     #[must_use]
     pub fn admit(&self) -> Option<Presence> {
         let mut open = self.open();
-        (open.quiet.len() < self.shared.most).then(|| self.enter(&mut open))
+        (open.states.len() < self.shared.most).then(|| self.enter(&mut open))
     }
 
     /// Waits for a place; none when the server stops.
@@ -57,7 +72,7 @@ impl Connections {
         /// How late the end of the server may be noticed in here.
         const LATE: Duration = Duration::from_millis(50);
         let mut open = self.open();
-        while open.quiet.len() >= self.shared.most {
+        while open.states.len() >= self.shared.most {
             if stop.is_stopping() {
                 return None;
             }
@@ -67,38 +82,52 @@ impl Connections {
     }
 
     fn enter(&self, open: &mut Open) -> Presence {
-        let (number, quiet) = (open.next, Arc::new(AtomicBool::new(true)));
+        let state = Arc::new(State { quiet: AtomicBool::new(true), wake: Mutex::new(None) });
+        let number = open.next;
         open.next += 1;
-        open.quiet.insert(number, Arc::clone(&quiet));
-        Presence { connections: self.clone(), number, quiet }
+        open.states.insert(number, Arc::clone(&state));
+        Presence { connections: self.clone(), number, state }
     }
 
-    /// Waits until nothing is in flight on any connection: for models whose connections end with the process.
-    pub fn wait_until_quiet(&self) {
-        /// How long a response that was finished may go unnoticed.
+    /// Waits until the last connection has ended, when the server stops. Whoever waits for a client on whose connection
+    /// nothing is in flight is woken: it answers what has come without having been seen, and leaves. So nobody has to
+    /// guess from outside whether a request is between the socket and its reader.
+    pub fn finish(&self) {
+        /// How long a connection that has become quiet may go unnoticed, and the end of the last one.
         const LATE: Duration = Duration::from_millis(5);
-        /// A connection counts as quiet when it begins to read, also if its next request has come already. So one
-        /// look is not enough.
-        const LOOKS: u32 = 3;
-        let mut looks = 0;
-        while looks < LOOKS {
-            let quiet = self.open().quiet.values().all(|quiet| quiet.load(Ordering::Acquire));
-            looks = if quiet { looks + 1 } else { 0 };
+        while !self.wake_quiet_ones() {
             std::thread::sleep(LATE);
         }
+    }
+
+    /// Tells whether there are none at all any more.
+    fn wake_quiet_ones(&self) -> bool {
+        let open = self.open();
+        for state in open.states.values().filter(|state| state.quiet.load(Ordering::Acquire)) {
+            let wake = state.wake.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(wake) = wake {
+                wake();
+            }
+        }
+        open.states.is_empty()
     }
 }
 
 impl Presence {
     /// Tells whether something is in flight on this connection. Costs a store to a line of its own.
     pub fn set_quiet(&self, quiet: bool) {
-        self.quiet.store(quiet, Ordering::Release);
+        self.state.quiet.store(quiet, Ordering::Release);
+    }
+
+    /// Tells how to wake whoever waits for the client, so that it looks what has come and then waits no longer.
+    pub fn wake_by(&self, wake: impl FnOnce() + Send + 'static) {
+        *self.state.wake.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(wake));
     }
 }
 
 impl Drop for Presence {
     fn drop(&mut self) {
-        self.connections.open().quiet.remove(&self.number);
+        self.connections.open().states.remove(&self.number);
         self.connections.shared.freed.notify_one();
     }
 }
@@ -129,16 +158,25 @@ mod tests {
     }
 
     #[test]
-    fn quiet_means_that_all_are() {
+    fn in_the_end_those_who_wait_for_nothing_in_flight_are_woken() {
         let connections = Connections::new(5);
-        let (_first, second) = (connections.admit().unwrap(), connections.admit().unwrap());
-        connections.wait_until_quiet();
-        second.set_quiet(false);
+        let (quiet, busy) = (connections.admit().unwrap(), connections.admit().unwrap());
+        busy.set_quiet(false);
+        let (wake, woken) = std::sync::mpsc::channel();
+        for (name, presence) in [("quiet", &quiet), ("busy", &busy)] {
+            let wake = wake.clone();
+            presence.wake_by(move || wake.send(name).unwrap());
+        }
         std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| connections.wait_until_quiet());
+            let waiting = scope.spawn(|| connections.finish());
+            assert_eq!(woken.recv().unwrap(), "quiet");
+            drop(quiet);
             std::thread::sleep(Duration::from_millis(20));
+            assert!(!waiting.is_finished() && woken.try_recv().is_err());
+            busy.set_quiet(true);
+            assert_eq!(woken.recv().unwrap(), "busy");
             assert!(!waiting.is_finished());
-            drop(second);
+            drop(busy);
         });
     }
 }

@@ -5,7 +5,8 @@ use rustix::io::Errno;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::{
     io,
-    net::{IpAddr, SocketAddr, TcpListener, TcpStream},
+    net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream},
+    sync::Arc,
     time::Duration,
 };
 
@@ -45,12 +46,21 @@ fn listen(address: SocketAddr, shared: bool) -> Result<TcpListener, Error> {
     })
 }
 
-/// Waits for the next connection, once there is room for one; none when the server stops.
-pub fn accept(server: &Server, listener: &TcpListener) -> Option<(TcpStream, IpAddr, Presence)> {
+/// Waits for the next connection, once there is room for one; none when the server stops. Whoever waits for its client
+/// then is [woken](crate::Connections::finish) by the end of its input, behind what has come.
+pub fn accept(server: &Server, listener: &TcpListener) -> Option<(Arc<TcpStream>, IpAddr, Presence)> {
     let presence = server.connections.wait_to_admit(&server.stop)?;
     loop {
         match listener.accept() {
-            Ok((stream, peer)) => return Some((stream, peer.ip(), presence)),
+            Ok((stream, peer)) => {
+                let stream = Arc::new(stream);
+                let waiting = Arc::downgrade(&stream);
+                presence.wake_by(move || {
+                    // If it is gone already, nobody waits.
+                    let _ = waiting.upgrade().map(|stream| stream.shutdown(Shutdown::Read));
+                });
+                return Some((stream, peer.ip(), presence));
+            }
             // All that came before the end of the server were accepted.
             Err(_) if server.stop.is_stopping() => return None,
             Err(error) if concerns_one_connection(&error) => {}

@@ -55,15 +55,15 @@ fn run(server: Arc<Server>) -> Result<(), Error> {
         }
     }
 
-    // Stopping: the threads that have something in flight finish it; the others end with the process.
+    // Stopping: the threads that have something in flight finish it; the others are woken, and leave.
     drop(listener);
-    server.connections.wait_until_quiet();
+    server.connections.finish();
     Ok(())
 }
 
 // Serving one connection.
 
-fn serve(server: &Server, stream: TcpStream, client: IpAddr, presence: &Presence) {
+fn serve(server: &Server, stream: Arc<TcpStream>, client: IpAddr, presence: &Presence) {
     let mut connection = Connection::new(Arc::clone(&server.settings), Clock::new().moment());
     // An error means that the client is gone: there is nobody left to tell.
     let _ = converse(server, stream, client, presence, &mut connection);
@@ -72,7 +72,7 @@ fn serve(server: &Server, stream: TcpStream, client: IpAddr, presence: &Presence
 
 fn converse(
     server: &Server,
-    stream: TcpStream,
+    stream: Arc<TcpStream>,
     client: IpAddr,
     presence: &Presence,
     connection: &mut Connection,

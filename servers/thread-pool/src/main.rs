@@ -72,9 +72,9 @@ fn run(server: Arc<Server>) -> Result<(), Error> {
         });
     }
 
-    // Stopping: what is queued or in flight is finished; idle connections end with the process.
+    // Stopping: what is queued or in flight is finished; who idles is woken, and leaves.
     drop(listener);
-    server.connections.wait_until_quiet();
+    server.connections.finish();
     Ok(())
 }
 
@@ -88,7 +88,7 @@ struct Desk {
 
 thread_local!(static DESK: RefCell<Option<Desk>> = const { RefCell::new(None) });
 
-fn serve(server: &Server, queue: &Queue, stream: TcpStream, client: IpAddr, presence: &Presence) {
+fn serve(server: &Server, queue: &Queue, stream: Arc<TcpStream>, client: IpAddr, presence: &Presence) {
     // The desk is empty again if a connection ended early, or with a panic.
     let mut desk =
         DESK.take().unwrap_or_else(|| Desk { inbox: Inbox::new(&server.settings.limits), outbox: Outbox::default() });
@@ -105,7 +105,7 @@ fn serve(server: &Server, queue: &Queue, stream: TcpStream, client: IpAddr, pres
 fn converse(
     server: &Server,
     queue: &Queue,
-    stream: TcpStream,
+    stream: Arc<TcpStream>,
     client: IpAddr,
     presence: &Presence,
     connection: &mut Connection,
