@@ -14,6 +14,7 @@ harness::under_every_model!(
     waits_no_longer_than_its_grace,
     ends_now_at_a_second_signal,
     ends_while_it_is_busy,
+    answers_those_in_the_backlog,
     answers_what_is_being_received,
 );
 
@@ -128,6 +129,24 @@ fn ends_while_it_is_busy(model: Model) {
     for client in clients {
         client.join().expect("a client stops when it is refused");
     }
+}
+
+/// Who was connected before the signal was promised an answer, whether or not the server came to accept it.
+fn answers_those_in_the_backlog(model: Model) {
+    let mut server = Server::of(model).workers(1).start();
+    server.get("/").expect(200);
+    server.signal(Signal::STOP);
+    let mut clients: Vec<Client> = (0..30).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        client.send(request("GET", "/", &[]));
+    }
+    server.terminate();
+    server.signal(Signal::CONT);
+    for client in &mut clients {
+        client.response().expect(200);
+        client.closed();
+    }
+    assert_eq!(server.ends_within(SOON).code(), Some(0));
 }
 
 /// A busy machine may let a thread wait after it has taken a request from the socket and before it can tell anybody.

@@ -94,14 +94,17 @@ async fn accept(server: Arc<Server>, listener: TcpListener) {
     let stop = Arc::new(Notify::new());
     let woken = Arc::clone(&stop);
     server.stop.on_stop(move || woken.notify_one());
-    while !server.stop.is_stopping() {
+    loop {
         let Some(presence) = server.connections.admit() else {
+            if server.stop.is_stopping() {
+                return;
+            }
             sleep(PAUSE).await;
             continue;
         };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = stop.notified() => return,
+            () = stop.notified() => break,
         };
         match accepted {
             Ok((stream, address)) => {
@@ -109,6 +112,20 @@ async fn accept(server: Arc<Server>, listener: TcpListener) {
             }
             Err(error) if concerns_one_connection(&error) => {}
             Err(_) => sleep(PAUSE).await,
+        }
+    }
+
+    // Those that wait to be accepted were promised something already. The runtime may not have heard of them yet.
+    let Ok(listener) = listener.into_std() else { return };
+    while let Some(presence) = server.connections.admit() {
+        match listener.accept() {
+            Ok((stream, address)) => {
+                if let Ok(stream) = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
+                    tokio::spawn(serve(Arc::clone(&server), stream, address.ip(), presence));
+                }
+            }
+            Err(error) if concerns_one_connection(&error) => {}
+            Err(_) => return,
         }
     }
 }
