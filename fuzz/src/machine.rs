@@ -112,6 +112,8 @@ struct Drive<'s> {
     /// For how long input is waited for, and how often that changed since something was sent.
     reading: Option<Instant>,
     extensions: u32,
+    /// Once our side is shut down: when the other one is closed at the latest.
+    latest: Option<Instant>,
     outcome: Outcome,
 }
 
@@ -152,6 +154,7 @@ impl<'s> Drive<'s> {
             last_answers: None,
             reading: None,
             extensions: 0,
+            latest: None,
             outcome: Outcome::default(),
         }
     }
@@ -187,7 +190,8 @@ impl<'s> Drive<'s> {
                     self.read(&mut input);
                 }
                 Want::Wait(until) => self.pass(until.duration_since(self.now.monotonic())),
-                Want::HalfClose | Want::Close => {}
+                Want::HalfClose => self.latest = Some(self.now.monotonic() + self.send_timeout),
+                Want::Close => {}
             }
         }
         let again = self.connection.advance(&mut &input[..], &mut self.outbox, &self.now);
@@ -215,11 +219,16 @@ impl<'s> Drive<'s> {
         if want == Want::Read {
             assert!(self.outbox.is_empty(), "answers go out before more is read");
             assert!(unread.len() <= self.limits.largest_head(), "{} bytes kept", unread.len());
-            // The rest of a body, then an idle time, then a head: no byte extends one of these.
-            self.extensions += u32::from(self.reading != deadline);
-            assert!(self.extensions <= 3, "a client that trickles gains nothing");
-            self.reading = deadline;
-            assert!(self.last_answers.is_none() || !self.connection.is_idle(), "nobody idles who is to go");
+            match self.latest {
+                Some(latest) => assert!(deadline <= Some(latest), "who goes on and on is left in the end"),
+                None => {
+                    // The rest of a body, then an idle time, then a head: no byte extends one of these.
+                    self.extensions += u32::from(self.reading != deadline);
+                    assert!(self.extensions <= 3, "a client that trickles gains nothing");
+                    self.reading = deadline;
+                    assert!(self.last_answers.is_none() || !self.connection.is_idle(), "nobody idles who is to go");
+                }
+            }
         }
         assert!(Rc::strong_count(&self.file) <= 2, "one file open at most");
     }
