@@ -1,8 +1,8 @@
 //! A server of ours as a process of its own, from its ready line to its end.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{BufRead, BufReader, Read};
-use std::net::SocketAddr;
+use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::binaries::{binary, www};
@@ -19,7 +20,7 @@ use crate::model::Model;
 use crate::process::Process;
 use crate::response::Response;
 use crate::root::Root;
-use crate::wait::{PATIENCE, eventually};
+use crate::wait::{PATIENCE, eventually, wait_until};
 
 /// What becomes of the server's standard output after its first line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +33,10 @@ pub enum Log {
     Closed,
     /// The pipe stays open and nobody reads it.
     Unread,
+    /// The same, and it is full before the server starts: not even the first line goes out. So it needs a port.
+    Full,
+    /// The same with `--quiet`.
+    FullAndQuiet,
 }
 
 /// How a server is to be started.
@@ -107,7 +112,7 @@ impl Start {
         words.push(self.program.clone().into());
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).arg("--root").arg(&self.root).args(&self.flags);
-        if self.log == Log::Quiet {
+        if [Log::Quiet, Log::FullAndQuiet].contains(&self.log) {
             command.arg("--quiet");
         }
         command.arg(self.port.to_string());
@@ -120,13 +125,15 @@ impl Start {
         finish(&mut self.command(), PATIENCE)
     }
 
-    /// Starts the server and waits until it says that it listens.
+    /// Starts the server and waits until it says that it listens, or shows it if it cannot say so.
     #[track_caller]
     pub fn start(&self) -> Server {
+        let full = [Log::Full, Log::FullAndQuiet].contains(&self.log).then(full_pipe);
+        let (unread, stdout) = full.map_or((None, Stdio::piped()), |(reader, writer)| (Some(reader), writer.into()));
         let mut child = self
             .command()
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
+            .stdout(stdout)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("{} does not start: {error}", self.model.name()));
@@ -134,15 +141,22 @@ impl Start {
         let lines = Arc::new(Mutex::new(Vec::new()));
         gather_errors(child.stderr.take().expect("piped above"), Arc::clone(&errors));
         let (ready, readiness) = mpsc::channel();
-        read_output(child.stdout.take().expect("piped above"), self.log, ready, Arc::clone(&lines));
+        if let Some(stdout) = child.stdout.take() {
+            read_output(stdout, self.log, ready, Arc::clone(&lines));
+        }
         let mut server = Server {
             model: self.model,
-            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            address: SocketAddr::from(([127, 0, 0, 1], self.port)),
             ready_line: String::new(),
             child,
             errors,
             lines,
+            unread,
         };
+        if server.unread.is_some() {
+            wait_until("it listens", || TcpStream::connect(server.address).is_ok());
+            return server;
+        }
         match readiness.recv_timeout(PATIENCE) {
             Ok(line) => {
                 server.address = address_in(&line).unwrap_or_else(|| panic!("no address in the first line {line:?}"));
@@ -167,6 +181,8 @@ pub struct Server {
     child: Child,
     errors: Arc<Mutex<Vec<u8>>>,
     lines: Arc<Mutex<Vec<String>>>,
+    /// The other end of a pipe that was full.
+    unread: Option<PipeReader>,
 }
 
 impl Server {
@@ -283,6 +299,17 @@ fn address_in(line: &str) -> Option<SocketAddr> {
     rest[..end].parse().ok()
 }
 
+/// A pipe into which not another byte goes.
+#[track_caller]
+fn full_pipe() -> (PipeReader, PipeWriter) {
+    let (reader, mut writer) = std::io::pipe().expect("a pipe");
+    let flags = fcntl_getfl(&writer).expect("an open pipe");
+    fcntl_setfl(&writer, flags | OFlags::NONBLOCK).expect("an open pipe");
+    while writer.write(b"x").is_ok() {}
+    fcntl_setfl(&writer, flags).expect("an open pipe");
+    (reader, writer)
+}
+
 fn gather_errors(mut pipe: impl Read + Send + 'static, errors: Arc<Mutex<Vec<u8>>>) {
     thread::spawn(move || {
         let mut piece = [0; 4096];
@@ -306,7 +333,7 @@ fn read_output(output: ChildStdout, log: Log, ready: Sender<String>, lines: Arc<
                 match log {
                     Log::Quiet | Log::Collected => continue,
                     Log::Closed => return,
-                    Log::Unread => loop {
+                    Log::Unread | Log::Full | Log::FullAndQuiet => loop {
                         thread::park();
                     },
                 }

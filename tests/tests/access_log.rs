@@ -1,6 +1,7 @@
 //! The access log, in Common Log Format, and what happens when nobody takes it.
 
 use std::collections::BTreeMap;
+use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ harness::under_every_model!(
     says_nothing_when_quiet,
     goes_on_when_the_pipe_is_closed,
     goes_on_when_nobody_reads_the_pipe,
+    begins_when_the_pipe_is_full,
     keeps_so_much_and_no_more_for_a_reader_that_is_stuck,
     logs_what_was_sent_when_it_ends,
 );
@@ -170,6 +172,17 @@ fn goes_on_when_nobody_reads_the_pipe(model: Model) {
     assert!(server.runs());
     server.terminate();
     assert_eq!(server.ends_within(Duration::from_secs(15)).code(), Some(0));
+}
+
+/// Then it cannot even say that it is ready, and serves all the same.
+fn begins_when_the_pipe_is_full(model: Model) {
+    for log in [Log::Full, Log::FullAndQuiet] {
+        let free = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).expect("a free port");
+        let mut server = Server::of(model).port(free.port()).log(log).start();
+        server.get("/").expect(200);
+        server.terminate();
+        assert_eq!(server.ends_within(Duration::from_secs(10)).code(), Some(0));
+    }
 }
 
 /// Five times what may wait to be written (8 MiB): what is more than that is dropped, and neither held nor waited for.

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The access log: one line a response in the Common Log Format.
+/// The access log: one line a response in the Common Log Format, behind a first line that says that we serve.
 ///
 /// Workers append whole lines to a buffer in memory; one thread writes the buffer out. So lines never interleave, and
 /// a reader that is slow, stuck or gone costs lines, never requests: what does not fit into the buffer is dropped and
@@ -17,6 +17,7 @@ use std::{
 #[derive(Clone, Debug, Default)]
 pub struct AccessLog {
     shared: Option<Arc<Shared>>,
+    quiet: bool,
 }
 
 #[derive(Debug, Default)]
@@ -29,6 +30,8 @@ struct Shared {
 struct Pending {
     lines: Vec<u8>,
     dropped: u64,
+    /// Whether the first line is there. Nothing is written before.
+    begun: bool,
     ending: bool,
     ended: bool,
 }
@@ -45,27 +48,39 @@ impl Shared {
 }
 
 impl AccessLog {
-    /// A log that keeps nothing.
+    /// A log that nobody can read.
     #[must_use]
-    pub fn quiet() -> Self {
+    pub fn nowhere() -> Self {
         Self::default()
     }
 
-    /// A log that is written to `sink` by a thread of its own.
+    /// A log that is written to `sink` by a thread of its own; if it is `quiet`, there is no line but the first.
     ///
     /// # Errors
     /// If that thread cannot be started.
-    pub fn new(sink: impl Write + Send + 'static) -> io::Result<Self> {
+    pub fn new(sink: impl Write + Send + 'static, quiet: bool) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let writer = Arc::clone(&shared);
         std::thread::Builder::new().name("access-log".to_owned()).spawn(move || write_out(&writer, sink))?;
-        Ok(Self { shared: Some(shared) })
+        Ok(Self { shared: Some(shared), quiet })
+    }
+
+    /// Begins with a first line, in front of those that were logged already. Nobody may be reading, which is no reason
+    /// not to serve: so this line, too, is waited for by the writer alone.
+    pub fn begin(&self, first_line: &str) {
+        let Some(shared) = &self.shared else { return };
+        let mut pending = shared.pending();
+        pending.lines.splice(0..0, first_line.bytes().chain([b'\n']));
+        pending.begun = true;
+        pending.ending = self.quiet;
+        drop(pending);
+        shared.changed.notify_all();
     }
 
     /// Logs exchanges with a client. The iterator is not touched by a quiet log.
     pub fn record(&self, client: IpAddr, exchanges: impl IntoIterator<Item = Exchange>) {
         thread_local!(static LINES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) });
-        let Some(shared) = &self.shared else { return };
+        let Some(shared) = self.shared.as_ref().filter(|_| !self.quiet) else { return };
         LINES.with_borrow_mut(|lines| {
             lines.clear();
             let mut count = 0;
@@ -114,7 +129,7 @@ fn write_out(shared: &Shared, sink: impl Write) {
     let mut lines = Vec::new();
     loop {
         let mut pending = shared.pending();
-        while pending.lines.is_empty() && !pending.ending {
+        while !pending.ending && (pending.lines.is_empty() || !pending.begun) {
             pending = shared.changed.wait(pending).unwrap_or_else(PoisonError::into_inner);
         }
         if !pending.ending {
@@ -153,12 +168,12 @@ impl<W: Write> Outlet<W> {
         match self.push(&mut lines) {
             Ok(()) if self.lost == 0 => {}
             Ok(()) => {
-                complain(format_args!("the access log goes on; {} lines of it were lost", self.lost));
+                complain(format_args!("standard output is written again; {} lines were lost", self.lost));
                 self.lost = 0;
             }
             Err(error) => {
                 if self.lost == 0 {
-                    complain(format_args!("cannot write the access log to standard output, lines are lost: {error}"));
+                    complain(format_args!("cannot write to standard output, lines are lost: {error}"));
                 }
                 self.lost += lines.iter().filter(|&&byte| byte == b'\n').count();
             }
@@ -260,7 +275,8 @@ mod tests {
     #[test]
     fn lines_of_many_threads_arrive_whole() {
         let sink = Sink::default();
-        let log = AccessLog::new(sink.clone()).unwrap();
+        let log = AccessLog::new(sink.clone(), false).unwrap();
+        log.begin("ready");
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| (0..1000).for_each(|_| log.record(CLIENT, [exchange(b"GET / HTTP/1.1")])));
@@ -268,8 +284,24 @@ mod tests {
         });
         log.finish();
         let written = String::from_utf8(sink.written.lock().unwrap().clone()).unwrap();
+        let written = written.strip_prefix("ready\n").unwrap();
         assert_eq!(written.lines().count(), 4000);
         assert!(written.lines().all(|line| line.starts_with("127.0.0.1 - - [") && line.ends_with("\" 200 612")));
+    }
+
+    #[test]
+    fn the_first_line_is_the_first_whoever_was_quicker() {
+        for (quiet, expected) in [(false, 2), (true, 1)] {
+            let sink = Sink::default();
+            let log = AccessLog::new(sink.clone(), quiet).unwrap();
+            log.record(CLIENT, [exchange(b"GET / HTTP/1.1")]);
+            std::thread::sleep(GATHER * 4);
+            assert_eq!(sink.written.lock().unwrap().len(), 0);
+            log.begin("ready");
+            log.finish();
+            let written = String::from_utf8(sink.written.lock().unwrap().clone()).unwrap();
+            assert!(written.starts_with("ready\n") && written.lines().count() == expected, "{written}");
+        }
     }
 
     /// A disk with room for so many bytes, of which it takes ten at a time.
@@ -307,7 +339,8 @@ mod tests {
 
     #[test]
     fn a_reader_that_is_stuck_stops_nobody() {
-        let log = AccessLog::new(Sink { stuck: true, ..Sink::default() }).unwrap();
+        let log = AccessLog::new(Sink { stuck: true, ..Sink::default() }, false).unwrap();
+        log.begin("ready");
         let start = Instant::now();
         for _ in 0..200_000 {
             log.record(CLIENT, [exchange(b"GET / HTTP/1.1")]);

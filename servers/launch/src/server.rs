@@ -4,7 +4,6 @@ use protocol::Settings;
 use site::Site;
 use std::{
     fs::File,
-    io::Write as _,
     net::{SocketAddr, TcpListener},
     os::fd::AsFd as _,
     process::ExitCode,
@@ -77,15 +76,11 @@ impl Server {
         open_files::raise_limit();
         let documents = Documents::new(Site::new(&options.root, options.site())?);
         let connections = Connections::new(options.most_connections());
-        let log = if options.quiet {
-            AccessLog::quiet()
-        } else {
-            match std::io::stdout().as_fd().try_clone_to_owned() {
-                // Past the buffer of the standard library, which would hold back what could not be written.
-                Ok(stdout) => AccessLog::new(File::from(stdout)).map_err(Error::system("start a thread"))?,
-                // It was closed before we began: there is nobody to read a log.
-                Err(_) => AccessLog::quiet(),
-            }
+        let log = match std::io::stdout().as_fd().try_clone_to_owned() {
+            // Past the buffer of the standard library, which would hold back what could not be written.
+            Ok(stdout) => AccessLog::new(File::from(stdout), options.quiet).map_err(Error::system("start a thread"))?,
+            // It was closed before we began: there is nobody to read a log.
+            Err(_) => AccessLog::nowhere(),
         };
         let stop = Stop::default();
         let unfinished = log.clone();
@@ -117,16 +112,14 @@ impl Server {
         listener::bind_shared(self.options.socket_address(), count)
     }
 
-    /// Tells on standard output that connections are accepted now. It is the first line there.
+    /// Tells on standard output that connections are accepted now. It is the first line there; whether anybody reads it
+    /// is not waited for.
     pub fn ready(&self, address: SocketAddr) {
         let name = self.model.name;
-        let line = match (self.model.has_workers, self.options.worker_count()) {
-            (false, _) => format!("listening on http://{address} ({name})\n"),
-            (true, 1) => format!("listening on http://{address} ({name}, 1 worker)\n"),
-            (true, workers) => format!("listening on http://{address} ({name}, {workers} workers)\n"),
-        };
-        let mut stdout = std::io::stdout().lock();
-        // Nobody may be reading, which is no reason not to serve.
-        let _ = stdout.write_all(line.as_bytes()).and_then(|()| stdout.flush());
+        self.log.begin(&match (self.model.has_workers, self.options.worker_count()) {
+            (false, _) => format!("listening on http://{address} ({name})"),
+            (true, 1) => format!("listening on http://{address} ({name}, 1 worker)"),
+            (true, workers) => format!("listening on http://{address} ({name}, {workers} workers)"),
+        });
     }
 }
