@@ -21,6 +21,8 @@ harness::under_every_model!(
     who_hangs_up_while_waiting_harms_nobody,
     stopping_waits_for_the_disk,
     only_threads_that_may_wait_do,
+    who_cannot_tell_counts_as_one_who_waits,
+    a_tree_that_never_rests_is_served,
 );
 
 /// In these models one thread serves many connections, so it must not wait for one of them.
@@ -268,4 +270,45 @@ fn only_threads_that_may_wait_do(model: Model) {
         waiting += u32::from(waits && call.starts_with("pread64"));
     }
     assert!(at_once > 0 && waiting > 0, "{at_once} calls would not have waited, {waiting} would");
+}
+
+/// Where reading without waiting is refused, files are read on the threads that may wait.
+fn who_cannot_tell_counts_as_one_who_waits(model: Model) {
+    if !is_event_driven(model) {
+        return;
+    }
+    let (short, long) = (content(6, 90_000), content(7, 500_000));
+    thread::scope(|scope| {
+        for errno in ["ENOSYS", "EINVAL", "EPERM"] {
+            let (short, long) = (&short, &long);
+            scope.spawn(move || {
+                let root = site("short.bin", short).file("long.bin", long);
+                let log = root.outside().join("strace.log");
+                let inject = format!("--inject=preadv2:error={errno}");
+                let output = format!("--output={}", log.display());
+                let Some(strace) = under_strace(["--trace=preadv2,pread64", &inject, &output]) else { return };
+                let mut server = start(model, &root).flags(["--cache-bytes", "1m"]).wrapper(strace).start();
+                assert!(server.get("/short.bin").expect(200).body == *short, "{errno}: other bytes than the file has");
+                assert!(server.get("/long.bin").expect(200).body == *long, "{errno}: other bytes than the file has");
+                server.terminate();
+                server.ends_within(Duration::from_secs(10));
+                let calls = || fs::read_to_string(&log).unwrap_or_default();
+                wait_until("strace has written it all", || calls().contains("+++ exited with 0 +++"));
+                let read_in =
+                    calls().lines().filter(|call| call.contains("pread64(") && call.contains("65536")).count();
+                assert!(read_in > 0, "{errno}: no part was read in before it was sent");
+            });
+        }
+    });
+}
+
+/// openat2 fails, as often as it is tried, while anything in the system is being renamed.
+fn a_tree_that_never_rests_is_served(model: Model) {
+    let options = ["--trace=openat2", "--inject=openat2:error=EAGAIN", "--output=/dev/null"];
+    let Some(strace) = under_strace(options) else { return };
+    let root = Root::with_index("index").file("folder/file.txt", "file");
+    let server = start(model, &root).wrapper(strace).start();
+    assert_eq!(server.get("/").expect(200).text(), "index");
+    assert_eq!(server.get("/folder/file.txt").expect(200).text(), "file");
+    server.get("/folder/none.txt").expect(404);
 }

@@ -9,7 +9,7 @@ use rustix::{
     fs::{Advice, fadvise},
     io::{Errno, ReadWriteFlags, pread, preadv2},
 };
-use site::is_without_disk;
+use site::{cannot_tell, is_without_disk};
 use std::{fs::File, io::IoSliceMut, num::NonZeroU64, ops::Range};
 
 /// How many threads may wait for the disk on behalf of the workers, in all models that have such threads: so the number
@@ -21,15 +21,15 @@ pub const DISK_THREADS: usize = 8;
 /// It tells by trying to read a byte here and there (`RWF_NOWAIT`, preadv2(2)). The kernel reads files in and forgets
 /// them in runs of pages, so a part that is there at its beginning, at its end and at several places between is almost
 /// certainly there as a whole; if it is not, sending waits for the missing pages as it always did. cachestat(2) would
-/// answer for every page with one call, but came only with Linux 6.5. A file system that cannot tell (such as
-/// overlayfs) counts as one that has to be waited for, unless it is on no disk.
+/// answer for every page with one call, but came only with Linux 6.5. Where nobody can tell (on overlayfs, in some
+/// sandboxes), a file counts as one that has to be waited for, unless it is on no disk.
 #[must_use]
 pub fn must_be_read_in(outbox: &Outbox<File>) -> bool {
     let Some((file, part)) = next_part(outbox) else { return false };
     for offset in probes(part) {
         match preadv2(file, &mut [IoSliceMut::new(&mut [0])], offset, ReadWriteFlags::NOWAIT) {
             Err(Errno::AGAIN) => return true,
-            Err(Errno::OPNOTSUPP) => return !is_without_disk(file),
+            Err(errno) if cannot_tell(errno) => return !is_without_disk(file),
             // Of other failures, and of a file that has become shorter, sending will tell.
             Ok(_) | Err(_) => {}
         }

@@ -59,6 +59,8 @@ impl Beneath {
             match self.resolve(name, flags) {
                 // PERM has two meanings; if this is the other one, the walk meets it too.
                 Err(Errno::NOSYS | Errno::PERM) => self.walks.store(true, Ordering::Relaxed),
+                // Each attempt met a rename somewhere in the system. The walk minds none but those on its way.
+                Err(Errno::AGAIN | Errno::INTR) => {}
                 other => return other,
             }
         }

@@ -1,4 +1,7 @@
-use rustix::fs::{FsWord, fstatfs};
+use rustix::{
+    fs::{FsWord, fstatfs},
+    io::Errno,
+};
 use std::os::fd::AsFd;
 
 /// Whether a file is on no disk at all, but in a file system that lives in memory: reading it waits for nothing, although
@@ -8,6 +11,13 @@ pub fn is_without_disk(file: impl AsFd) -> bool {
     /// statfs(2), section "File system types".
     const TMPFS_MAGIC: FsWord = 0x0102_1994;
     fstatfs(file).is_ok_and(|system| system.f_type == TMPFS_MAGIC)
+}
+
+/// Whether a read that was to fail rather than wait (`RWF_NOWAIT`, preadv2(2)) was refused as such: by the file system,
+/// by a kernel that knows neither the call nor the flag, or by a sandbox. So nobody can tell whether it would wait.
+#[must_use]
+pub fn cannot_tell(errno: Errno) -> bool {
+    matches!(errno, Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL | Errno::PERM)
 }
 
 #[cfg(test)]

@@ -45,6 +45,6 @@ mod site;
 mod stamp;
 
 pub use cache::Entry;
-pub use disk::is_without_disk;
+pub use disk::{cannot_tell, is_without_disk};
 pub use error::Error;
 pub use site::{Found, Metadata, Options, Site};

@@ -2,7 +2,7 @@ use crate::{
     Entry, Error,
     beneath::{Beneath, Waiting, is_not_a_directory},
     cache::Cache,
-    disk::is_without_disk,
+    disk::{cannot_tell, is_without_disk},
     stamp::Stamp,
 };
 use rustix::{
@@ -219,9 +219,12 @@ fn read_whole(file: &File, stamp: &Stamp, mut waiting: Waiting) -> Result<Option
             Ok(0) => return Ok(None),
             Ok(read) => filled += read,
             Err(Errno::INTR) => {}
-            Err(Errno::OPNOTSUPP) if waiting == Waiting::Refused && is_without_disk(file) => waiting = Waiting::Allowed,
-            // This file system cannot tell whether it would have to wait.
-            Err(Errno::OPNOTSUPP) if waiting == Waiting::Refused => return Err(Errno::AGAIN.into()),
+            Err(errno) if waiting == Waiting::Refused && cannot_tell(errno) => {
+                if !is_without_disk(file) {
+                    return Err(Errno::AGAIN.into());
+                }
+                waiting = Waiting::Allowed;
+            }
             Err(errno) => return Err(errno.into()),
         }
     }
