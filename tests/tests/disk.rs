@@ -59,14 +59,18 @@ fn slow_to_read(root: &Root, name: &str, delay: Duration) -> Option<Vec<OsString
     under_strace(["--trace=pread64", &path, &inject, "--output=/dev/null"])
 }
 
-/// That others get their answers while `waiting` waits for the disk.
+/// Plays a scene in which a disk is as many times slower as it is told, and which says whether others were served
+/// meanwhile. On a busy machine they may be late for no fault of the server: then it is played again with a slower disk.
 #[track_caller]
-fn others_are_served_meanwhile(server: &Server, waiting: &mut Client) {
+fn others_are_in_time(scene: impl Fn(u32) -> bool) {
+    assert!([1, 3, 9].into_iter().any(scene), "others waited for the disk");
+}
+
+fn others_are_served(server: &Server) {
     for number in 0..10 {
         assert_eq!(server.get("/hot.txt").expect(200).text(), "hot");
         assert_eq!(server.get(&format!("/{number}.txt")).expect(200).text(), number.to_string());
     }
-    waiting.hears_nothing_for(Duration::from_millis(1));
 }
 
 /// A file that is hot, ten that were never asked for, and the slow one.
@@ -79,65 +83,91 @@ fn site(slow: &str, content: &[u8]) -> Root {
 }
 
 fn others_are_served_while_one_file_is_opened(model: Model) {
-    let Some(strace) = slow_to_open(Duration::from_millis(350)) else { return };
-    let root = site("slow.txt", b"slow");
-    let server = start(model, &root).wrapper(strace).start();
-    server.get("/hot.txt").expect(200);
-    let mut slow = server.connect();
-    slow.send(
-        [request("GET", "/hot.txt", &[]), request("GET", "/slow.txt", &[]), request("GET", "/hot.txt", &[])].concat(),
-    );
-    if is_event_driven(model) {
-        // What was answered before goes out before.
+    /// Opening a file takes so many calls.
+    const CALLS: u32 = 4;
+    others_are_in_time(|factor| {
+        let delay = factor * Duration::from_millis(350);
+        let Some(strace) = slow_to_open(delay) else { return true };
+        let root = site("slow.txt", b"slow");
+        let server = start(model, &root).wrapper(strace).start();
+        server.get("/hot.txt").expect(200);
+        let mut slow = server.connect();
+        let [hot, cold] = ["/hot.txt", "/slow.txt"].map(|target| request("GET", target, &[]));
+        let begun = Instant::now();
+        slow.send([&*hot, &*cold, &*hot].concat());
+        if is_event_driven(model) {
+            // What was answered before goes out before.
+            assert_eq!(slow.response().expect(200).text(), "hot");
+        }
+        others_are_served(&server);
+        if begun.elapsed() >= CALLS * delay {
+            return false;
+        }
+        if !is_event_driven(model) {
+            assert_eq!(slow.response().expect(200).text(), "hot");
+        }
+        assert_eq!(slow.response().expect(200).text(), "slow");
+        assert!(begun.elapsed() >= CALLS * delay, "nobody waited for the disk: {:?}", begun.elapsed());
         assert_eq!(slow.response().expect(200).text(), "hot");
-    }
-    others_are_served_meanwhile(&server, &mut slow);
-    if !is_event_driven(model) {
-        assert_eq!(slow.response().expect(200).text(), "hot");
-    }
-    assert_eq!(slow.response().expect(200).text(), "slow");
-    assert_eq!(slow.response().expect(200).text(), "hot");
+        true
+    });
 }
 
 fn others_are_served_while_one_file_is_read(model: Model) {
     let expected = content(1, 90_000);
-    let root = site("slow.bin", &expected);
-    let Some(strace) = slow_to_read(&root, "slow.bin", Duration::from_secs(1)) else { return };
-    let server = start(model, &root).wrapper(strace).start();
-    server.get("/hot.txt").expect(200);
-    root.evict("slow.bin");
-    let mut slow = server.connect();
-    slow.send(request("GET", "/slow.bin", &[]));
-    others_are_served_meanwhile(&server, &mut slow);
-    assert_eq!(slow.response().expect(200).body, expected);
-    assert_eq!(slow.get("/hot.txt").expect(200).text(), "hot");
+    others_are_in_time(|factor| {
+        let delay = factor * Duration::from_secs(1);
+        let root = site("slow.bin", &expected);
+        let Some(strace) = slow_to_read(&root, "slow.bin", delay) else { return true };
+        let server = start(model, &root).wrapper(strace).start();
+        server.get("/hot.txt").expect(200);
+        root.evict("slow.bin");
+        let mut slow = server.connect();
+        let begun = Instant::now();
+        slow.send(request("GET", "/slow.bin", &[]));
+        others_are_served(&server);
+        if begun.elapsed() >= delay {
+            return false;
+        }
+        assert_eq!(slow.response().expect(200).body, expected);
+        assert!(begun.elapsed() >= delay, "nobody waited for the disk: {:?}", begun.elapsed());
+        assert_eq!(slow.get("/hot.txt").expect(200).text(), "hot");
+        true
+    });
 }
 
 /// A file too long for the cache is read in part by part. Threads that send it wait in the call that sends.
 fn a_disk_slower_than_the_deadlines_is_not_the_clients_fault(model: Model) {
-    /// The first part is read by four calls.
-    const SLOWEST: Duration = Duration::from_millis(1000);
+    /// The first part is read by so many calls.
+    const CALLS: u32 = 4;
     if !is_event_driven(model) {
         return;
     }
-    let expected = content(2, 900_000);
-    let root = site("slow.bin", &expected);
-    let Some(strace) = slow_to_read(&root, "slow.bin", Duration::from_millis(250)) else { return };
-    let flags = ["--cache-bytes", "100000", "--send-timeout", "300ms"];
-    let server = start(model, &root).flags(flags).wrapper(strace).start();
-    server.get("/hot.txt").expect(200);
-    root.evict("slow.bin");
-    let mut slow = server.connect();
-    let begun = Instant::now();
-    slow.send(request("GET", "/slow.bin", &[]));
-    let mut kept = server.connect();
-    for _ in 0..20 {
-        assert_eq!(kept.get("/hot.txt").expect(200).text(), "hot");
-    }
-    assert!(begun.elapsed() < SLOWEST, "others waited {:?}", begun.elapsed());
-    assert_eq!(slow.response().expect(200).body, expected);
-    assert!(begun.elapsed() >= SLOWEST, "nobody waited for the disk: {:?}", begun.elapsed());
-    assert_eq!(slow.get("/hot.txt").expect(200).text(), "hot");
+    let expected = content(2, 300_000);
+    others_are_in_time(|factor| {
+        let delay = factor * Duration::from_millis(250);
+        // A client that is itself kept waiting by a busy machine has more time, too.
+        let send_timeout = format!("{}ms", (2 * delay).as_millis());
+        let root = site("slow.bin", &expected);
+        let Some(strace) = slow_to_read(&root, "slow.bin", delay) else { return true };
+        let flags = ["--cache-bytes", "100000", "--send-timeout", &send_timeout];
+        let server = start(model, &root).flags(flags).wrapper(strace).start();
+        server.get("/hot.txt").expect(200);
+        root.evict("slow.bin");
+        let (mut slow, mut kept) = (server.connect(), server.connect());
+        let begun = Instant::now();
+        slow.send(request("GET", "/slow.bin", &[]));
+        for _ in 0..20 {
+            assert_eq!(kept.get("/hot.txt").expect(200).text(), "hot");
+        }
+        if begun.elapsed() >= CALLS * delay {
+            return false;
+        }
+        assert_eq!(slow.response().expect(200).body, expected);
+        assert!(begun.elapsed() >= CALLS * delay, "nobody waited for the disk: {:?}", begun.elapsed());
+        assert_eq!(slow.get("/hot.txt").expect(200).text(), "hot");
+        true
+    });
 }
 
 fn sends_64_mebibytes_from_the_disk(model: Model) {
