@@ -139,13 +139,13 @@ fn others_are_served_while_one_file_is_read(model: Model) {
 /// A file too long for the cache is read in part by part. Threads that send it wait in the call that sends.
 fn a_disk_slower_than_the_deadlines_is_not_the_clients_fault(model: Model) {
     /// The first part is read by so many calls.
-    const CALLS: u32 = 4;
+    const CALLS: u32 = 8;
     if !is_event_driven(model) {
         return;
     }
-    let expected = content(2, 300_000);
+    let expected = content(2, 600_000);
     others_are_in_time(|factor| {
-        let delay = factor * Duration::from_millis(250);
+        let delay = factor * Duration::from_millis(125);
         // A client that is itself kept waiting by a busy machine has more time, too.
         let send_timeout = format!("{}ms", (2 * delay).as_millis());
         let root = site("slow.bin", &expected);
