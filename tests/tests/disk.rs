@@ -6,11 +6,13 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::io::Write;
 use std::sync::LazyLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use harness::{Client, Model, Root, Server, Start, request, under_strace, wait_until};
+use rustix::fs::{FsWord, statfs};
 
 harness::under_every_model!(
     others_are_served_while_one_file_is_opened,
@@ -52,8 +54,24 @@ fn slow_to_open(delay: Duration) -> Option<Vec<OsString>> {
     ])
 }
 
+/// Whether there is a disk that could be waited for. Where temporary files live in memory (tmpfs), the test is skipped,
+/// and says so.
+fn is_on_a_disk(root: &Root) -> bool {
+    /// statfs(2), section "File system types".
+    const TMPFS_MAGIC: FsWord = 0x0102_1994;
+    let is_on_a_disk = statfs(root.path()).expect("a directory of ours").f_type != TMPFS_MAGIC;
+    if !is_on_a_disk {
+        // Not by eprintln!, which the test runner keeps to itself when a test passes.
+        let _ = writeln!(std::io::stderr(), "skipped: temporary files are on no disk");
+    }
+    is_on_a_disk
+}
+
 /// Each call that reads the file and may wait takes so long.
 fn slow_to_read(root: &Root, name: &str, delay: Duration) -> Option<Vec<OsString>> {
+    if !is_on_a_disk(root) {
+        return None;
+    }
     let inject = format!("--inject=pread64:delay_enter={}", delay.as_micros());
     let path = format!("--trace-path={}", root.path().join(name).display());
     under_strace(["--trace=pread64", &path, &inject, "--output=/dev/null"])
@@ -262,6 +280,9 @@ fn only_threads_that_may_wait_do(model: Model) {
         return;
     }
     let root = site("cold.bin", &content(4, 90_000)).file("large.bin", content(5, 3_000_000));
+    if !is_on_a_disk(&root) {
+        return;
+    }
     let log = root.outside().join("strace.log");
     let output = format!("--output={}", log.display());
     let Some(strace) = under_strace(["--trace=openat,openat2,pread64,read,preadv2,epoll_wait,sendfile", &output])
@@ -313,6 +334,9 @@ fn who_cannot_tell_counts_as_one_who_waits(model: Model) {
             let (short, long) = (&short, &long);
             scope.spawn(move || {
                 let root = site("short.bin", short).file("long.bin", long);
+                if !is_on_a_disk(&root) {
+                    return;
+                }
                 let log = root.outside().join("strace.log");
                 let inject = format!("--inject=preadv2:error={errno}");
                 let output = format!("--output={}", log.display());
