@@ -190,8 +190,7 @@ impl<'s> Drive<'s> {
                     self.read(&mut input);
                 }
                 Want::Wait(until) => self.pass(until.duration_since(self.now.monotonic())),
-                Want::HalfClose => self.latest = Some(self.now.monotonic() + self.send_timeout),
-                Want::Close => {}
+                Want::HalfClose | Want::Close => {}
             }
         }
         let again = self.connection.advance(&mut &input[..], &mut self.outbox, &self.now);
@@ -211,7 +210,8 @@ impl<'s> Drive<'s> {
                 assert!(until <= self.now.monotonic() + self.delay);
             }
             Want::Lookup => assert_eq!(deadline, None),
-            Want::HalfClose | Want::Close => {}
+            Want::HalfClose => self.latest = Some(self.now.monotonic() + self.send_timeout),
+            Want::Close => {}
         }
         if want == Want::Write {
             assert!(!self.outbox.is_empty(), "something to write");
