@@ -27,7 +27,7 @@ impl Connection {
         self.respond_with_page(pending, status, allow, out, at);
     }
 
-    /// What is to be looked up, while [`Want::Lookup`] is wanted; else the root.
+    /// What is to be looked up, while [`Want::Lookup`](crate::Want::Lookup) is wanted; else the root.
     #[must_use]
     pub fn target(&self) -> &Target {
         const ROOT: &Target = &Target::root();
