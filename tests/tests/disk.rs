@@ -77,11 +77,12 @@ fn slow_to_read(root: &Root, name: &str, delay: Duration) -> Option<Vec<OsString
     under_strace(["--trace=pread64", &path, &inject, "--output=/dev/null"])
 }
 
-/// Plays a scene in which a disk is as many times slower as it is told, and which says whether others were served
-/// meanwhile. On a busy machine they may be late for no fault of the server: then it is played again with a slower disk.
+/// Plays a scene in which a disk is as many times slower as it is told, and which says whether others were served while
+/// one waited for it. On a busy machine they may be late for no fault of the server, and what the kernel was told to
+/// forget may be there all the same: then it is played again with a slower disk.
 #[track_caller]
 fn others_are_in_time(scene: impl Fn(u32) -> bool) {
-    assert!([1, 3, 9].into_iter().any(scene), "others waited for the disk");
+    assert!([1, 1, 3, 3, 9].into_iter().any(scene), "others waited for the disk, or nobody did");
 }
 
 fn others_are_served(server: &Server) {
@@ -148,9 +149,9 @@ fn others_are_served_while_one_file_is_read(model: Model) {
             return false;
         }
         assert_eq!(slow.response().expect(200).body, expected);
-        assert!(begun.elapsed() >= delay, "nobody waited for the disk: {:?}", begun.elapsed());
+        let waited = begun.elapsed() >= delay;
         assert_eq!(slow.get("/hot.txt").expect(200).text(), "hot");
-        true
+        waited
     });
 }
 
@@ -182,9 +183,9 @@ fn a_disk_slower_than_the_deadlines_is_not_the_clients_fault(model: Model) {
             return false;
         }
         assert_eq!(slow.response().expect(200).body, expected);
-        assert!(begun.elapsed() >= CALLS * delay, "nobody waited for the disk: {:?}", begun.elapsed());
+        let waited = begun.elapsed() >= CALLS * delay;
         assert_eq!(slow.get("/hot.txt").expect(200).text(), "hot");
-        true
+        waited
     });
 }
 
