@@ -20,6 +20,7 @@ use crate::model::Model;
 use crate::process::Process;
 use crate::response::Response;
 use crate::root::Root;
+use crate::tool::tool;
 use crate::wait::{PATIENCE, eventually, wait_until};
 
 /// What becomes of the server's standard output after its first line.
@@ -104,6 +105,19 @@ impl Start {
     pub fn wrapper<I: AsRef<OsStr>>(mut self, wrapper: impl IntoIterator<Item = I>) -> Self {
         self.wrapper = wrapper.into_iter().map(|word| word.as_ref().to_owned()).collect();
         self
+    }
+
+    /// Starts it as somebody who is not the superuser, for whom everything is readable. A copy of the program goes beside
+    /// `root`. `None` where that takes a program that is missing, which is [said](crate::tool).
+    #[must_use]
+    pub fn unprivileged(self, root: &Root) -> Option<Self> {
+        if !rustix::process::geteuid().is_root() {
+            return Some(self);
+        }
+        let setpriv = tool("setpriv")?;
+        let program = Server::copy_program(self.model, root.outside());
+        let user = ["--reuid=65534", "--regid=65534", "--clear-groups"].map(OsStr::new);
+        Some(self.program(program).wrapper([setpriv.get_program()].into_iter().chain(user)))
     }
 
     /// The whole command line.

@@ -9,7 +9,7 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant, SystemTime};
 
-use harness::{Client, Model, PATIENCE, Response, Root, Server, Start, Unanswered, eventually, request, tool};
+use harness::{Client, Model, PATIENCE, Response, Root, Server, Start, Unanswered, eventually, request};
 
 harness::under_every_model!(
     cuts_a_response_off_when_its_file_is_truncated,
@@ -202,17 +202,7 @@ fn sees_a_file_that_was_replaced_without_a_trace_in_its_times(model: Model) {
 
 fn follows_permissions_as_they_change(model: Model) {
     let root = Root::with_index("index").file("page.html", "page").file("deep/page.html", "deep");
-    let mut start = start(model, &root);
-    // Everything is readable for the superuser, so the server has to be somebody else.
-    if rustix::process::geteuid().is_root() {
-        let Some(setpriv) = tool("setpriv") else { return };
-        start = start.program(Server::copy_program(model, root.outside())).wrapper([
-            setpriv.get_program(),
-            "--reuid=65534".as_ref(),
-            "--regid=65534".as_ref(),
-            "--clear-groups".as_ref(),
-        ]);
-    }
+    let Some(start) = start(model, &root).unprivileged(&root) else { return };
     let server = start.start();
     let set_mode = |name: &str, mode: u32| {
         fs::set_permissions(root.path().join(name), fs::Permissions::from_mode(mode)).expect("our own file");
