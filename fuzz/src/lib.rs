@@ -20,7 +20,7 @@ mod tests {
     fn replay(target: &str, check: fn(&[u8])) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(target);
         let mut seeds = 0;
-        for seed in fs::read_dir(folder).expect("the folder of the seeds") {
+        for seed in fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
             let path = seed.expect("a seed").path();
             println!("{}", path.display());
             let data = fs::read(path).expect("a readable seed");
