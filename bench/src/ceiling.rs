@@ -41,7 +41,7 @@ pub fn measure(
         plan.warmup_ms = WARM_UP.as_millis() as u64;
         plan.duration_ms = DURATION.as_millis() as u64;
         plan.cpus = Some(division.client.to_vec());
-        let outcome = loadgen::run(&plan, &mut |_| {}, interrupted);
+        let outcome = loadgen::run(&plan, &mut |_: &loadgen::Progress| {}, interrupted);
         stop.store(true, Ordering::Relaxed);
         serving.join().ok()??;
         let outcome = outcome.ok().filter(|outcome| outcome.responses > 0)?;

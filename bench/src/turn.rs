@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use loadgen::{Expect, ExpectedLength, KeepAlive, Outcome};
+use loadgen::{Expect, ExpectedLength, Outcome};
 use reports::ServerSample;
 use reports::failure::{Failure, Phase};
 use reports::record::{CorrectnessCheck, Workload};
@@ -142,7 +142,7 @@ impl Turn<'_> {
         let mut measured_from = None;
         let outcome = loadgen::run(
             plan,
-            &mut |progress| {
+            &mut |progress: &loadgen::Progress| {
                 let elapsed = progress.elapsed.as_secs_f64();
                 let rate = match progress.phase {
                     loadgen::Phase::WarmUp => None,
@@ -195,11 +195,12 @@ impl Turn<'_> {
         plan.duration_ms = milliseconds(duration).max(1);
         plan.warmup_ms = milliseconds(warm_up);
         plan.timeout_ms = milliseconds(Duration::from_secs_f64(self.workload.timeout_seconds)).max(1);
-        plan.keep_alive = if self.workload.keep_alive { KeepAlive::Persistent } else { KeepAlive::PerRequest };
+        plan.requests_per_connection = (!self.workload.keep_alive).then_some(1);
         plan.headers = self.workload.headers.iter().filter_map(|line| header(line)).collect();
         plan.expect = Expect {
             status: Some(self.workload.expected_status),
             length: self.workload.expected_length.map(ExpectedLength::Exactly),
+            ..Expect::default()
         };
         plan.cpus = Some(self.division.client.to_vec());
         plan.interval_ms = milliseconds(WINDOW);

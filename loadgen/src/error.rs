@@ -1,6 +1,7 @@
 //! Why a run could not even start.
 
 use std::io;
+use std::path::PathBuf;
 
 /// Why a run could not even start. Whatever happens once there is an address to connect to is part of the
 /// [`Outcome`](crate::Outcome) instead.
@@ -20,6 +21,14 @@ pub enum Error {
     /// A figure of the plan is out of its bounds.
     #[error("{0}")]
     Plan(String),
+    /// A file that holds an expected body cannot be read.
+    #[error("cannot read {path}, which is to be compared with responses: {source}", path = path.display())]
+    Body {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The system refused something that the client's threads need.
     #[error("cannot {what}: {source}")]
     System {

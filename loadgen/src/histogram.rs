@@ -125,7 +125,9 @@ impl Histogram {
         if self.is_empty() {
             return None;
         }
-        let value = self.buckets.value_at_quantile((percent / 100.0).clamp(0.0, 1.0));
+        // 99.9 / 100 is a little above 0.999, and would take one too many of a thousand.
+        let rank = (percent.clamp(0.0, 100.0) / 100.0 * self.count() as f64 * (1.0 - 1e-12)).ceil().max(1.0);
+        let value = self.buckets.value_at_quantile((rank - 0.5) / self.count() as f64);
         Some(value.clamp(self.minimum, self.maximum))
     }
 
@@ -136,6 +138,12 @@ impl Histogram {
             let middle = self.buckets.median_equivalent(bucket.value_iterated_to());
             (middle.clamp(self.minimum, self.maximum), bucket.count_at_value())
         })
+    }
+
+    /// The buckets in the form that the formats of `HdrHistogram` are written from. Their minimum, maximum and mean are
+    /// not the exact ones.
+    pub(crate) fn inner(&self) -> &hdrhistogram::Histogram<u64> {
+        &self.buckets
     }
 }
 
@@ -238,6 +246,16 @@ mod tests {
         assert_eq!(histogram.percentile(100.0), Some(3_000_007));
         let median = histogram.percentile(50.0).unwrap() as f64;
         assert!((median / 2_000_003.0 - 1.0).abs() < 0.001, "{median}");
+    }
+
+    #[test]
+    fn a_percentile_is_the_value_of_its_rank() {
+        let histogram = of(&(1..=1_000).map(|n| n * 1_000_000_000).collect::<Vec<_>>());
+        for (percent, rank) in [(0.0, 1.0), (0.1, 1.0), (50.0, 500.0), (99.0, 990.0), (99.9, 999.0), (99.95, 1000.0)] {
+            let found = histogram.percentile(percent).unwrap() as f64 / 1e9;
+            assert!((found / rank - 1.0).abs() < 0.001, "{percent}%: {found}");
+        }
+        assert_eq!(of(&[7]).percentile(99.9), Some(7));
     }
 
     #[test]

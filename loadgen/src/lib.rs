@@ -6,7 +6,9 @@
 //!
 //! A [`Plan`] says what a run does, [`run()`] does it, and an [`Outcome`] says what came of it, the requests that were never
 //! answered and the connections that were never served included. Both can be stored as JSON. [`text`] prints an
-//! outcome as wrk would, and then what wrk leaves out.
+//! outcome as wrk would, and then what wrk leaves out; [`hdr`] and [`timeseries`] write what other tools draw. Where one
+//! machine cannot offer enough, [`merge()`] makes one outcome of those of several generators. [`validity`] says why an
+//! outcome must not be believed.
 //!
 //! ```
 //! use std::sync::atomic::AtomicBool;
@@ -23,11 +25,11 @@
 //! plan.threads = 1;
 //! plan.duration_ms = 100;
 //! plan.expect.status = Some(200);
-//! let outcome = loadgen::run(&plan, &mut |progress| println!("{progress:?}"), &AtomicBool::new(false))?;
+//! let outcome = loadgen::run(&plan, &mut |progress: &loadgen::Progress| println!("{progress:?}"), &AtomicBool::new(false))?;
 //! assert!(outcome.is_accounted());
 //! println!("{:.0} req/s", outcome.responses_per_second());
-//! if outcome.unexpected.responses > 0 || outcome.connections.never_served > 0 {
-//!     println!("do not believe it");
+//! for complaint in loadgen::validity::complaints(&outcome) {
+//!     println!("do not believe it: {complaint}");
 //! }
 //! # Ok::<_, loadgen::Error>(outcome)
 //! # })();
@@ -44,23 +46,48 @@
 //! generator's own ceiling with.
 #![forbid(unsafe_code)]
 
+mod bodies;
+mod ceiling;
 mod client;
 mod descriptors;
 mod error;
+mod expect;
+mod gather;
+pub mod hdr;
 mod histogram;
+mod load;
 mod machine;
+mod merge;
 pub mod null_server;
+mod objective;
+mod observer;
 mod outcome;
+mod paths;
 mod plan;
 mod request;
 pub mod response;
 mod run;
+mod schedule;
+mod search;
 pub mod text;
+pub mod timeseries;
 mod url;
+pub mod validity;
+mod words;
 
+pub use ceiling::{Ceiling, Shape};
 pub use descriptors::raise_descriptor_limit;
 pub use error::Error;
+pub use expect::{Expect, ExpectedBody, ExpectedLength};
 pub use histogram::Histogram;
-pub use outcome::{Connections, Errors, FORMAT, Outcome, ThreadRecord, Unexpected, Window};
-pub use plan::{Expect, ExpectedLength, KeepAlive, Method, Plan};
-pub use run::{Phase, Progress, run};
+pub use load::{Arrivals, Load, Offered};
+pub use merge::{MergeError, merge, overlap};
+pub use objective::{Figure, Limit, Objective, ObjectiveError};
+pub use observer::{Observer, Phase, Progress, WindowReport};
+pub use outcome::{
+    Connections, Difference, Errors, FORMAT, IdleConnections, Outcome, ThreadRecord, Unexpected, Window,
+};
+pub use paths::{Order, Paths, PathsError};
+pub use plan::{Method, Plan};
+pub use run::run;
+pub use search::{Doubt, GeneratorLimit, ProbeResult, Purpose, Search, Step, Verdict};

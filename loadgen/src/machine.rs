@@ -58,6 +58,17 @@ pub(crate) fn thread_cpu_ns() -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
+/// The most memory that this process ever had in RAM, in bytes; `None` where the kernel does not tell.
+pub(crate) fn peak_resident_bytes() -> Option<u64> {
+    parse_peak(&fs::read_to_string("/proc/self/status").ok()?)
+}
+
+/// `VmHWM` of `proc_pid_status(5)`, which is in units of 1024 bytes.
+fn parse_peak(status: &str) -> Option<u64> {
+    let figure = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    figure.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kibibytes| kibibytes * 1024)
+}
+
 /// Fields 14 and 15 of the thread's line. Its name, in parentheses, may hold spaces and parentheses.
 fn parse_thread_stat(stat: &str) -> Option<(u64, u64)> {
     let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
@@ -122,6 +133,13 @@ mod tests {
         assert_eq!(used.user_ns + used.system_ns, used.total_ns);
         let wall = started.elapsed().as_nanos() as u64;
         assert!(used.total_ns + used.waited_ns < wall, "{used:?} in {wall}");
+    }
+
+    #[test]
+    fn the_peak_of_the_memory_is_one_line_of_many() {
+        assert_eq!(parse_peak("Name:\tx\nVmHWM:\t    3712 kB\nVmRSS:\t 1 kB\n"), Some(3712 * 1024));
+        assert_eq!(parse_peak("Name:\tx\n"), None);
+        assert!(peak_resident_bytes() > Some(100_000));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use clap::Parser as _;
 fn main() -> ExitCode {
     // A wrong usage ends in there, with exit code 2.
     let arguments = cli::Arguments::parse();
-    match commands::execute(arguments) {
+    match commands::execute(&arguments) {
         Ok(code) => code,
         Err(failure) => {
             commands::print_to_stderr(&format!("loadgen: {failure}\n"));

@@ -4,13 +4,22 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::expect::Expect;
+use crate::load::Load;
+use crate::paths::Paths;
+
 /// Everything that decides what a run does. Two runs with equal plans do the same.
 ///
 /// Durations are stored as whole milliseconds, so that the file a plan is kept in needs no notation of its own.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Plan {
-    /// The URL that every request asks for: `http://host[:port][/path][?query]`, without a path `/` is asked for.
+    /// Where the requests go: `http://host[:port][/path][?query]`. They ask for its path, or for `/` without one, unless
+    /// there are `paths`.
     pub url: String,
+    /// The paths that are asked for instead of the URL's.
+    #[serde(default)]
+    pub paths: Paths,
     /// The method of every request.
     #[serde(default)]
     pub method: Method,
@@ -19,19 +28,37 @@ pub struct Plan {
     /// Client threads, between 1 and `connections`. Connections are dealt out evenly, the first threads take the
     /// remainder.
     pub threads: usize,
+    /// When requests are sent.
+    #[serde(default)]
+    pub load: Load,
     /// How long is measured, in milliseconds; at least 1.
     pub duration_ms: u64,
+    /// The run ends before its duration is over when so many requests are answered or have failed; at least one for each
+    /// thread.
+    #[serde(default)]
+    pub requests: Option<u64>,
     /// How long load is offered before measuring starts, in milliseconds. Nothing of it enters the [`Outcome`].
     ///
     /// [`Outcome`]: crate::Outcome
     #[serde(default)]
     pub warmup_ms: u64,
-    /// A request without a complete response after so many milliseconds is counted as timed out and its connection
-    /// is abandoned and opened anew; at least 1. A connection that takes as long to be established is given up too.
+    /// A request without a complete response so many milliseconds after it was sent is counted as timed out and its
+    /// connection is abandoned and opened anew; at least 1. A connection that takes as long to be established is given up
+    /// too.
     pub timeout_ms: u64,
-    /// Whether connections are used for more than one request.
+    /// How many requests may be under way on one connection at the same time; at least 1.
+    #[serde(default = "one")]
+    pub pipeline: usize,
+    /// How many requests each TCP connection is used for, at least 1: the last of them says `Connection: close`.
+    /// `None` keeps every connection for as long as the server keeps it.
     #[serde(default)]
-    pub keep_alive: KeepAlive,
+    pub requests_per_connection: Option<u64>,
+    /// Further connections, over all threads, that are opened first and on which nothing is ever sent.
+    #[serde(default)]
+    pub idle_connections: usize,
+    /// How fast the client reads on each connection, in bytes per second; at least 1. `None` reads what comes.
+    #[serde(default)]
+    pub slow_read: Option<u64>,
     /// Further header fields, name and value, sent with every request in this order. `Host` replaces the one taken
     /// from the URL.
     #[serde(default)]
@@ -45,24 +72,44 @@ pub struct Plan {
     pub cpus: Option<Vec<usize>>,
     /// The length of one [`Window`](crate::Window) in milliseconds; at least 1.
     pub interval_ms: u64,
+    /// The load begins no earlier than at this time, in milliseconds since 1970-01-01 UTC, so that several generators can
+    /// begin together; the connections are opened up to two seconds before.
+    #[serde(default)]
+    pub start_at_ms: Option<u64>,
+    /// What chance begins with: arrivals, paths and samples are the same for the same seed and number of threads.
+    #[serde(default)]
+    pub seed: u64,
+}
+
+fn one() -> usize {
+    1
 }
 
 impl Plan {
-    /// A plan with the defaults of wrk's command line: 10 connections, 2 threads, 10 s, a time limit of 2 s.
+    /// A plan with the defaults of wrk's command line: a closed loop of 10 connections on 2 threads for 10 s, with a
+    /// time limit of 2 s.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
+            paths: Paths::default(),
             method: Method::default(),
             connections: 10,
             threads: 2,
+            load: Load::default(),
             duration_ms: 10_000,
+            requests: None,
             warmup_ms: 0,
             timeout_ms: 2_000,
-            keep_alive: KeepAlive::default(),
+            pipeline: 1,
+            requests_per_connection: None,
+            idle_connections: 0,
+            slow_read: None,
             headers: Vec::new(),
             expect: Expect::default(),
             cpus: None,
             interval_ms: 200,
+            start_at_ms: None,
+            seed: 0,
         }
     }
 
@@ -89,6 +136,12 @@ impl Plan {
     pub fn interval(&self) -> Duration {
         Duration::from_millis(self.interval_ms)
     }
+
+    /// How many requests may be under way at the same time, over all connections.
+    #[must_use]
+    pub fn concurrency(&self) -> usize {
+        self.connections.saturating_mul(self.pipeline)
+    }
 }
 
 /// The method of the requests.
@@ -100,37 +153,4 @@ pub enum Method {
     Get,
     /// The response ends with its head, whatever length that announces.
     Head,
-}
-
-/// Whether connections are used for more than one request.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum KeepAlive {
-    /// Every connection is kept for as long as the server keeps it.
-    #[default]
-    Persistent,
-    /// Every request says `Connection: close` and travels on a connection of its own.
-    PerRequest,
-}
-
-/// What every response has to be. A response that is something else is counted as a response *and* as unexpected.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Expect {
-    /// The status code.
-    #[serde(default)]
-    pub status: Option<u16>,
-    /// The length of the body as received, transfer codings removed.
-    #[serde(default)]
-    pub length: Option<ExpectedLength>,
-}
-
-/// The body length that every response has to have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ExpectedLength {
-    /// So many bytes.
-    Exactly(u64),
-    /// As many as the first response that the same thread received with the same status code. It notices a server
-    /// that changes its mind, not one that is wrong from the beginning.
-    LikeFirst,
 }

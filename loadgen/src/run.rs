@@ -1,109 +1,110 @@
-//! A run from its plan to its outcome.
+//! From a plan to an outcome: checks the plan, starts the threads, watches them and puts together what they found out.
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-use crate::client::{Published, Setup, Worker, WorkerRecord};
+use crate::client::{Published, Setup, Share, WindowOfThread, Worker};
+use crate::gather::gather;
+use crate::observer::{Observer, Phase, Progress, WindowReport};
+use crate::request::Requests;
 use crate::url::Url;
-use crate::{
-    Connections, Error, Errors, FORMAT, Histogram, Outcome, Plan, ThreadRecord, Unexpected, Window, machine, request,
-};
+use crate::{Error, Histogram, Outcome, Plan, Window, bodies, machine};
 
-/// How often an observer is told.
+/// How often an observer is told of the progress.
 const OBSERVED_EVERY: Duration = Duration::from_millis(100);
-/// How long the caller's wish to stop may go unnoticed.
+/// How long the end of a run may not be noticed.
 const PATIENCE: Duration = Duration::from_millis(10);
 /// No plan may go on for longer than a hundred days: its clock would end.
 const LONGEST_MS: u64 = 100 * 24 * 3_600_000;
-
-/// What a run has counted so far. An observer is told about every 100 ms.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
-    /// What the run is doing.
-    pub phase: Phase,
-    /// How long the phase has lasted.
-    pub elapsed: Duration,
-    /// How long the phase is to last.
-    pub planned: Duration,
-    /// Complete responses in this phase.
-    pub responses: u64,
-    /// Errors of all kinds in this phase.
-    pub errors: u64,
-    /// TCP connections that are or were established in this phase.
-    pub opened: u64,
-}
-
-/// What a run is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// Offering load without measuring.
-    WarmUp,
-    /// Measuring.
-    Measure,
-}
+/// No schedule may have more requests in a second: no machine could keep it.
+const HIGHEST_RATE: f64 = 1e8;
+/// A run that is to end with its requests is given up when for so long, beyond the time limit of a request, none of them
+/// was answered or failed.
+const STANDSTILL: Duration = Duration::from_secs(10);
+/// How long before a common start the connections are opened.
+const OPENING: Duration = Duration::from_secs(2);
 
 /// Does what `plan` says and returns what came of it. Blocks for the plan's warm-up and duration, or until `stop`
-/// becomes true; then it returns, within a few hundredths of a second, what was measured by then.
+/// becomes true; then it returns, within a few tenths of a second, what was measured by then.
 ///
 /// The server's failures are part of the outcome: a server that refuses every connection yields an outcome without
-/// a response. `observer` is called on the calling thread.
+/// a response. `observer` is called on the calling thread; a closure that takes a `&Progress` is one.
 ///
 /// # Errors
 ///
 /// Only when there is nothing to connect to (a URL that is not `http://...`, a host without an address), when the
-/// plan is out of its bounds, or when the system refuses a thread, a CPU or a poll descriptor.
-pub fn run(plan: &Plan, observer: &mut dyn FnMut(&Progress), stop: &AtomicBool) -> Result<Outcome, Error> {
+/// plan is out of its bounds, when a file of an expected body cannot be read, or when the system refuses a thread, a CPU or
+/// a poll descriptor.
+pub fn run(plan: &Plan, observer: &mut dyn Observer, stop: &AtomicBool) -> Result<Outcome, Error> {
     check(plan)?;
     let url = Url::parse(&plan.url)?;
-    let request = request::render(plan, &url)?;
+    let requests = Requests::render(plan, &url)?;
+    let bodies = bodies::read(plan, &requests)?;
     let address = url.resolve(plan.timeout())?;
+    let until_start = wait_for_start(plan, stop);
     let abandon = AtomicBool::new(false);
-    let measure_from = nanoseconds(plan.warmup());
     let origin = Instant::now();
-    let started_at = SystemTime::now() + plan.warmup();
+    let origin_wall = SystemTime::now();
     let setup = Setup {
+        plan,
         address,
-        request,
-        method: plan.method,
-        keep_alive: plan.keep_alive,
-        expect: plan.expect,
+        requests,
+        bodies,
+        by_window: observer.wants_windows(),
         timeout_ns: nanoseconds(plan.timeout()),
         interval_ns: nanoseconds(plan.interval()),
+        warmup_ns: nanoseconds(plan.warmup()),
+        duration_ns: nanoseconds(plan.duration()),
         origin,
-        measure_from,
-        end: measure_from + nanoseconds(plan.duration()),
+        not_before: nanoseconds(until_start),
+        opened: AtomicUsize::new(0),
+        start: OnceLock::new(),
         stop,
         abandon: &abandon,
     };
     let published: Vec<Published> = (0..plan.threads).map(|_| Published::default()).collect();
+    let (sender, reports) = channel();
     let (records, steal) = thread::scope(|scope| {
         let mut threads = Vec::new();
         let mut refused = None;
-        for (index, published) in published.iter().enumerate() {
-            let (setup, cpu) = (&setup, cpu_of(plan, index));
-            let connections = share_of(plan, index);
-            let spawned = thread::Builder::new().name(format!("client-{index}")).spawn_scoped(scope, move || {
-                if let Some(cpu) = cpu {
-                    pin_to(cpu)?;
+        for (thread, published) in published.iter().enumerate() {
+            let (setup, cpu, sender) = (&setup, cpu_of(plan, thread), sender.clone());
+            let share = Share {
+                thread,
+                connections: share_of(plan.connections as u64, plan, thread) as usize,
+                idle_connections: share_of(plan.idle_connections as u64, plan, thread) as usize,
+                requests: plan.requests.map(|requests| share_of(requests, plan, thread)),
+            };
+            let spawned = thread::Builder::new().name(format!("client-{thread}")).spawn_scoped(scope, move || {
+                let result = pin_to(cpu).and_then(|()| {
+                    let worker = Worker::new(setup, published, share, sender).map_err(Error::system("set up epoll"))?;
+                    worker.run().map_err(Error::system("wait for the connections"))
+                });
+                if result.is_err() {
+                    // The others would wait for this one.
+                    setup.abandon.store(true, Ordering::Relaxed);
                 }
-                let worker = Worker::new(setup, published, connections).map_err(Error::system("set up epoll"))?;
-                worker.run().map_err(Error::system("wait for the connections"))
+                result
             });
             match spawned {
                 Ok(thread) => threads.push(thread),
                 Err(source) => {
                     abandon.store(true, Ordering::Relaxed);
-                    refused = Some(Error::System { what: format!("start client thread {index}"), source });
+                    refused = Some(Error::System { what: format!("start client thread {thread}"), source });
                     break;
                 }
             }
         }
-        let steal = watch(&setup, &published, observer, || threads.iter().all(|thread| thread.is_finished()));
+        drop(sender);
+        let mut watch = Watch::new(&setup, &published, reports);
+        watch.until(observer, || threads.iter().all(|thread| thread.is_finished()));
         let mut records = Vec::new();
         for thread in threads {
             match thread.join() {
@@ -112,12 +113,19 @@ pub fn run(plan: &Plan, observer: &mut dyn FnMut(&Progress), stop: &AtomicBool) 
                 Err(panic) => std::panic::resume_unwind(panic),
             }
         }
-        refused.map_or(Ok((records, steal)), Err)
+        refused.map_or(Ok((records, watch.steal)), Err)
     })?;
-    Ok(gather(plan, &setup, started_at, records, &steal))
+    let measure_from = Duration::from_nanos(setup.measure_from().unwrap_or_default());
+    let started_at_ms =
+        (origin_wall + measure_from).duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis() as u64);
+    let mut outcome = gather(&setup, started_at_ms, records, &steal);
+    outcome.peak_resident_bytes = machine::peak_resident_bytes();
+    Ok(outcome)
 }
 
 fn check(plan: &Plan) -> Result<(), Error> {
+    let rates = plan.load.offered().into_iter().flat_map(|offered| [Some(offered.rate), offered.final_rate]).flatten();
+    let is_rate = |rate: f64| rate > 0.0 && rate <= HIGHEST_RATE;
     let complaint = if plan.connections == 0 {
         "at least one connection is needed"
     } else if plan.threads == 0 {
@@ -130,22 +138,52 @@ fn check(plan: &Plan) -> Result<(), Error> {
         "the duration, the warm-up, the time limit and the interval may last a hundred days at most"
     } else if plan.cpus.as_ref().is_some_and(Vec::is_empty) {
         "the list of CPUs is empty"
+    } else if plan.pipeline == 0 {
+        "at least one request has to be under way on a connection"
+    } else if plan.requests_per_connection == Some(0) || plan.slow_read == Some(0) {
+        "the requests per connection and the rate of reading have to be at least 1"
+    } else if plan.requests.is_some_and(|requests| requests < plan.threads as u64) {
+        "at least one request for each thread is needed"
+    } else if !rates.into_iter().all(is_rate) {
+        "the rate has to be above 0 and at most 100 million requests per second"
+    } else if !(0.0..=1.0).contains(&plan.expect.body_share) {
+        "the share of the bodies that are compared has to lie between 0 and 1"
+    } else if let Some(complaint) = plan.paths.order.complaint(plan.paths.list.len().max(1)) {
+        complaint
     } else {
         return Ok(());
     };
     Err(Error::Plan(complaint.into()))
 }
 
-/// How many connections the thread drives: all threads the same, the first ones one more until the remainder is dealt out.
-fn share_of(plan: &Plan, thread: usize) -> usize {
-    plan.connections / plan.threads + usize::from(thread < plan.connections % plan.threads)
+/// Waits until it is time to open the connections for a common start, and returns how long it is to that then.
+fn wait_for_start(plan: &Plan, stop: &AtomicBool) -> Duration {
+    let Some(start) = plan.start_at_ms.map(|ms| UNIX_EPOCH + Duration::from_millis(ms)) else {
+        return Duration::ZERO;
+    };
+    loop {
+        let left = start.duration_since(SystemTime::now()).unwrap_or_default();
+        if left <= OPENING || stop.load(Ordering::Relaxed) {
+            return left;
+        }
+        thread::sleep((left - OPENING).min(10 * PATIENCE));
+    }
 }
 
-fn cpu_of(plan: &Plan, thread: usize) -> Option<usize> {
+/// A thread's share of something that is dealt out evenly: the first threads get one more until the remainder is dealt out.
+fn share_of(whole: u64, plan: &Plan, thread: usize) -> u64 {
+    let (threads, thread) = (plan.threads as u64, thread as u64);
+    whole / threads + u64::from(thread < whole % threads)
+}
+
+pub(crate) fn cpu_of(plan: &Plan, thread: usize) -> Option<usize> {
     plan.cpus.as_ref().map(|cpus| cpus[thread % cpus.len()])
 }
 
-fn pin_to(cpu: usize) -> Result<(), Error> {
+fn pin_to(cpu: Option<usize>) -> Result<(), Error> {
+    let Some(cpu) = cpu else {
+        return Ok(());
+    };
     let mut set = CpuSet::new();
     if cpu >= CpuSet::MAX_CPU {
         return Err(Error::Plan(format!("there is no CPU {cpu}")));
@@ -155,174 +193,126 @@ fn pin_to(cpu: usize) -> Result<(), Error> {
 }
 
 /// The stolen time of each CPU since the machine started, at an edge between two windows.
-struct StealSample {
+pub(crate) struct StealSample {
     /// The number of the window that begins at this edge.
-    edge: u64,
-    steal_ns: Option<BTreeMap<usize, u64>>,
+    pub(crate) edge: u64,
+    pub(crate) steal_ns: Option<BTreeMap<usize, u64>>,
 }
 
-/// Watches the threads until they have finished: tells the observer, and notes the steal between the windows.
-fn watch(
-    setup: &Setup<'_>,
-    published: &[Published],
-    observer: &mut dyn FnMut(&Progress),
-    finished: impl Fn() -> bool,
-) -> Vec<StealSample> {
-    let mut steal = Vec::new();
-    let mut next_edge = setup.measure_from;
-    let mut next_report = Duration::ZERO;
-    loop {
-        let now = setup.now();
-        let done = finished();
-        if now >= next_edge || (done && now > setup.measure_from) {
-            // Woken too late for an edge or two, this is the sample of the last one.
-            let edge = now.saturating_sub(setup.measure_from) / setup.interval_ns;
-            let edge = if done { edge + 1 } else { edge };
-            steal.push(StealSample { edge, steal_ns: machine::steal_ns() });
-            next_edge = setup.measure_from + (edge + 1) * setup.interval_ns;
-        }
-        let elapsed = Duration::from_nanos(now);
-        if elapsed >= next_report || done {
-            observer(&progress(setup, published, now));
-            next_report = elapsed + OBSERVED_EVERY;
-        }
-        if done {
-            return steal;
-        }
-        let until_edge = Duration::from_nanos(next_edge.saturating_sub(now)).max(Duration::from_micros(100));
-        thread::park_timeout(until_edge.min(PATIENCE));
-    }
+/// Watches the threads: tells the observer, and notes the steal between the windows.
+struct Watch<'a> {
+    setup: &'a Setup<'a>,
+    published: &'a [Published],
+    reports: Receiver<WindowOfThread>,
+    /// Windows of which not all threads have told yet, and how many have.
+    unfinished: BTreeMap<u64, (usize, WindowReport)>,
+    steal: Vec<StealSample>,
+    /// When the last request was answered or failed, and how many there were then.
+    progressed: (u64, u64),
 }
 
-fn progress(setup: &Setup<'_>, published: &[Published], now: u64) -> Progress {
-    let measuring = now >= setup.measure_from;
-    let (phase, elapsed, planned) = if measuring {
-        (Phase::Measure, now - setup.measure_from, setup.end - setup.measure_from)
-    } else {
-        (Phase::WarmUp, now, setup.measure_from)
-    };
-    let sum = |figure: fn(&Published) -> u64| published.iter().map(figure).sum();
-    Progress {
-        phase,
-        elapsed: Duration::from_nanos(elapsed.min(planned)),
-        planned: Duration::from_nanos(planned),
-        responses: sum(|published| published.responses.load(Ordering::Relaxed)),
-        errors: sum(|published| published.errors.load(Ordering::Relaxed)),
-        opened: sum(|published| published.opened.load(Ordering::Relaxed)),
+impl<'a> Watch<'a> {
+    fn new(setup: &'a Setup<'a>, published: &'a [Published], reports: Receiver<WindowOfThread>) -> Self {
+        Self { setup, published, reports, unfinished: BTreeMap::new(), steal: Vec::new(), progressed: (0, 0) }
     }
-}
 
-/// Puts together what the threads found out.
-fn gather(
-    plan: &Plan,
-    setup: &Setup<'_>,
-    started_at: SystemTime,
-    records: Vec<WorkerRecord>,
-    steal: &[StealSample],
-) -> Outcome {
-    let measured_from = records.iter().map(|record| record.measured_from).min().unwrap_or_default();
-    let measured_from = measured_from.min(setup.measure_from);
-    let measured_to = records.iter().map(|record| record.measured_to).max().unwrap_or_default();
-    let elapsed_ns = measured_to.saturating_sub(measured_from);
-    let mut outcome = Outcome {
-        format: FORMAT,
-        plan: plan.clone(),
-        address: setup.address.to_string(),
-        started_at_ms: started_at.duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis() as u64),
-        elapsed_ns,
-        stopped_early: measured_to < setup.end,
-        requests: 0,
-        responses: 0,
-        bytes_read: 0,
-        statuses: BTreeMap::new(),
-        unexpected: Unexpected::default(),
-        errors: Errors::default(),
-        latency: Histogram::new(),
-        timed_out: Histogram::new(),
-        in_flight: Histogram::new(),
-        connections: Connections::default(),
-        threads: Vec::new(),
-        windows: windows(&records, setup.interval_ns, elapsed_ns, steal),
-    };
-    let (mut opened, mut closed_by_server, mut served) = (0, 0, Vec::new());
-    for (index, record) in records.into_iter().enumerate() {
-        let tally = record.tally;
-        for (status, count) in tally.statuses() {
-            *outcome.statuses.entry(status).or_default() += count;
-        }
-        outcome.requests += tally.requests;
-        outcome.responses += tally.responses;
-        outcome.bytes_read += tally.bytes_read;
-        outcome.unexpected.responses += tally.unexpected.responses;
-        outcome.unexpected.status += tally.unexpected.status;
-        outcome.unexpected.length += tally.unexpected.length;
-        outcome.errors.add(&tally.errors);
-        outcome.latency.add(&tally.latency);
-        outcome.timed_out.add(&tally.timed_out);
-        outcome.in_flight.add(&record.in_flight);
-        opened += tally.opened;
-        closed_by_server += tally.closed_by_server;
-        outcome.threads.push(ThreadRecord {
-            connections: record.served.len(),
-            responses: tally.responses,
-            wall_ns: record.measured_to - record.measured_from,
-            cpu_ns: record.cpu.total_ns,
-            cpu_user_ns: record.cpu.user_ns,
-            cpu_system_ns: record.cpu.system_ns,
-            waited_ns: record.cpu.waited_ns,
-            cpu: cpu_of(plan, index),
-            rates: record.rates,
-        });
-        served.extend(record.served);
-    }
-    outcome.connections = Connections::new(opened, closed_by_server, served);
-    outcome
-}
-
-/// Adds the threads' windows up, one by one, and the steal that fell into each.
-fn windows(records: &[WorkerRecord], interval_ns: u64, elapsed_ns: u64, steal: &[StealSample]) -> Vec<Window> {
-    let count = records.iter().map(|record| record.windows.len()).max().unwrap_or_default();
-    let mut windows: Vec<Window> = (0..count as u64)
-        .map(|index| Window { offset_ns: index * interval_ns, length_ns: interval_ns, ..Window::default() })
-        .collect();
-    if let Some(last) = windows.last_mut() {
-        last.length_ns = elapsed_ns.saturating_sub(last.offset_ns);
-    }
-    for record in records {
-        for (window, part) in windows.iter_mut().zip(&record.windows) {
-            window.responses += part.responses;
-            window.errors += part.errors;
-            window.bytes_read += part.bytes_read;
-            window.cpu_ns += part.cpu_ns;
+    fn until(&mut self, observer: &mut dyn Observer, finished: impl Fn() -> bool) {
+        let mut next_edge = self.setup.measure_from();
+        let mut next_report = 0;
+        loop {
+            let done = finished();
+            let now = self.setup.now();
+            let measure_from = self.setup.measure_from();
+            let edge_at = next_edge.or(measure_from).unwrap_or(u64::MAX);
+            if let Some(measure_from) = measure_from
+                && (now >= edge_at || (done && now > measure_from))
+            {
+                // Woken too late for an edge or two, this is the sample of the last one.
+                let edge = now.saturating_sub(measure_from) / self.setup.interval_ns;
+                let edge = if done { edge + 1 } else { edge };
+                self.steal.push(StealSample { edge, steal_ns: machine::steal_ns() });
+                next_edge = Some(measure_from + (edge + 1) * self.setup.interval_ns);
+            }
+            self.pass_windows_on(observer, done);
+            if now >= next_report || done {
+                let progress = self.progress(now);
+                observer.progress(&progress);
+                next_report = now + nanoseconds(OBSERVED_EVERY);
+                self.give_up_a_standstill(now, &progress);
+            }
+            if done {
+                return;
+            }
+            let until_edge = next_edge.map_or(PATIENCE, |edge| Duration::from_nanos(edge.saturating_sub(now)));
+            thread::park_timeout(until_edge.clamp(Duration::from_micros(100), PATIENCE));
         }
     }
-    spread_steal(&mut windows, steal);
-    windows
-}
 
-/// Gives each window the steal between the samples around it. Where the watching thread came too late for an edge, the
-/// windows between two samples share it evenly.
-fn spread_steal(windows: &mut [Window], samples: &[StealSample]) {
-    for pair in samples.windows(2) {
-        let (Some(before), Some(after)) = (&pair[0].steal_ns, &pair[1].steal_ns) else {
-            continue;
-        };
-        let end = (pair[1].edge as usize).min(windows.len());
-        let Some(between) = windows.get_mut(pair[0].edge as usize..end) else {
-            continue;
-        };
-        let shares = between.len().max(1) as u64;
-        for window in between {
-            let stolen = after.iter().filter_map(|(cpu, after)| {
-                let stolen = after.saturating_sub(*before.get(cpu)?) / shares;
-                (stolen > 0).then_some((*cpu, stolen))
+    /// Tells of the windows that are over for all threads; in the end of all that there are.
+    fn pass_windows_on(&mut self, observer: &mut dyn Observer, done: bool) {
+        for told in self.reports.try_iter() {
+            let WindowOfThread { index, part, latency } = told;
+            let interval_ns = self.setup.interval_ns;
+            let (threads, report) = self.unfinished.entry(index).or_insert_with(|| {
+                let window = Window { offset_ns: index * interval_ns, length_ns: interval_ns, ..Window::default() };
+                (0, WindowReport { index, window, latency: Histogram::new() })
             });
-            window.steal_ns = Some(stolen.collect());
+            *threads += 1;
+            report.window.responses += part.responses;
+            report.window.errors += part.errors;
+            report.window.bytes_read += part.bytes_read;
+            report.window.cpu_ns += part.cpu_ns;
+            report.latency.add(&latency);
+        }
+        while let Some(entry) = self.unfinished.first_entry() {
+            if !done && entry.get().0 < self.setup.plan.threads {
+                return;
+            }
+            let (_, mut report) = entry.remove();
+            if self.unfinished.is_empty() && done {
+                let measured = self.setup.now().saturating_sub(self.setup.measure_from().unwrap_or_default());
+                let length = measured.min(self.setup.duration_ns).saturating_sub(report.window.offset_ns);
+                report.window.length_ns = length.clamp(1, self.setup.interval_ns);
+            }
+            observer.window(&report);
+        }
+    }
+
+    fn progress(&self, now: u64) -> Progress {
+        let setup = self.setup;
+        let measure_from = setup.measure_from();
+        let (phase, elapsed, planned) = match measure_from {
+            Some(from) if now >= from => (Phase::Measure, now - from, setup.duration_ns),
+            Some(from) => (Phase::WarmUp, now.saturating_sub(from - setup.warmup_ns), setup.warmup_ns),
+            None => (Phase::WarmUp, 0, setup.warmup_ns),
+        };
+        let sum = |figure: fn(&Published) -> u64| self.published.iter().map(figure).sum();
+        Progress {
+            phase,
+            elapsed: Duration::from_nanos(elapsed.min(planned)),
+            planned: Duration::from_nanos(planned),
+            requests: setup.plan.requests,
+            finished: sum(|published| published.finished.load(Ordering::Relaxed)),
+            responses: sum(|published| published.responses.load(Ordering::Relaxed)),
+            errors: sum(|published| published.errors.load(Ordering::Relaxed)),
+            opened: sum(|published| published.opened.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// A run that is to end with its requests would never end if none of them got anywhere.
+    fn give_up_a_standstill(&mut self, now: u64, progress: &Progress) {
+        if self.progressed.1 != progress.finished {
+            self.progressed = (now, progress.finished);
+        }
+        let patience = nanoseconds(STANDSTILL) + self.setup.timeout_ns;
+        let measure_from = self.setup.measure_from().unwrap_or(u64::MAX);
+        if progress.requests.is_some() && now.saturating_sub(self.progressed.0.max(measure_from)) > patience {
+            self.setup.abandon.store(true, Ordering::Relaxed);
         }
     }
 }
 
-fn nanoseconds(duration: Duration) -> u64 {
+pub(crate) fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
@@ -338,44 +328,13 @@ impl Error {
 mod tests {
     use super::*;
 
-    fn sample(edge: u64, ms: u64) -> StealSample {
-        StealSample { edge, steal_ns: Some([(0, 1_000), (1, ms * 1_000_000)].into()) }
-    }
-
-    fn steal_of_cpu_1(samples: &[StealSample], windows: usize) -> Vec<Option<u64>> {
-        let mut windows = vec![Window::default(); windows];
-        spread_steal(&mut windows, samples);
-        assert!(windows.iter().all(|w| w.steal_ns.as_ref().is_none_or(|steal| !steal.contains_key(&0))));
-        let milliseconds = |steal: &BTreeMap<usize, u64>| steal.get(&1).copied().unwrap_or(0) / 1_000_000;
-        windows.iter().map(|window| window.steal_ns.as_ref().map(milliseconds)).collect()
-    }
-
-    #[test]
-    fn steal_falls_into_the_window_between_two_samples() {
-        let samples = [sample(0, 100), sample(1, 100), sample(2, 130), sample(3, 140)];
-        assert_eq!(steal_of_cpu_1(&samples, 3), [Some(0), Some(30), Some(10)]);
-    }
-
-    #[test]
-    fn windows_without_a_sample_between_them_share() {
-        let samples = [sample(0, 100), sample(2, 140), sample(4, 150)];
-        assert_eq!(steal_of_cpu_1(&samples, 3), [Some(20), Some(20), Some(10)]);
-    }
-
-    #[test]
-    fn what_the_kernel_does_not_tell_is_not_invented() {
-        let untold = |edge| StealSample { edge, steal_ns: None };
-        assert_eq!(steal_of_cpu_1(&[untold(0), untold(1)], 2), [None, None]);
-        assert_eq!(steal_of_cpu_1(&[], 1), [None]);
-    }
-
     #[test]
     fn shares_differ_by_one_at_most_and_add_up() {
         let mut plan = Plan::new("http://a");
-        for (connections, threads) in [(1, 1), (10, 3), (100, 7), (8, 8)] {
-            (plan.connections, plan.threads) = (connections, threads);
-            let shares: Vec<usize> = (0..threads).map(|thread| share_of(&plan, thread)).collect();
-            assert_eq!(shares.iter().sum::<usize>(), connections);
+        for (whole, threads) in [(1, 1), (10, 3), (100, 7), (8, 8), (0, 2)] {
+            plan.threads = threads;
+            let shares: Vec<u64> = (0..threads).map(|thread| share_of(whole, &plan, thread)).collect();
+            assert_eq!(shares.iter().sum::<u64>(), whole);
             assert!(shares[0] - shares[threads - 1] <= 1, "{shares:?}");
         }
     }

@@ -48,8 +48,13 @@ pub enum Reason {
     Broken {
         /// Cut off in the middle.
         truncated: u64,
-        /// Not HTTP, or longer than announced.
+        /// Not HTTP.
         malformed: u64,
+    },
+    /// More came than was asked for.
+    Surplus {
+        /// On how many connections.
+        connections: u64,
     },
     /// Requests without a complete answer in time.
     TimedOut {
@@ -228,6 +233,12 @@ impl fmt::Display for Reason {
                  says on standard error.",
                 were(*truncated, "answer"),
                 words::count(*malformed),
+            ),
+            Self::Surplus { connections } => write!(
+                out,
+                "More came than was asked for on {}, so nobody can tell which answer belongs to which request: look whether \
+                 the server answers twice or sends more than it announces.",
+                words::plural(*connections, "connection"),
             ),
             Self::TimedOut { count, limit_seconds } => write!(
                 out,

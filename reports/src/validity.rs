@@ -172,6 +172,9 @@ fn lost_requests(workload: &Workload, figures: &Figures) -> Vec<Reason> {
     if errors.truncated > 0 || errors.malformed > 0 {
         reasons.push(Reason::Broken { truncated: errors.truncated, malformed: errors.malformed });
     }
+    if errors.surplus > 0 {
+        reasons.push(Reason::Surplus { connections: errors.surplus });
+    }
     if errors.timed_out > 0 {
         reasons.push(Reason::TimedOut { count: errors.timed_out, limit_seconds: workload.timeout_seconds });
     }

@@ -188,7 +188,7 @@ fn keeps_ten_thousand_idle_connections(model: Model) {
     let before = Holdings::of(&server);
     let attackers = attack.start(server.address());
     let all_answered = eventually(PATIENCE * 2, || attackers.answered() == attack.connections);
-    assert!(all_answered, "{} of {} were answered", attackers.answered(), attack.connections);
+    assert!(all_answered, "{} of {} were answered: {:?}", attackers.answered(), attack.connections, attackers.toll());
     if model == Model::ThreadPool {
         // No worker stays with anybody while others wait: all but the last few are told to go.
         wait_until("the others are told to go", || attackers.open() <= POOL_WORKERS as usize);

@@ -1,6 +1,9 @@
 //! What a thread notes about the course of time while it measures: windows, rates and its CPU time.
 
+use std::sync::mpsc::Sender;
+
 use super::tally::{Snapshot, Tally, WindowPart};
+use crate::Histogram;
 use crate::machine::{CpuTime, ThreadCpu, thread_cpu_ns};
 
 /// The length of the pieces from which wrk computes its Req/Sec, in nanoseconds.
@@ -18,11 +21,20 @@ pub(super) struct Timeline {
     window_start: Snapshot,
     rate_start: u64,
     rate_responses: u64,
+    reports: Sender<WindowOfThread>,
+}
+
+/// A thread's part of a window by itself, as soon as it is over.
+#[derive(Debug)]
+pub(crate) struct WindowOfThread {
+    pub(crate) index: u64,
+    pub(crate) part: WindowPart,
+    pub(crate) latency: Box<Histogram>,
 }
 
 impl Timeline {
     /// Begins now. The windows of all threads begin together, at `measure_from`.
-    pub(super) fn new(now: u64, measure_from: u64, interval_ns: u64, tally: &Tally) -> Self {
+    pub(super) fn new(now: u64, measure_from: u64, interval_ns: u64, reports: Sender<WindowOfThread>) -> Self {
         Self {
             begin: now,
             windows: Vec::new(),
@@ -30,9 +42,11 @@ impl Timeline {
             cpu_at_begin: ThreadCpu::now(),
             interval_ns,
             window_end: measure_from + interval_ns,
-            window_start: tally.snapshot(thread_cpu_ns()),
+            // What was counted while the connections were opened belongs to the first window.
+            window_start: Snapshot::nothing(thread_cpu_ns()),
             rate_start: now,
             rate_responses: 0,
+            reports,
         }
     }
 
@@ -42,7 +56,7 @@ impl Timeline {
     }
 
     /// Notes what is due.
-    pub(super) fn advance(&mut self, now: u64, tally: &Tally) {
+    pub(super) fn advance(&mut self, now: u64, tally: &mut Tally) {
         // When the thread slept through whole windows, nothing happened in those.
         while now >= self.window_end {
             self.end_window(tally);
@@ -52,15 +66,20 @@ impl Timeline {
     }
 
     /// Ends the last window, and returns the CPU time since the beginning.
-    pub(super) fn finish(&mut self, tally: &Tally) -> CpuTime {
+    pub(super) fn finish(&mut self, tally: &mut Tally) -> CpuTime {
         self.end_window(tally);
         ThreadCpu::now().since(&self.cpu_at_begin)
     }
 
-    fn end_window(&mut self, tally: &Tally) {
+    fn end_window(&mut self, tally: &mut Tally) {
         let cpu_ns = thread_cpu_ns();
-        self.windows.push(tally.since(&self.window_start, cpu_ns));
+        let part = tally.since(&self.window_start, cpu_ns);
         self.window_start = tally.snapshot(cpu_ns);
+        if let Some(latency) = tally.take_window() {
+            // If nobody listens any more, nobody wants to know.
+            let _ = self.reports.send(WindowOfThread { index: self.windows.len() as u64, part, latency });
+        }
+        self.windows.push(part);
     }
 
     /// Takes a sample of the rate as wrk does: a piece without a response runs on into the next.
@@ -77,6 +96,8 @@ impl Timeline {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::channel;
+
     use super::*;
     use crate::Expect;
 
@@ -84,33 +105,37 @@ mod tests {
 
     #[test]
     fn what_happens_belongs_to_the_window_in_which_it_was_learnt() {
-        let mut tally = Tally::new(Expect::default());
+        let mut tally = Tally::new(&Expect::default(), 1, true);
+        let (sender, reports) = channel();
         // The thread began a little late; its windows end with those of the others.
-        let mut timeline = Timeline::new(103 * MS, 100 * MS, 50 * MS, &tally);
+        let mut timeline = Timeline::new(103 * MS, 100 * MS, 50 * MS, sender);
         assert_eq!(timeline.next_edge(), 150 * MS);
         tally.responses = 3;
-        timeline.advance(150 * MS, &tally);
+        timeline.advance(150 * MS, &mut tally);
         tally.responses = 7;
         // Two edges were slept through.
-        timeline.advance(260 * MS, &tally);
+        timeline.advance(260 * MS, &mut tally);
         tally.responses = 8;
-        timeline.finish(&tally);
+        timeline.finish(&mut tally);
         let responses: Vec<u64> = timeline.windows.iter().map(|window| window.responses).collect();
         assert_eq!(responses, [3, 4, 0, 1]);
         assert_eq!(timeline.next_edge(), 300 * MS);
+        drop(timeline);
+        let reported: Vec<(u64, u64)> = reports.iter().map(|window| (window.index, window.part.responses)).collect();
+        assert_eq!(reported, [(0, 3), (1, 4), (2, 0), (3, 1)]);
     }
 
     #[test]
     fn a_piece_without_a_response_runs_on() {
-        let mut tally = Tally::new(Expect::default());
-        let mut timeline = Timeline::new(0, 0, 1000 * MS, &tally);
-        timeline.advance(100 * MS, &tally);
+        let mut tally = Tally::new(&Expect::default(), 1, false);
+        let mut timeline = Timeline::new(0, 0, 1000 * MS, channel().0);
+        timeline.advance(100 * MS, &mut tally);
         assert_eq!(timeline.rates, [0; 0]);
         tally.responses = 40;
-        timeline.advance(200 * MS, &tally);
-        timeline.advance(299 * MS, &tally);
+        timeline.advance(200 * MS, &mut tally);
+        timeline.advance(299 * MS, &mut tally);
         tally.responses = 51;
-        timeline.advance(301 * MS, &tally);
+        timeline.advance(301 * MS, &mut tally);
         // 40 in 200 ms; 11 in 101 ms, cut off.
         assert_eq!(timeline.rates, [200, 108]);
     }

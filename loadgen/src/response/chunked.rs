@@ -1,5 +1,7 @@
 //! The chunked transfer coding (RFC 9112, section 7.1): finding its end, counting what it carries.
 
+use super::Body;
+
 /// No line of the coding (a chunk's size with its extensions, a trailer field) may be longer than this.
 const LINE_LIMIT: u32 = 8 * 1024;
 
@@ -46,12 +48,13 @@ impl Chunked {
         Self { at: At::Size { size: 0, digits: 0 }, line: 0 }
     }
 
-    /// Takes a piece of the body and adds the bytes of data in it to `length`.
-    pub(super) fn receive(&mut self, input: &[u8], length: &mut u64) -> Progress {
+    /// Takes a piece of the body, adds the bytes of data in it to `length` and shows them.
+    pub(super) fn receive(&mut self, input: &[u8], length: &mut u64, body: &mut impl Body) -> Progress {
         let mut position = 0;
         while position < input.len() {
             if let At::Data { remaining } = self.at {
                 let taken = remaining.min((input.len() - position) as u64);
+                body.bytes(&input[position..position + taken as usize]);
                 position += taken as usize;
                 *length += taken;
                 self.at = if taken == remaining {
@@ -121,7 +124,7 @@ mod tests {
 
     fn receive(text: &str) -> (Progress, u64) {
         let mut length = 0;
-        let progress = Chunked::new().receive(text.as_bytes(), &mut length);
+        let progress = Chunked::new().receive(text.as_bytes(), &mut length, &mut ());
         (progress, length)
     }
 

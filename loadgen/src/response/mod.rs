@@ -2,13 +2,15 @@
 //!
 //! There is no socket and no clock in it. Its driver
 //!
-//! 1. writes a request, in whatever way, and then passes each piece that arrives to [`ResponseReader::receive`], until that
-//!    returns something other than [`Step::Incomplete`];
+//! 1. writes one or more requests, in whatever way, and then passes each piece that arrives to
+//!    [`ResponseReader::receive`]. When that returns [`Step::Complete`], what is left of the piece is passed again, if
+//!    another request waits for its response; if none does, the server sent more than was asked for;
 //! 2. reports the end of the connection to [`ResponseReader::end`];
 //! 3. may leave out as many bytes of a body as [`ResponseReader::skippable`] says, and tells so by
 //!    [`ResponseReader::skip`].
 //!
-//! After a response the reader is ready for the next one; after a failure, [`ResponseReader::reset`] makes it so.
+//! After a response the reader is ready for the next one; after a failure, [`ResponseReader::reset`] makes it so. Whoever
+//! wants to see the bodies passes a [`Body`] that looks at them.
 
 mod chunked;
 mod head;
@@ -56,12 +58,33 @@ pub struct Response {
 /// What a piece of input led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// The response goes on.
+    /// All of the piece belongs to the response, which goes on.
     Incomplete,
-    /// The response is complete, and the input ended with it.
-    Complete(Response),
-    /// This is no HTTP/1 response, or the input went on behind its end although only one request was sent.
+    /// The response is complete.
+    Complete {
+        /// What it was.
+        response: Response,
+        /// So many bytes of the piece belong to it.
+        used: usize,
+    },
+    /// This is no HTTP/1 response.
     Malformed,
+}
+
+/// Sees the bodies that a [`ResponseReader`] reads, transfer codings removed.
+pub trait Body {
+    /// A body begins, maybe an empty one; the response has this status.
+    fn begin(&mut self, status: u16);
+    /// These are its next bytes.
+    fn bytes(&mut self, bytes: &[u8]);
+}
+
+/// Nobody looks at the body.
+impl Body for () {
+    #[inline]
+    fn begin(&mut self, _: u16) {}
+    #[inline]
+    fn bytes(&mut self, _: &[u8]) {}
 }
 
 /// What the end of the connection means.
@@ -82,20 +105,25 @@ impl ResponseReader {
         Self { method, state: State::Head, status: 0, persistent: false, length: 0, kept: Vec::new(), begun: false }
     }
 
-    /// Takes a piece of input, which must not be empty. `heads` is shared by all readers of a thread.
+    /// Takes a piece of input, which must not be empty, and shows what it holds of the body. `heads` is shared by all
+    /// readers of a thread.
     #[inline]
-    pub fn receive(&mut self, heads: &mut HeadReader, input: &[u8]) -> Step {
+    pub fn receive(&mut self, heads: &mut HeadReader, input: &[u8], body: &mut impl Body) -> Step {
         // The usual case: nothing has come yet, and the whole response comes at once, with its length in the head.
         if !self.begun
-            && let Ok(Some((head, end))) = heads.read(input, 0)
+            && let Ok(Some((head, start))) = heads.read(input, 0)
             && let Framing::Length(length) = head.framing
             && head.status >= 200
-            && (input.len() - end) as u64 == length
+            && (input.len() - start) as u64 >= length
             && self.has_body(head.status)
         {
-            return Step::Complete(Response { status: head.status, length, persistent: head.persistent });
+            let used = start + length as usize;
+            body.begin(head.status);
+            body.bytes(&input[start..used]);
+            let response = Response { status: head.status, length, persistent: head.persistent };
+            return Step::Complete { response, used };
         }
-        self.receive_piece(heads, input)
+        self.receive_piece(heads, input, body)
     }
 
     /// Says that so many bytes of the body, at most [`skippable`](Self::skippable), have come and were not looked at.
@@ -136,24 +164,29 @@ impl ResponseReader {
         self.begun = false;
     }
 
-    fn receive_piece(&mut self, heads: &mut HeadReader, input: &[u8]) -> Step {
+    fn receive_piece(&mut self, heads: &mut HeadReader, input: &[u8], body: &mut impl Body) -> Step {
         self.begun = true;
         if !matches!(self.state, State::Head) {
-            return self.receive_body(input);
+            return self.receive_body(input, body);
         }
         // Taken out of `self` for as long as it is read from, and put back for its capacity.
         let mut kept = std::mem::take(&mut self.kept);
-        let searched = kept.len();
+        let before = kept.len();
         let whole = if kept.is_empty() {
             input
         } else {
             kept.extend_from_slice(input);
             &kept
         };
-        let Ok((used, body_follows)) = self.receive_heads(heads, whole, searched) else {
+        let Ok((used, body_follows)) = self.receive_heads(heads, whole, before) else {
             return Step::Malformed;
         };
-        let step = if body_follows { self.receive_body(&whole[used..]) } else { Step::Incomplete };
+        let step = if body_follows {
+            body.begin(self.status);
+            self.receive_body(&whole[used..], body)
+        } else {
+            Step::Incomplete
+        };
         if body_follows {
             kept.clear();
         } else if kept.is_empty() {
@@ -162,7 +195,11 @@ impl ResponseReader {
             kept.drain(..used);
         }
         self.kept = kept;
-        step
+        match step {
+            // A body that follows begins in this piece, or a piece before would have been the last of the heads.
+            Step::Complete { response, used: of_body } => Step::Complete { response, used: used + of_body - before },
+            step => step,
+        }
     }
 
     /// Reads the head of the response and the interim ones before it. Returns how many bytes they take and
@@ -205,32 +242,33 @@ impl ResponseReader {
         };
     }
 
-    fn receive_body(&mut self, input: &[u8]) -> Step {
-        let (complete, surplus) = match &mut self.state {
-            State::Head => (false, false),
+    fn receive_body(&mut self, input: &[u8], body: &mut impl Body) -> Step {
+        let end = match &mut self.state {
+            State::Head => None,
             State::Length { remaining } => {
                 let taken = (*remaining).min(input.len() as u64);
                 *remaining -= taken;
                 self.length += taken;
-                (*remaining == 0, taken < input.len() as u64)
+                body.bytes(&input[..taken as usize]);
+                (*remaining == 0).then_some(taken as usize)
             }
-            State::Chunked(chunked) => match chunked.receive(input, &mut self.length) {
-                Progress::More => (false, false),
-                Progress::End(length) => (true, length < input.len()),
+            State::Chunked(chunked) => match chunked.receive(input, &mut self.length, body) {
+                Progress::More => None,
+                Progress::End(used) => Some(used),
                 Progress::Malformed => return Step::Malformed,
             },
             State::UntilClose => {
                 self.length += input.len() as u64;
-                (false, false)
+                body.bytes(input);
+                None
             }
         };
-        match (complete, surplus) {
-            (_, true) => Step::Malformed,
-            (false, false) => Step::Incomplete,
-            (true, false) => {
+        match end {
+            None => Step::Incomplete,
+            Some(used) => {
                 let response = self.response();
                 self.reset();
-                Step::Complete(response)
+                Step::Complete { response, used }
             }
         }
     }

@@ -1,245 +1,342 @@
 //! What wrk leaves out.
 
-use std::fmt::Write as _;
+use super::generator::generator;
+use super::lines::{Lines, duration, percentiles};
+use crate::validity::{caveats, complaints};
+use crate::{Histogram, Offered, Outcome};
 
-use super::units::{metric, microseconds};
-use crate::{Histogram, Outcome};
-
-/// From this share of its time on, in per cent, it is worth a word that a thread waited for a CPU.
-const CROWDED: f64 = 5.0;
-
-/// A short account of what wrk's figures do not show. None of its lines can be mistaken for one of wrk's.
+/// A short account of what wrk's figures do not show, and whether they may be believed. None of its lines can be
+/// mistaken for one of wrk's.
 #[must_use]
 pub fn beyond(outcome: &Outcome) -> String {
-    let mut text = String::from("\nNot in wrk's figures:\n");
-    let mut say = |label: &str, what: String| {
-        // Writing to a string does not fail.
-        let _ = writeln!(text, "  {label:<16}{what}");
-    };
+    let mut lines = Lines::new("Not in wrk's figures:");
     if outcome.stopped_early {
-        say("stopped early", format!("after {}", duration(outcome.elapsed_ns)));
+        lines.say("stopped early", format!("after {}", duration(outcome.elapsed_ns)));
     }
-    if let Some(latency) = percentiles(&outcome.latency) {
-        say("uncorrected", format!("{latency} (closed loop: mostly connections / throughput)"));
+    times(&mut lines, outcome);
+    if let Some(offered) = outcome.plan.load.offered() {
+        schedule(&mut lines, outcome, offered);
+    }
+    connections(&mut lines, outcome);
+    unanswered(&mut lines, outcome);
+    answers(&mut lines, outcome);
+    generator(&mut lines, outcome);
+    verdict(&mut lines, outcome);
+    lines.into_text()
+}
+
+/// How long responses took.
+fn times(lines: &mut Lines, outcome: &Outcome) {
+    let percents = [50.0, 90.0, 99.0, 99.9];
+    let is_open = outcome.plan.load.offered().is_some();
+    if let Some(latency) = percentiles(&outcome.latency_with_timeouts(), &percents) {
+        let label = if is_open {
+            "open loop, from when each request was due"
+        } else {
+            "closed loop: mostly connections / throughput"
+        };
+        let given_up = match outcome.timed_out.count() {
+            0 => String::new(),
+            count => format!("; the {count} given up as if answered then"),
+        };
+        lines.say("uncorrected", format!("{latency} ({label}{given_up})"));
+    }
+    if let Some(service) = percentiles(&outcome.service, &percents) {
+        lines.say("service", format!("{service} (of those answered, from when each request was sent)"));
+    }
+}
+
+/// What an open loop offered, and how well it kept to it.
+fn schedule(lines: &mut Lines, outcome: &Outcome, offered: &Offered) {
+    let asked = match offered.final_rate {
+        Some(last) => format!("{:.1} to {last:.1}", offered.rate),
+        None => format!("{:.1}", offered.rate),
+    };
+    let seconds = outcome.elapsed_ns as f64 / 1e9;
+    let per_second = |count: u64| if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
+    let mut text = format!(
+        "{asked} req/s asked for, {:.1} sent, {:.1} answered",
+        per_second(outcome.requests),
+        per_second(outcome.responses)
+    );
+    if let Some(oldest) = outcome.unsent.maximum() {
+        let unsent = outcome.unsent.count();
+        text += &format!("; {unsent} still unsent at the end, the oldest due for {}", duration(oldest));
+    }
+    lines.say("offered", text);
+    if let Some(lag) = percentiles(&outcome.lag, &[50.0, 99.0]) {
+        lines.say("schedule lag", format!("{lag} (sent so much later than it could have been)"));
+    }
+}
+
+/// How the connections fared.
+fn connections(lines: &mut Lines, outcome: &Outcome) {
+    if let Some(connect) = percentiles(&outcome.connect, &[50.0, 99.0]) {
+        lines.say("connect", format!("{connect} ({} TCP connections)", outcome.connect.count()));
+    }
+    if let Some(first) = spread(&outcome.first_response) {
+        lines.say("first response", format!("{first} of a connection (min / median / max)"));
     }
     let connections = &outcome.connections;
-    say(
+    lines.say(
         "fairness",
         format!(
             "{} / {} / {} responses per connection (min / median / max), Jain {:.3}",
             connections.minimum, connections.median, connections.maximum, connections.jain
         ),
     );
-    say("never served", format!("{} of {} connections", connections.never_served, connections.responses.len()));
+    lines.say("never served", format!("{} of {} connections", connections.never_served, connections.responses.len()));
     if let Some(each) = connections.responses_per_connection() {
         let (opened, closed) = (connections.opened, connections.closed_by_server);
-        say("reuse", format!("{each:.1} responses per TCP connection: {opened} used, {closed} ended by the server"));
+        lines.say(
+            "reuse",
+            format!("{each:.1} responses per TCP connection: {opened} used, {closed} ended by the server"),
+        );
     }
-    say("at the end", unanswered(&outcome.in_flight));
+    if let Some(idle) = &outcome.idle_connections {
+        let not_opened = idle.planned.saturating_sub(idle.opened);
+        let (held, planned, ended) = (idle.held(), idle.planned, idle.ended_by_server);
+        lines.say(
+            "idle",
+            format!("{held} of {planned} connections held, {not_opened} not opened, {ended} ended by the server"),
+        );
+    }
+}
+
+/// Requests without a response.
+fn unanswered(lines: &mut Lines, outcome: &Outcome) {
+    let ages = &outcome.in_flight;
+    match (ages.percentile(50.0), ages.maximum()) {
+        (Some(median), Some(oldest)) => {
+            let (median, oldest) = (duration(median), duration(oldest));
+            let count = ages.count();
+            lines.say(
+                "at the end",
+                format!("{count} requests unanswered, the median for {median}, the oldest for {oldest}"),
+            );
+        }
+        _ => lines.say("at the end", "no request was unanswered"),
+    }
     if outcome.timed_out.count() > 0 {
         let limit = outcome.plan.timeout_ms;
-        say("given up", format!("{} requests without a response after {limit} ms", outcome.timed_out.count()));
+        lines.say("given up", format!("{} requests without a response after {limit} ms", outcome.timed_out.count()));
     }
     if outcome.errors.total() > 0 {
-        say("errors", errors(outcome));
+        let kinds: Vec<_> = outcome.errors.kinds().iter().map(|(count, kind)| format!("{count} {kind}")).collect();
+        lines.say("errors", kinds.join(", "));
     }
-    if outcome.error_statuses() > 0 {
+}
+
+/// What was wrong with the responses.
+fn answers(lines: &mut Lines, outcome: &Outcome) {
+    let expect = &outcome.plan.expect;
+    let is_worth_a_word = |status: &u16| *status >= 400 || !expect.allows_status(*status);
+    if outcome.statuses.keys().any(is_worth_a_word) {
         let statuses: Vec<_> = outcome.statuses.iter().map(|(status, count)| format!("{count} x {status}")).collect();
-        say("statuses", statuses.join(", "));
+        lines.say("statuses", statuses.join(", "));
     }
-    if outcome.unexpected.responses > 0 {
-        let unexpected = &outcome.unexpected;
-        say(
+    let unexpected = &outcome.unexpected;
+    if unexpected.responses > 0 {
+        lines.say(
             "unexpected",
             format!(
-                "{} of {} responses ({} with another status, {} with another length)",
-                unexpected.responses, outcome.responses, unexpected.status, unexpected.length
+                "{} of {} responses ({} with another status, {} with another length, {} with other bytes)",
+                unexpected.responses, outcome.responses, unexpected.status, unexpected.length, unexpected.body
             ),
         );
     }
-    if let Some(each) = outcome.cpu_ns_per_response() {
-        let busy = outcome.busiest_thread() * 100.0;
-        say(
-            "generator",
-            format!("{} CPU per response, busiest thread {busy:.0}% of its CPU time", duration(each as u64)),
+    if expect.body.is_some() {
+        lines.say("bodies", format!("{} of {} compared", unexpected.bodies_compared, outcome.responses));
+    }
+    if let Some(difference) = &unexpected.first_difference {
+        lines.say(
+            "difference",
+            format!(
+                "first in {} at offset {}: {:02x} instead of {:02x}",
+                difference.path, difference.offset, difference.found, difference.expected
+            ),
         );
     }
-    let waited = outcome.threads.iter().map(|thread| share(thread.waited_ns, thread.wall_ns)).fold(0.0, f64::max);
-    if waited >= CROWDED {
-        say("disturbed", format!("up to {waited:.0}% of the time a thread waited while others had its CPU"));
+}
+
+/// Whether all this may be believed.
+fn verdict(lines: &mut Lines, outcome: &Outcome) {
+    let complaints = complaints(outcome);
+    if complaints.is_empty() {
+        lines.say("valid", "yes");
     }
-    if outcome.generator_was_the_limit() {
-        say("NOTE", "the generator was the limit: the server can do at least this much, maybe more".into());
-    }
-    text
+    complaints.iter().for_each(|complaint| lines.say("NOT VALID", complaint));
+    caveats(outcome).iter().for_each(|caveat| lines.say("NOTE", caveat));
 }
 
-/// Per cent.
-fn share(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 / whole as f64 * 100.0 }
-}
-
-fn percentiles(histogram: &Histogram) -> Option<String> {
-    let mut parts = Vec::new();
-    for percent in [50.0, 90.0, 99.0, 99.9] {
-        parts.push(format!("{percent}% {}", duration(histogram.percentile(percent)?)));
-    }
-    parts.push(format!("max {}", duration(histogram.maximum()?)));
-    Some(parts.join(", "))
-}
-
-fn unanswered(ages: &Histogram) -> String {
-    match ages.maximum() {
-        None => "no request was unanswered".to_owned(),
-        Some(oldest) => format!("{} requests unanswered, the oldest for {}", ages.count(), duration(oldest)),
-    }
-}
-
-fn errors(outcome: &Outcome) -> String {
-    let errors = &outcome.errors;
-    let kinds = [
-        (errors.refused, "refused"),
-        (errors.connect_timed_out, "not connected in time"),
-        (errors.connect_other, "not connected for another reason"),
-        (errors.write, "not written"),
-        (errors.reset, "reset"),
-        (errors.closed_early, "closed before the response"),
-        (errors.truncated, "cut off in the response"),
-        (errors.malformed, "malformed"),
-        (errors.read_other, "not read for another reason"),
-        (errors.timed_out, "timed out"),
-    ];
-    let seen: Vec<_> =
-        kinds.iter().filter(|(count, _)| *count > 0).map(|(count, kind)| format!("{count} {kind}")).collect();
-    seen.join(", ")
-}
-
-fn duration(nanoseconds: u64) -> String {
-    microseconds(nanoseconds as f64 / 1000.0)
-}
-
-/// The one line that is redrawn while a run goes on.
-#[must_use]
-pub fn live_line(progress: &crate::Progress) -> String {
-    let rate = match progress.elapsed.as_secs_f64() {
-        0.0 => 0.0,
-        seconds => progress.responses as f64 / seconds,
-    };
-    let phase = match progress.phase {
-        crate::Phase::WarmUp => "warming up",
-        crate::Phase::Measure => "measuring",
-    };
-    let mut line = format!(
-        "  {phase}: {:.1} of {:.1} s, {} req/s",
-        progress.elapsed.as_secs_f64(),
-        progress.planned.as_secs_f64(),
-        metric(rate)
-    );
-    if progress.errors > 0 {
-        let _ = write!(line, ", {} errors", progress.errors);
-    }
-    line
+/// The shortest, the median and the longest; `None` when there are none.
+fn spread(durations: &Histogram) -> Option<String> {
+    let (shortest, median) = (durations.minimum()?, durations.percentile(50.0)?);
+    Some(format!("{} / {} / {}", duration(shortest), duration(median), duration(durations.maximum()?)))
 }
 
 #[cfg(test)]
 pub(super) mod tests {
-    use std::collections::BTreeMap;
-    use std::time::Duration;
-
     use super::*;
-    use crate::{Connections, Errors, FORMAT, Phase, Plan, Progress, ThreadRecord, Unexpected};
+    use crate::{
+        Ceiling, Connections, Difference, Errors, ExpectedBody, IdleConnections, Load, Plan, Shape, ThreadRecord,
+        Unexpected, Window,
+    };
 
     /// The outcome of a second with one thread, one connection and these latencies in nanoseconds.
     pub(in crate::text) fn outcome(latencies: &[u64]) -> Outcome {
-        let mut latency = Histogram::new();
-        latencies.iter().for_each(|&nanoseconds| latency.record(nanoseconds));
         let responses = latencies.len() as u64;
         let mut plan = Plan::new("http://127.0.0.1/");
         (plan.connections, plan.threads) = (1, 1);
         Outcome {
-            format: FORMAT,
-            plan,
-            address: "127.0.0.1:80".into(),
-            started_at_ms: 0,
             elapsed_ns: 1_000_000_000,
-            stopped_early: false,
             requests: responses,
             responses,
-            bytes_read: 0,
-            statuses: BTreeMap::new(),
-            unexpected: Unexpected::default(),
-            errors: Errors::default(),
-            latency,
-            timed_out: Histogram::new(),
-            in_flight: Histogram::new(),
+            latency: of(latencies),
             connections: Connections::new(1, 0, vec![responses]),
             threads: vec![ThreadRecord { wall_ns: 1_000_000_000, responses, ..ThreadRecord::default() }],
-            windows: Vec::new(),
+            ..Outcome::new(plan, "127.0.0.1:80".into())
+        }
+    }
+
+    fn of(durations: &[u64]) -> Histogram {
+        let mut histogram = Histogram::new();
+        durations.iter().for_each(|&nanoseconds| histogram.record(nanoseconds));
+        histogram
+    }
+
+    #[track_caller]
+    fn assert_lines(outcome: &Outcome, lines: &[&str]) {
+        let text = beyond(outcome);
+        for line in lines {
+            assert!(text.contains(&format!("\n{line}\n")), "{line}{text}");
         }
     }
 
     #[test]
     fn a_good_run_is_told_in_a_few_lines() {
-        let mut good = outcome(&[1_000_000; 100]);
+        let mut good = outcome(&[10_000_000; 100]);
         good.threads[0].cpu_ns = 500_000;
         let expected = "
 Not in wrk's figures:
-  uncorrected     50% 1.00ms, 90% 1.00ms, 99% 1.00ms, 99.9% 1.00ms, max 1.00ms (closed loop: mostly connections / throughput)
+  uncorrected     50% 10.00ms, 90% 10.00ms, 99% 10.00ms, 99.9% 10.00ms, max 10.00ms \
+(closed loop: mostly connections / throughput)
   fairness        100 / 100 / 100 responses per connection (min / median / max), Jain 1.000
   never served    0 of 1 connections
   reuse           100.0 responses per TCP connection: 1 used, 0 ended by the server
   at the end      no request was unanswered
-  generator       5.00us CPU per response, busiest thread 0% of its CPU time
+  generator       5.00us CPU per response, busiest thread 0% of the time on a CPU
+  valid           yes
+  NOTE            The latency is that of a closed loop, mostly connections / throughput: for what users \
+would feel, offer a rate below what the server can do.
 ";
         assert_eq!(beyond(&good), expected);
+    }
+
+    #[test]
+    fn an_open_loop_is_told_by_what_it_offered() {
+        let mut open = outcome(&[2_000_000; 98]);
+        open.plan.load = Load::Open(Offered::steady(100.0));
+        (open.requests, open.service, open.unsent) = (99, of(&[1_000_000; 98]), of(&[20_000_000]));
+        open.in_flight = of(&[1_000_000]);
+        (open.lag, open.connect) = (of(&[10_000; 99]), of(&[50_000; 2]));
+        open.first_response = of(&[1_000_000, 2_000_000, 4_000_000]);
+        let expected = "
+Not in wrk's figures:
+  uncorrected     50% 2.00ms, 90% 2.00ms, 99% 2.00ms, 99.9% 2.00ms, max 2.00ms \
+(open loop, from when each request was due)
+  service         50% 1.00ms, 90% 1.00ms, 99% 1.00ms, 99.9% 1.00ms, max 1.00ms \
+(of those answered, from when each request was sent)
+  offered         100.0 req/s asked for, 99.0 sent, 98.0 answered; 1 still unsent at the end, the oldest due for 20.00ms
+  schedule lag    50% 10.00us, 99% 10.00us, max 10.00us (sent so much later than it could have been)
+  connect         50% 50.00us, 99% 50.00us, max 50.00us (2 TCP connections)
+  first response  1.00ms / 2.00ms / 4.00ms of a connection (min / median / max)
+  fairness        98 / 98 / 98 responses per connection (min / median / max), Jain 1.000
+  never served    0 of 1 connections
+  reuse           98.0 responses per TCP connection: 1 used, 0 ended by the server
+  at the end      1 requests unanswered, the median for 1.00ms, the oldest for 1.00ms
+  generator       0.00us CPU per response, busiest thread 0% of the time on a CPU
+  valid           yes
+";
+        assert_eq!(beyond(&open), expected);
+        open.plan.load = Load::Open(Offered { final_rate: Some(300.0), ..Offered::steady(100.0) });
+        open.unsent.clear();
+        assert_lines(&open, &["  offered         100.0 to 300.0 req/s asked for, 99.0 sent, 98.0 answered"]);
     }
 
     #[test]
     fn everything_that_went_wrong_is_named() {
         let mut bad = outcome(&[1_000_000]);
         bad.stopped_early = true;
-        bad.in_flight.record(3_000_000_000);
+        bad.in_flight = of(&[1_000_000, 2_000_000, 3_000_000_000]);
         bad.timed_out.record(2_000_000_000);
         bad.errors = Errors { refused: 1, malformed: 2, timed_out: 1, ..Errors::default() };
         bad.statuses = [(200, 4), (404, 5)].into();
-        bad.unexpected = Unexpected { responses: 5, status: 5, length: 1 };
+        let difference = Difference { path: "/a".into(), offset: 7, expected: 0x0a, found: b'x' };
+        bad.unexpected = Unexpected {
+            responses: 5,
+            status: 5,
+            length: 1,
+            body: 2,
+            bodies_compared: 4,
+            first_difference: Some(difference),
+        };
+        bad.plan.expect.body = Some(ExpectedBody::LikeFirst);
         bad.connections = Connections::new(3, 1, vec![0, 0, 1]);
-        (bad.threads[0].cpu_ns, bad.threads[0].waited_ns) = (600_000_000, 390_000_000);
-        let text = beyond(&bad);
-        for line in [
-            "  stopped early   after 1.00s\n",
-            "  never served    2 of 3 connections\n",
-            "  at the end      1 requests unanswered, the oldest for 3.00s\n",
-            "  given up        1 requests without a response after 2000 ms\n",
-            "  errors          1 refused, 2 malformed, 1 timed out\n",
-            "  statuses        4 x 200, 5 x 404\n",
-            "  unexpected      5 of 1 responses (5 with another status, 1 with another length)\n",
-            "  disturbed       up to 39% of the time a thread waited while others had its CPU\n",
-            "  NOTE            the generator was the limit: the server can do at least this much, maybe more\n",
-        ] {
-            assert!(text.contains(line), "{line}{text}");
-        }
+        bad.idle_connections = Some(IdleConnections { planned: 10, opened: 8, ended_by_server: 1 });
+        assert_lines(
+            &bad,
+            &[
+                "  stopped early   after 1.00s",
+                "  uncorrected     50% 1.00ms, 90% 2.00s, 99% 2.00s, 99.9% 2.00s, max 2.00s \
+                 (closed loop: mostly connections / throughput; the 1 given up as if answered then)",
+                "  never served    2 of 3 connections",
+                "  idle            7 of 10 connections held, 2 not opened, 1 ended by the server",
+                "  at the end      3 requests unanswered, the median for 2.00ms, the oldest for 3.00s",
+                "  given up        1 requests without a response after 2000 ms",
+                "  errors          1 refused, 2 malformed, 1 timed out",
+                "  statuses        4 x 200, 5 x 404",
+                "  unexpected      5 of 1 responses (5 with another status, 1 with another length, 2 with other bytes)",
+                "  bodies          4 of 1 compared",
+                "  difference      first in /a at offset 7: 78 instead of 0a",
+                "  NOT VALID       0 responses were cut off and 2 not HTTP: the server breaks its responses under \
+                 load; look at what it says on standard error.",
+                "  NOTE            The run was stopped before its time: 1 s of 10 s were measured.",
+            ],
+        );
+        assert!(!beyond(&bad).contains("  valid  "));
+    }
+
+    #[test]
+    fn the_machine_and_the_generator_are_told_of() {
+        let mut run = outcome(&[10_000_000; 100]);
+        (run.generators, run.peak_resident_bytes) = (2, Some(12 << 20));
+        let thread = ThreadRecord { wall_ns: 1_000, cpu_ns: 600, waited_ns: 390, ..ThreadRecord::default() };
+        run.threads = vec![thread.clone(), ThreadRecord { cpu_ns: 250, waited_ns: 0, cpu: Some(1), ..thread }];
+        let steal = |ns| Window { length_ns: 500, steal_ns: Some([(1, ns)].into()), ..Window::default() };
+        run.windows = vec![steal(100), steal(0)];
+        let shape = Shape::of(&run.plan);
+        run.ceiling = Some(Ceiling { responses_per_second: 400.0, cpu_ns_per_response: 1.0, shape });
+        assert_lines(
+            &run,
+            &[
+                "  generator       0.01us CPU per response, busiest thread 60% of the time on a CPU, \
+                 12.00MB of memory at most",
+                "  threads         60%, 25% on CPU 1",
+                "  disturbed       up to 39% of the time a thread waited while others had its CPU",
+                "  ceiling         25% of this machine's ceiling of 400 req/s",
+                "  steal           5.0% of this machine's CPU time, more than 5% in 1 of 2 windows",
+                "  generators      2 at the same time, added up",
+            ],
+        );
+        assert!(beyond(&run).contains("\n  NOTE            The generator was the limit, its busiest thread ran 60 %"));
     }
 
     #[test]
     fn nothing_at_all_is_told_without_a_figure_that_does_not_exist() {
         let text = beyond(&outcome(&[]));
         assert!(text.contains("  never served    1 of 1 connections\n"), "{text}");
+        assert!(text.contains("  NOT VALID       Not one response came in 1 s: "), "{text}");
         assert!(!text.contains("uncorrected") && !text.contains("NaN") && !text.contains("generator"), "{text}");
-    }
-
-    #[test]
-    fn the_live_line() {
-        let mut progress = Progress {
-            phase: Phase::Measure,
-            elapsed: Duration::from_millis(2000),
-            planned: Duration::from_secs(30),
-            responses: 246_000,
-            errors: 0,
-            opened: 100,
-        };
-        assert_eq!(live_line(&progress), "  measuring: 2.0 of 30.0 s, 123.00k req/s");
-        (progress.errors, progress.elapsed, progress.phase) = (3, Duration::ZERO, Phase::WarmUp);
-        assert_eq!(live_line(&progress), "  warming up: 0.0 of 30.0 s, 0.00 req/s, 3 errors");
     }
 }

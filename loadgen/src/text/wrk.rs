@@ -9,24 +9,27 @@ use crate::{Outcome, Plan};
 /// The two lines that are printed when a run begins.
 #[must_use]
 pub fn headline(plan: &Plan) -> String {
-    // wrk knows whole seconds only.
-    let duration = match plan.duration_ms {
-        ms if ms.is_multiple_of(1000) => seconds((ms / 1000) as f64),
-        ms => format!("{ms}ms"),
+    let test = match (plan.requests, plan.duration_ms) {
+        // wrk ends with its time alone.
+        (Some(requests), _) => format!("{requests} requests"),
+        // wrk knows whole seconds only.
+        (None, ms) if ms.is_multiple_of(1000) => format!("{} test", seconds((ms / 1000) as f64)),
+        (None, ms) => format!("{ms}ms test"),
     };
     let Plan { url, threads, connections, .. } = plan;
-    format!("Running {duration} test @ {url}\n  {threads} threads and {connections} connections\n")
+    format!("Running {test} @ {url}\n  {threads} threads and {connections} connections\n")
 }
 
 /// The lines that are printed when a run has ended, with the percentiles of the latency if `distribution` is set.
 ///
-/// The latency is what wrk makes of it, which "corrects" it for requests that a closed loop did not send.
+/// The latency is what wrk makes of it, which "corrects" it for requests that a closed loop did not send. That of an
+/// open loop, where nothing is left unsent, stays as it is.
 #[must_use]
 pub fn summary(outcome: &Outcome, distribution: bool) -> String {
     let runtime_us = outcome.elapsed_ns / 1000;
     let mut latency = Statistics::of_microseconds(&outcome.latency);
     let per_connection = outcome.responses / outcome.plan.connections.max(1) as u64;
-    if let Some(expected) = runtime_us.checked_div(per_connection) {
+    if let (None, Some(expected)) = (outcome.plan.load.offered(), runtime_us.checked_div(per_connection)) {
         latency.correct(expected);
     }
     let rates = outcome.threads.iter().flat_map(|thread| thread.rates.iter().copied()).collect();
@@ -83,6 +86,7 @@ fn per_second(count: u64, microseconds: u64) -> f64 {
 mod tests {
     use super::super::beyond::tests::outcome;
     use super::*;
+    use crate::{Load, Offered};
 
     #[test]
     fn the_headline() {
@@ -92,6 +96,8 @@ mod tests {
         assert!(headline(&plan).starts_with("Running 2m test @ "));
         plan.duration_ms = 1500;
         assert!(headline(&plan).starts_with("Running 1500ms test @ "));
+        plan.requests = Some(500);
+        assert!(headline(&plan).starts_with("Running 500 requests @ "));
     }
 
     #[test]
@@ -126,6 +132,15 @@ Requests/sec:      1.00
 Transfer/sec:     800.00B
 ";
         assert_eq!(summary(&outcome, false), expected);
+    }
+
+    #[test]
+    fn only_a_closed_loop_is_corrected() {
+        // Each of ten requests was to take 100 ms, and one took ten times as long.
+        let mut outcome = outcome(&[&[10_000_000; 9][..], &[1_000_000_000]].concat());
+        assert!(summary(&outcome, true).contains("\n     50%  200.00ms\n"), "{}", summary(&outcome, true));
+        outcome.plan.load = Load::Open(Offered::steady(10.0));
+        assert!(summary(&outcome, true).contains("\n     50%   10.00ms\n"), "{}", summary(&outcome, true));
     }
 
     #[test]

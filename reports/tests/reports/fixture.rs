@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use loadgen::{Connections, Errors, Histogram, Outcome, Plan, ThreadRecord, Unexpected, Window};
+use loadgen::{Connections, Histogram, Outcome, Plan, ThreadRecord, Window};
 use reports::environment::{Commit, GeneratorCeiling, Limits};
 use reports::record::{
     Arrival, Configuration, CorrectnessCheck, FORMAT, LogSink, Measurement, Round, Run, Server, ServerKind, Workload,
@@ -147,20 +147,13 @@ pub(crate) fn outcome(rate: f64) -> Outcome {
     let (some, few) = (per_window / 30, per_window / 40);
     let (more, fewer) = ([some, 0, few, 0, 0], [0, some, 0, few, 0]);
     Outcome {
-        format: loadgen::FORMAT,
-        plan: Plan::new("http://127.0.0.1:18080/"),
-        address: "127.0.0.1:18080".to_owned(),
         started_at_ms: 1_772_368_206_250,
         elapsed_ns,
-        stopped_early: false,
         requests: responses + u64::from(CONNECTIONS),
         responses,
         bytes_read: responses * 800,
         statuses: BTreeMap::from([(200, responses)]),
-        unexpected: Unexpected::default(),
-        errors: Errors::default(),
         latency,
-        timed_out: Histogram::new(),
         in_flight,
         connections: Connections::new(u64::from(CONNECTIONS), 0, shares.collect()),
         threads: vec![ThreadRecord {
@@ -181,6 +174,7 @@ pub(crate) fn outcome(rate: f64) -> Outcome {
                 ..Window::default()
             })
             .collect(),
+        ..Outcome::new(Plan::new("http://127.0.0.1:18080/"), "127.0.0.1:18080".to_owned())
     }
 }
 
