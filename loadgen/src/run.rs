@@ -1,6 +1,6 @@
 //! From a plan to an outcome: checks the plan, starts the threads, watches them and puts together what they found out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -28,6 +28,8 @@ const HIGHEST_RATE: f64 = 1e8;
 /// A run that is to end with its requests is given up when for so long, beyond the time limit of a request, none of them
 /// was answered or failed.
 const STANDSTILL: Duration = Duration::from_secs(10);
+/// How long it takes a sleeping thread to wake up, at most in the usual case, in nanoseconds.
+const VIGIL_NS: u64 = 50_000;
 /// How long before a common start the connections are opened.
 const OPENING: Duration = Duration::from_secs(2);
 
@@ -62,6 +64,7 @@ pub fn run(plan: &Plan, observer: &mut dyn Observer, stop: &AtomicBool) -> Resul
         interval_ns: nanoseconds(plan.interval()),
         warmup_ns: nanoseconds(plan.warmup()),
         duration_ns: nanoseconds(plan.duration()),
+        vigil_ns: if has_cpus_to_spare(plan) { VIGIL_NS } else { 0 },
         origin,
         not_before: nanoseconds(until_start),
         opened: AtomicUsize::new(0),
@@ -178,6 +181,15 @@ fn share_of(whole: u64, plan: &Plan, thread: usize) -> u64 {
 
 pub(crate) fn cpu_of(plan: &Plan, thread: usize) -> Option<usize> {
     plan.cpus.as_ref().map(|cpus| cpus[thread % cpus.len()])
+}
+
+/// Whether threads that do not sleep leave a CPU to the server, as far as can be known: they have CPUs of their own, or the
+/// machine has more than these threads can use.
+fn has_cpus_to_spare(plan: &Plan) -> bool {
+    match &plan.cpus {
+        Some(cpus) => cpus.iter().collect::<BTreeSet<_>>().len() >= plan.threads,
+        None => thread::available_parallelism().is_ok_and(|cpus| cpus.get() > plan.threads),
+    }
 }
 
 fn pin_to(cpu: Option<usize>) -> Result<(), Error> {

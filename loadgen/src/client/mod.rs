@@ -47,6 +47,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) interval_ns: u64,
     pub(crate) warmup_ns: u64,
     pub(crate) duration_ns: u64,
+    /// For how long before a request is due a thread stays awake, because waking up takes its time.
+    pub(crate) vigil_ns: u64,
     pub(crate) origin: Instant,
     /// The load does not begin before this time.
     pub(crate) not_before: u64,

@@ -200,7 +200,9 @@ impl<'a> Worker<'a> {
         if !self.unfinished.is_empty() {
             return 0;
         }
-        self.next_tick.min(self.timers.next()).min(self.next_dispatch())
+        // From so long before a request of the open loop is due the thread only looks, and does not sleep.
+        let dispatch = self.next_dispatch().saturating_sub(self.setup.vigil_ns);
+        self.next_tick.min(self.timers.next()).min(dispatch)
     }
 
     // What time brings.
