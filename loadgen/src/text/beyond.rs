@@ -2,7 +2,7 @@
 
 use super::generator::generator;
 use super::lines::{Lines, duration, percentiles};
-use crate::validity::{caveats, complaints};
+use crate::validity::{Caveat, caveats, complaints};
 use crate::{Histogram, Offered, Outcome};
 
 /// A short account of what wrk's figures do not show, and whether they may be believed. None of its lines can be
@@ -166,7 +166,9 @@ fn verdict(lines: &mut Lines, outcome: &Outcome) {
         lines.say("valid", "yes");
     }
     complaints.iter().for_each(|complaint| lines.say("NOT VALID", complaint));
-    caveats(outcome).iter().for_each(|caveat| lines.say("NOTE", caveat));
+    // That of the closed loop stands behind the latency itself.
+    let notes = caveats(outcome).into_iter().filter(|caveat| *caveat != Caveat::ClosedLoop);
+    notes.for_each(|note| lines.say("NOTE", &note));
 }
 
 /// The shortest, the median and the longest; `None` when there are none.
@@ -227,8 +229,6 @@ Not in wrk's figures:
   at the end      no request was unanswered
   generator       5.00us CPU per response, busiest thread 0% of the time on a CPU
   valid           yes
-  NOTE            The latency is that of a closed loop, mostly connections / throughput: for what users \
-would feel, offer a rate below what the server can do.
 ";
         assert_eq!(beyond(&good), expected);
     }

@@ -83,7 +83,7 @@ impl fmt::Display for Caveat {
             Self::CeilingUnknown { ready_share } => write!(
                 out,
                 "A client thread was busy {} of the time, and nobody measured what the generator can do at best: \
-                 measure the same against loadgen null-server before taking this for the server's limit.",
+                 let loadgen --calibrate do so, with the same -c and -t, before taking this for the server's limit.",
                 percent(*ready_share),
             ),
             Self::StoppedEarly { elapsed_ns, planned_ns } => write!(
@@ -137,7 +137,8 @@ pub fn caveats(outcome: &Outcome) -> Vec<Caveat> {
         let responses_per_second = quiet.responses_per_second();
         caveats.push(Caveat::WindowsSetAside { noisy: quiet.noisy, windows: quiet.windows, responses_per_second });
     }
-    if quiet.unknown > 0 {
+    // A sum has no CPUs of its own; each of its parts was judged by itself.
+    if quiet.unknown > 0 && outcome.generators == 1 {
         caveats.push(Caveat::StealUnknown { unknown: quiet.unknown, windows: quiet.windows });
     }
     let comparable = outcome.as_expected();

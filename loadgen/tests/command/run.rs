@@ -1,56 +1,14 @@
-//! The command as it is used: its text, its files, its signals and its exit codes.
-#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+//! One run.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use loadgen::Outcome;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_loadgen");
-
-/// A null server, which ends with its guard.
-struct NullServer {
-    child: Child,
-    url: String,
-}
-
-impl NullServer {
-    fn start() -> Self {
-        let mut child = Command::new(PROGRAM).args(["null-server", "0"]).stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let url = line.strip_prefix("listening on ").and_then(|rest| rest.strip_suffix(" (null-server, 1 worker)\n"));
-        let url = url.unwrap_or_else(|| panic!("{line:?}")).to_owned();
-        Self { child, url }
-    }
-}
-
-impl Drop for NullServer {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn loadgen(arguments: &[&str]) -> Output {
-    Command::new(PROGRAM).args(arguments).output().unwrap()
-}
-
-fn signal(child: &Child, signal: Signal) {
-    let pid = Pid::from_raw(child.id().try_into().unwrap()).unwrap();
-    kill_process(pid, signal).unwrap();
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
+use crate::program::{NullServer, PROGRAM, loadgen, signal, stderr, stdout};
 
 #[test]
 fn the_text_is_wrks_and_then_more() {
@@ -189,4 +147,42 @@ fn a_reader_that_goes_away_is_no_disaster() {
     let mut complaints = String::new();
     child.stderr.take().unwrap().read_to_string(&mut complaints).unwrap();
     assert_eq!((status.code(), complaints.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn a_limited_number_of_requests_is_exact() {
+    let server = NullServer::start();
+    let output = loadgen(&["-n", "1001", "-c4", "-t2", "--json", "-", &server.url]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let outcome: Outcome = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((outcome.requests, outcome.responses, outcome.stopped_early), (1001, 1001, false));
+    assert!(stderr(&output).starts_with("Running 1001 requests @ "), "{}", stderr(&output));
+}
+
+#[test]
+fn strict_fails_where_the_result_is_not_valid() {
+    let server = NullServer::start();
+    let arguments = ["-c2", "-t1", "-d1", "--expect-length", "1", "-n", "1000", &server.url];
+    let text = stdout(&loadgen(&arguments));
+    assert!(
+        text.contains("\n  NOT VALID       Every response had a body of another length than the expected 1 byte"),
+        "{text}"
+    );
+
+    // One connection is served for ever, and the others wait.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut request = [0; 1024];
+            while stream.read(&mut request).is_ok_and(|read| read > 0) {
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+            }
+        }
+    });
+    let lenient = loadgen(&["-c3", "-t1", "-d1", &url]);
+    assert_eq!(lenient.status.code(), Some(0));
+    assert!(stdout(&lenient).contains("  never served    2 of 3 connections\n"), "{}", stdout(&lenient));
+    let strict = loadgen(&["-c3", "-t1", "-d1", "--strict", &url]);
+    assert_eq!(strict.status.code(), Some(1));
 }

@@ -1,0 +1,64 @@
+//! Adding up the results of several generators.
+
+use std::fs;
+use std::process::{Command, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use loadgen::Outcome;
+
+use crate::program::{NullServer, PROGRAM, loadgen, stderr, stdout};
+
+#[test]
+fn two_generators_that_begin_together_are_added_up() {
+    let server = NullServer::start();
+    let folder = tempfile::tempdir().unwrap();
+    let start = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64() + 1.0;
+    let files = ["a.json", "b.json"].map(|name| folder.path().join(name).to_str().unwrap().to_owned());
+    let start_at = format!("{start}");
+    let generators = files.each_ref().map(|file| {
+        let arguments = ["-c3", "-t1", "-d1", "--start-at", &start_at, "--json", file, &server.url];
+        Command::new(PROGRAM).args(arguments).stdout(Stdio::null()).spawn().unwrap()
+    });
+    for mut generator in generators {
+        assert!(generator.wait().unwrap().success());
+    }
+    let outcomes: Vec<Outcome> =
+        files.iter().map(|file| serde_json::from_slice(&fs::read(file).unwrap()).unwrap()).collect();
+    let merged = folder.path().join("both.json");
+    let output = loadgen(&["merge", &files[0], &files[1], "--json", merged.to_str().unwrap(), "-L"]);
+    let text = stdout(&output);
+    assert!(text.contains("  2 threads and 6 connections\n"), "{text}{}", stderr(&output));
+    assert!(text.contains("  Latency Distribution\n") && text.contains("Requests/sec: "), "{text}");
+    let both: Outcome = serde_json::from_slice(&fs::read(merged).unwrap()).unwrap();
+    assert_eq!(both.responses, outcomes.iter().map(|outcome| outcome.responses).sum::<u64>());
+    assert_eq!(both.latency.count(), both.responses);
+    assert_eq!((both.generators, both.connections.responses.len()), (2, 6));
+    assert!(both.is_accounted());
+    let start_ms = (start * 1000.0) as u64;
+    for outcome in &outcomes {
+        // Both began when they should, to what a busy machine takes.
+        assert!((start_ms..start_ms + 500).contains(&outcome.started_at_ms), "{} {start_ms}", outcome.started_at_ms);
+    }
+}
+
+#[test]
+fn results_that_do_not_belong_together_are_refused() {
+    let server = NullServer::start();
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (one, other, old, none) = (file("one"), file("other"), file("old"), file("none"));
+    loadgen(&["-c1", "-t1", "-d1", "--json", &one, &server.url]);
+    loadgen(&["-c1", "-t1", "-d1", "--head", "--json", &other, &server.url]);
+    fs::write(&old, "{\"format\": 1}").unwrap();
+    fs::write(&none, "nothing").unwrap();
+    for (second, expected) in [
+        (&other, "these results cannot be added up"),
+        (&old, "has the format 1 and this program reads 2"),
+        (&none, "is no result that --json has written"),
+        (&file("absent"), "cannot read"),
+    ] {
+        let output = loadgen(&["merge", &one, second]);
+        assert_eq!(output.status.code(), Some(2), "{second}");
+        assert!(stderr(&output).contains(expected), "{second}: {}", stderr(&output));
+    }
+}
