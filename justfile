@@ -24,6 +24,10 @@ serve model *options:
 load *options:
     cargo loadgen {{options}}
 
+# What the load generator itself can do at best here: just calibrate -c 100 -t 1 --cpus 1
+calibrate *options:
+    cargo loadgen --calibrate {{options}}
+
 # The servers under attack: memory of idle connections, a good client's latencies; prints Markdown
 siege *options:
     cargo siege {{options}}
