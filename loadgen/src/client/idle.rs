@@ -38,6 +38,11 @@ impl Idle {
         self.sockets.len() as u64 == self.counts.planned
     }
 
+    /// Whether some are neither established nor have failed.
+    pub(super) fn is_connecting(&self) -> bool {
+        self.sockets.iter().any(|socket| matches!(socket, Socket::Connecting(_)))
+    }
+
     /// Begins to open one more.
     pub(super) fn open(&mut self, epoll: &OwnedFd, address: &SocketAddr) {
         use epoll::EventFlags as Flags;

@@ -40,7 +40,8 @@ impl Worker<'_> {
                 }
             }
             let is_begun = self.idle.is_begun() && next == self.places.len();
-            let is_connecting = || self.places.iter().any(|place| place.phase == Phase::Connecting);
+            let is_connecting =
+                || self.idle.is_connecting() || self.places.iter().any(|place| place.phase == Phase::Connecting);
             let now = self.setup.now();
             if is_begun && (now >= patience || !is_connecting()) {
                 break;
