@@ -1,5 +1,9 @@
 //! Figures with units as wrk prints them, and its columns.
 
+mod extended;
+
+pub(super) use extended::Extended;
+
 /// A ladder of units, each so many times the one before.
 struct Ladder {
     factor: f64,
@@ -15,37 +19,38 @@ const METRIC: Ladder = Ladder { factor: 1000.0, base: "", steps: &["k", "M", "G"
 
 impl Ladder {
     /// Climbs as soon as 0.85 of the next unit is reached.
-    fn format(&self, amount: f64, decimals: usize) -> String {
+    fn format(&self, amount: Extended, decimals: usize) -> String {
         let (mut amount, mut unit) = (amount, self.base);
         for step in self.steps {
-            if amount < self.factor * 0.85 {
+            if amount < Extended::from(self.factor * 0.85) {
                 break;
             }
-            amount /= self.factor;
+            amount = amount / self.factor.into();
             unit = step;
         }
-        format!("{amount:.decimals$}{unit}")
+        amount.to_decimals(decimals) + unit
     }
 }
 
 /// Microseconds: `us` and `ms`, from a second on `s` and `m`.
-pub(super) fn microseconds(amount: f64) -> String {
-    if amount >= 1e6 { SECONDS.format(amount / 1e6, 2) } else { MICROSECONDS.format(amount, 2) }
+pub(super) fn microseconds(amount: impl Into<Extended>) -> String {
+    let (amount, second) = (amount.into(), Extended::from(1e6));
+    if amount >= second { SECONDS.format(amount / second, 2) } else { MICROSECONDS.format(amount, 2) }
 }
 
 /// Whole seconds or minutes.
-pub(super) fn seconds(amount: f64) -> String {
-    SECONDS.format(amount, 0)
+pub(super) fn seconds(amount: impl Into<Extended>) -> String {
+    SECONDS.format(amount.into(), 0)
 }
 
 /// Bytes by 1024, without the B.
-pub(super) fn binary(amount: f64) -> String {
-    BINARY.format(amount, 2)
+pub(super) fn binary(amount: impl Into<Extended>) -> String {
+    BINARY.format(amount.into(), 2)
 }
 
 /// Anything by 1000.
-pub(super) fn metric(amount: f64) -> String {
-    METRIC.format(amount, 2)
+pub(super) fn metric(amount: impl Into<Extended>) -> String {
+    METRIC.format(amount.into(), 2)
 }
 
 /// A figure in a column of this width. The letters of its unit eat the two spaces behind the digits, so that digits
@@ -69,15 +74,21 @@ mod tests {
             (849.0, "849.00us"),
             (849.999, "850.00us"),
             (850.0, "0.85ms"),
+            (855.0, "0.86ms"),
+            (885.0, "0.88ms"),
+            (994_995.0, "994.99ms"),
             (999_999.0, "1000.00ms"),
             (1e6, "1.00s"),
             (50.99e6, "50.99s"),
             (51e6, "0.85m"),
+            (60.3e6, "1.00m"),
+            (60.9e6, "1.01m"),
             (7200e6, "120.00m"),
         ] {
             assert_eq!(microseconds(amount), text);
         }
-        for (amount, text) in [(1.0, "1s"), (50.0, "50s"), (51.0, "1m"), (90.0, "2m"), (7200.0, "120m")] {
+        for (amount, text) in [(1.0, "1s"), (50.0, "50s"), (51.0, "1m"), (90.0, "2m"), (150.0, "2m"), (7200.0, "120m")]
+        {
             assert_eq!(seconds(amount), text);
         }
         for (amount, text) in [
