@@ -15,7 +15,7 @@ pub struct Window {
     pub length_ns: u64,
     /// Complete responses.
     pub responses: u64,
-    /// Errors of all kinds, [`Errors::total`].
+    /// Errors of all kinds, [`Errors::total`](crate::Errors::total).
     pub errors: u64,
     /// Bytes read.
     pub bytes_read: u64,
