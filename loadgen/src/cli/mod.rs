@@ -89,7 +89,7 @@ pub(crate) struct RunArguments {
     /// Connections to keep open
     #[arg(short, long, value_name = "N", default_value = "10", value_parser = values::count)]
     connections: usize,
-    /// Duration of the test
+    /// Duration of the test; 10 s unless -n ends it
     #[arg(short, long, value_name = "T", value_parser = values::time)]
     duration: Option<u64>,
     /// Number of threads to use, or auto for as many as there are CPUs
