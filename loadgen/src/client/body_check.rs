@@ -60,7 +60,11 @@ impl Bodies {
                 Verdict::NotCompared
             }
             Aim::Compare(_) if !is_expected => Verdict::NotCompared,
-            Aim::Compare(_) => check.difference.map_or(Verdict::Same, Verdict::Differs),
+            Aim::Compare(expected) => match check.difference {
+                Some(mismatch) => Verdict::Differs(mismatch),
+                None if check.position != expected.len() => Verdict::OtherLength,
+                None => Verdict::Same,
+            },
         }
     }
 
@@ -77,6 +81,8 @@ impl Bodies {
 pub(super) enum Verdict {
     NotCompared,
     Same,
+    /// One of both is the beginning of the other.
+    OtherLength,
     /// At this position other bytes came.
     Differs(Mismatch),
 }
@@ -121,7 +127,7 @@ impl Body for BodyCheck {
         match &mut self.aim {
             Aim::Learn(learnt) => learnt.extend_from_slice(bytes),
             Aim::Compare(expected) => {
-                // Bytes beyond the end are a matter of the length.
+                // Bytes beyond the end have none to differ from.
                 let rest = expected.get(self.position..).unwrap_or_default();
                 let common = rest.len().min(bytes.len());
                 if self.difference.is_none() && rest[..common] != bytes[..common] {
@@ -164,12 +170,13 @@ mod tests {
     }
 
     #[test]
-    fn a_length_is_none_of_its_business() {
+    fn the_beginning_of_the_right_bytes_and_more_than_these_have_another_length() {
         let mut bodies = Bodies::new(&[b"0123".as_slice().into()], 1);
         for body in [&b""[..], b"01", b"0123456"] {
-            assert_eq!(look(&mut bodies, 200, &[body]), Verdict::Same, "{body:?}");
+            assert_eq!(look(&mut bodies, 200, &[body]), Verdict::OtherLength, "{body:?}");
         }
-        assert_eq!(look(&mut bodies, 200, &[b"01", b"234", b"5"]), Verdict::Same);
+        assert_eq!(look(&mut bodies, 200, &[b"01", b"234", b"5"]), Verdict::OtherLength);
+        assert_eq!(look(&mut bodies, 200, &[b"01x"]), differs(2, b'2', b'x'));
     }
 
     #[test]

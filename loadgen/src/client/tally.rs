@@ -100,7 +100,7 @@ impl Tally {
         // The reader lets no code through that has more than three digits.
         self.statuses[usize::from(status) % STATUSES] += 1;
         let other_status = !expect.allows_status(status);
-        let other_length = self.lengths.is_other(answer.path, status, length);
+        let other_length = self.lengths.is_other(answer.path, status, length) || answer.body == Verdict::OtherLength;
         let other_body = matches!(answer.body, Verdict::Differs(_));
         self.unexpected.bodies_compared += u64::from(answer.body != Verdict::NotCompared);
         if other_status || other_length || other_body {

@@ -9,7 +9,7 @@ pub struct Unexpected {
     pub responses: u64,
     /// Those with another status.
     pub status: u64,
-    /// Those with another body length.
+    /// Those with another body length, or with the expected bytes and some missing or more behind them.
     pub length: u64,
     /// Those whose body has other bytes. Of a body with another length only the bytes that both have are compared.
     pub body: u64,

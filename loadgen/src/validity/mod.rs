@@ -21,7 +21,7 @@ pub(crate) use quiet::QuietTime;
 
 use complaint::share;
 
-use crate::{Errors, Histogram, Outcome, Unexpected, Window};
+use crate::{Errors, ExpectedBody, ExpectedLength, Histogram, Outcome, Unexpected, Window};
 
 /// Failed requests beyond this share of all attempts are not believed to be chance, nor are failed connects beyond this
 /// share of the attempts to connect. Below it, a server that closes a connection just as a request is on its way is
@@ -116,8 +116,14 @@ fn unexpected_length(outcome: &Outcome) -> Option<Complaint> {
     // An error page has another length, too; that is no second reason. These have the right status and another length
     // for certain.
     let certain = length.saturating_sub(status).max(responses.saturating_sub(status).saturating_sub(body));
+    let expect = &outcome.plan.expect;
+    let expected = match expect.body {
+        // The first response may have been as wrong as the others.
+        Some(ExpectedBody::File(_)) if expect.length == Some(ExpectedLength::LikeFirst) => None,
+        _ => expect.length,
+    };
     (length > 0 && certain > 0).then_some(Complaint::UnexpectedLength {
-        expected: outcome.plan.expect.length,
+        expected,
         count: length,
         responses: outcome.responses,
     })
