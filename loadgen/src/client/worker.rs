@@ -21,7 +21,7 @@ use crate::machine::CpuTime;
 use crate::paths::Chooser;
 use crate::response::HeadReader;
 use crate::schedule::Schedule;
-use crate::{Histogram, IdleConnections};
+use crate::{Histogram, IdleConnections, Method};
 
 /// How much is read at once where the bytes are looked at.
 pub(super) const PIECE: usize = 64 * 1024;
@@ -122,7 +122,8 @@ impl<'a> Worker<'a> {
     ) -> io::Result<Self> {
         let plan = setup.plan;
         let paths = setup.requests.paths();
-        let is_compared = plan.expect.body.is_some();
+        // What HEAD brings ends before the body.
+        let is_compared = plan.expect.body.is_some() && plan.method != Method::Head;
         Ok(Self {
             setup,
             published,
