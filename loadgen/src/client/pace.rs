@@ -44,10 +44,10 @@ impl Pace {
         self.returned.insert(place, due);
     }
 
-    /// The ages of all requests that were due before `end` and were not taken.
-    pub(super) fn unsent(&mut self, end: u64) -> Histogram {
+    /// The ages of the requests that were due before `end` and were not taken; no more than `most` were to be.
+    pub(super) fn unsent(&mut self, end: u64, most: u64) -> Histogram {
         let mut ages = Histogram::new();
-        while self.due() < end {
+        while self.due() < end && ages.count() < most {
             ages.record(end - self.take());
         }
         ages
@@ -77,8 +77,16 @@ mod tests {
     fn what_was_not_taken_has_its_age() {
         let mut pace = pace();
         pace.take();
-        let unsent = pace.unsent(1_000);
+        let unsent = pace.unsent(1_000, u64::MAX);
         assert_eq!((unsent.count(), unsent.minimum(), unsent.maximum()), (9, Some(100), Some(900)));
-        assert!(pace.unsent(1_000).is_empty());
+        assert!(pace.unsent(1_000, u64::MAX).is_empty());
+    }
+
+    #[test]
+    fn what_is_not_to_be_sent_is_not_missed() {
+        let mut pace = pace();
+        pace.take();
+        assert_eq!(pace.unsent(1_000, 2).count(), 2);
+        assert!(pace.unsent(1_000, 0).is_empty());
     }
 }

@@ -313,7 +313,7 @@ impl<'a> Worker<'a> {
         for request in self.places.iter().flat_map(|place| &place.under_way) {
             in_flight.record(now.saturating_sub(request.due));
         }
-        let unsent = self.pace.as_mut().map(|pace| pace.unsent(now)).unwrap_or_default();
+        let unsent = self.pace.as_mut().map(|pace| pace.unsent(now, self.remaining)).unwrap_or_default();
         let served = self.places.iter().map(|place| place.served).collect();
         let surplus_before = self.tally.errors.surplus;
         self.look_at_the_aftermath(now, events)?;
