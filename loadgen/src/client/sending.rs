@@ -182,6 +182,15 @@ impl<'a> Worker<'a> {
         }
     }
 
+    /// No connection will be there in time for these requests any more.
+    pub(super) fn give_back_the_awaited(&mut self) {
+        let Some(pace) = &mut self.pace else {
+            return;
+        };
+        self.places.iter_mut().filter_map(|place| place.awaited.take()).for_each(|due| pace.give_back(due));
+        self.awaiting = 0;
+    }
+
     /// A connection that has room for one more request has had it all the time.
     fn queue_again(&mut self, index: usize) {
         let plan = self.setup.plan;

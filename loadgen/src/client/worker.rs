@@ -313,6 +313,7 @@ impl<'a> Worker<'a> {
         for request in self.places.iter().flat_map(|place| &place.under_way) {
             in_flight.record(now.saturating_sub(request.due));
         }
+        self.give_back_the_awaited();
         let unsent = self.pace.as_mut().map(|pace| pace.unsent(now, self.remaining)).unwrap_or_default();
         let served = self.places.iter().map(|place| place.served).collect();
         let surplus_before = self.tally.errors.surplus;
