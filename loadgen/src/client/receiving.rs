@@ -103,8 +103,8 @@ impl Worker<'_> {
         self.unfinished.push(index);
     }
 
-    /// Takes the bytes in that lie in the buffer, and goes on if they end with a response. There may be more behind them in
-    /// the socket if `is_full`. False if the connection is not the same afterwards.
+    /// Takes the bytes in that lie in the buffer, and goes on if they complete a response. There may be more behind them
+    /// in the socket if `is_full`. False if the connection is not the same afterwards.
     #[inline]
     fn take_in(&mut self, index: usize, received: usize, is_full: bool) -> bool {
         let mut position = 0;
@@ -121,7 +121,13 @@ impl Worker<'_> {
                 Some(check) => place.reader.receive(&mut self.heads, input, check),
             };
             match step {
-                Step::Incomplete => return true,
+                Step::Incomplete => {
+                    // Those that are complete have made room for others, however long this one takes.
+                    if now > 0 {
+                        self.go_on(index, now);
+                    }
+                    return true;
+                }
                 Step::Malformed => {
                     self.fail(index, Failure::Malformed, self.setup.now());
                     return false;
