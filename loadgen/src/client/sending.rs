@@ -32,7 +32,8 @@ impl<'a> Worker<'a> {
             if place.under_way.is_empty() {
                 self.leave(index, now);
             }
-        } else {
+        } else if !place.hung_up || place.under_way.is_empty() {
+            // A server that has ended its side answers nothing that it is asked behind what is under way.
             self.fill_up(index, now);
         }
     }
