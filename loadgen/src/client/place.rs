@@ -45,6 +45,8 @@ pub(super) struct Place {
     pub(super) queued: bool,
     /// A slow reader reads no earlier than at this time.
     pub(super) read_from: u64,
+    /// The last such time for which there is or was a timer.
+    pub(super) awoken_at: u64,
     /// TCP connections in a row that have brought no complete response, the current one included.
     fruitless: u32,
 }
@@ -91,6 +93,7 @@ impl Place {
             awaited: None,
             queued: false,
             read_from: 0,
+            awoken_at: 0,
             fruitless: 0,
         }
     }

@@ -59,7 +59,12 @@ impl Worker<'_> {
             let (asked, flags) = match self.setup.plan.slow_read {
                 Some(rate) => {
                     if self.setup.now() < place.read_from {
-                        return self.timers.add(place.read_from, index);
+                        // Each event that comes meanwhile leads here; one timer is enough.
+                        if place.awoken_at != place.read_from {
+                            place.awoken_at = place.read_from;
+                            self.timers.add(place.read_from, index);
+                        }
+                        return;
                     }
                     ((rate / SLOW_READS_PER_SECOND).clamp(1, PIECE as u64) as usize, RecvFlags::empty())
                 }
