@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use loadgen::{Errors, Expect, ExpectedLength, Method, Phase, Plan, Progress};
+use loadgen::{Errors, Expect, ExpectedLength, Phase, Plan, Progress};
 
-use crate::server::{Server, check_figures, ok, read_request, run};
+use crate::figures::check_figures;
+use crate::server::{Server, ok, read_request, run, run_for, run_while};
 
 #[test]
 fn a_good_server_makes_no_errors() {
@@ -17,7 +18,7 @@ fn a_good_server_makes_no_errors() {
     let mut plan = server.plan();
     plan.expect = Expect { status: Some(200), length: Some(ExpectedLength::Exactly(5)), ..Expect::default() };
     let outcome = run(&plan);
-    assert!(outcome.responses > 100, "{outcome:#?}");
+    assert!(outcome.responses >= 4, "{outcome:#?}");
     assert_eq!((outcome.errors.total(), outcome.unexpected.responses), (0, 0));
     assert_eq!((outcome.connections.opened, outcome.connections.never_served), (4, 0));
     assert_eq!(outcome.connections.closed_by_server, 0);
@@ -37,6 +38,8 @@ fn connections_are_dealt_out_with_their_remainder() {
     let server = Server::answering(|_| Some(ok("hello")));
     let mut plan = server.plan();
     (plan.connections, plan.threads) = (8, 3);
+    // As many that each connection has its turn, however long that takes.
+    (plan.requests, plan.duration_ms) = (Some(24), 60_000);
     let outcome = run(&plan);
     let shares: Vec<usize> = outcome.threads.iter().map(|thread| thread.connections).collect();
     assert_eq!(shares, [3, 3, 2]);
@@ -138,10 +141,10 @@ fn garbage_is_malformed_at_once() {
 #[test]
 fn a_response_with_more_behind_it_is_one_and_the_rest_is_surplus() {
     let server = Server::answering(|_| Some([ok("hello"), ok("again")].concat()));
-    let outcome = run(&server.plan());
+    let outcome = run_for(20, server.plan());
     // Four of them may be seen only after the end, behind requests that were under way then.
     let surplus = outcome.errors.surplus;
-    assert!(surplus > 10 && (0..=4).contains(&(surplus - outcome.responses)), "{outcome:#?}");
+    assert!(surplus >= 20 && (0..=4).contains(&(surplus - outcome.responses)), "{outcome:#?}");
     assert_eq!(outcome.errors.total(), surplus);
 }
 
@@ -196,8 +199,7 @@ fn headers_and_lengths_may_change_from_response_to_response() {
         };
         Some(text.into())
     });
-    let outcome = run(&server.plan());
-    assert!(outcome.responses > 20);
+    let outcome = run_for(100, server.plan());
     assert_eq!((outcome.errors.total(), outcome.connections.opened), (0, 4));
     assert!(outcome.statuses[&204] > 0);
 }
@@ -216,27 +218,8 @@ fn a_response_in_single_bytes() {
     });
     let mut plan = server.plan();
     plan.expect = Expect { status: Some(200), length: Some(ExpectedLength::Exactly(5)), ..Expect::default() };
-    let outcome = run(&plan);
-    assert!(outcome.responses > 4);
+    let outcome = run_for(5, plan);
     assert_eq!((outcome.errors.total(), outcome.unexpected.responses), (0, 0));
-}
-
-#[test]
-fn a_server_that_trickles_runs_into_the_time_limit() {
-    let server = Server::start(|mut stream, _| {
-        read_request(&mut stream);
-        for byte in ok(&"x".repeat(1000)) {
-            if stream.write_all(&[byte]).is_err() {
-                return;
-            }
-            thread::sleep(Duration::from_millis(5));
-        }
-    });
-    let mut plan = server.plan();
-    plan.timeout_ms = 100;
-    let outcome = run(&plan);
-    assert_eq!(outcome.responses, 0);
-    assert!(outcome.errors.timed_out >= 4, "{:?}", outcome.errors);
 }
 
 #[test]
@@ -246,7 +229,11 @@ fn a_slow_server_has_its_latency() {
         Some(ok("hello"))
     });
     let outcome = run(&server.plan());
-    assert!(outcome.responses >= 4 && outcome.responses <= 32, "{}", outcome.responses);
+    assert!(
+        outcome.responses > 0 && outcome.responses <= 4 * outcome.elapsed_ns / 40_000_000 + 4,
+        "{}",
+        outcome.responses
+    );
     assert!(outcome.latency.minimum().unwrap() >= 40_000_000);
 }
 
@@ -266,9 +253,9 @@ fn a_server_that_closes_after_each_response_makes_no_errors() {
             server
         };
         let mut plan = server.plan();
+        (plan.requests, plan.duration_ms) = (Some(40), 60_000);
         plan.expect = Expect { status: Some(200), length: Some(ExpectedLength::Exactly(5)), ..Expect::default() };
         let outcome = run(&plan);
-        assert!(outcome.responses > 20, "{text}");
         assert_eq!((outcome.errors.total(), outcome.unexpected.responses), (0, 0), "{text}");
         assert_eq!(outcome.connections.closed_by_server, outcome.responses, "{text}");
         assert!(outcome.connections.opened >= outcome.responses, "{text}");
@@ -294,22 +281,10 @@ fn a_connection_per_request_is_one() {
     });
     let mut plan = server.plan();
     plan.requests_per_connection = Some(1);
-    let outcome = run(&plan);
-    assert!(outcome.responses > 20);
+    let outcome = run_for(20, plan);
     assert_eq!((outcome.errors.total(), wrong.load(Ordering::SeqCst)), (0, 0));
     assert!(server.accepted() as u64 >= outcome.responses);
     assert!(outcome.connections.responses_per_connection().unwrap() <= 1.0);
-}
-
-#[test]
-fn a_head_request_has_no_body_to_wait_for() {
-    let server = Server::answering(|_| Some(b"HTTP/1.1 200 OK\r\nContent-Length: 612\r\n\r\n".to_vec()));
-    let mut plan = server.plan();
-    plan.method = Method::Head;
-    plan.expect = Expect { status: Some(200), length: Some(ExpectedLength::Exactly(0)), ..Expect::default() };
-    let outcome = run(&plan);
-    assert!(outcome.responses > 20);
-    assert_eq!((outcome.errors.total(), outcome.unexpected.responses), (0, 0));
 }
 
 #[test]
@@ -342,8 +317,7 @@ fn an_endless_body_does_not_keep_the_others_waiting() {
     });
     let mut plan = server.plan();
     plan.threads = 1;
-    let outcome = run(&plan);
-    assert!(outcome.responses > 20, "{outcome:#?}");
+    let outcome = run_for(20, plan);
     assert_eq!((outcome.connections.never_served, outcome.in_flight.count()), (1, 4));
 }
 
@@ -358,8 +332,8 @@ fn connections_that_are_never_served_are_named() {
         }
     });
     let mut plan = Plan::new(format!("http://{address}"));
-    (plan.connections, plan.threads, plan.duration_ms) = (4, 1, 300);
-    let outcome = run(&plan);
+    (plan.connections, plan.threads) = (4, 1);
+    let outcome = run_for(20, plan);
     assert_eq!(outcome.connections.never_served, 3);
     assert!((outcome.connections.jain - 0.25).abs() < 1e-9);
     assert_eq!(outcome.connections.maximum, outcome.responses);
@@ -389,19 +363,12 @@ fn a_run_that_is_stopped_keeps_what_it_has() {
     let server = Server::answering(|_| Some(ok("hello")));
     let mut plan = server.plan();
     plan.duration_ms = 60_000;
-    let stop = AtomicBool::new(false);
     let started = Instant::now();
-    let outcome = thread::scope(|scope| {
-        scope.spawn(|| {
-            thread::sleep(Duration::from_millis(200));
-            stop.store(true, Ordering::Relaxed);
-        });
-        loadgen::run(&plan, &mut |_: &Progress| (), &stop).unwrap()
-    });
-    assert!(started.elapsed() < Duration::from_secs(5));
-    check_figures(&outcome);
+    let outcome = run_while(&plan, |progress| progress.responses == 0 || progress.elapsed < Duration::from_millis(100));
+    let elapsed_ns = u64::try_from(started.elapsed().as_nanos()).unwrap();
     assert!(outcome.stopped_early && outcome.responses > 0);
-    assert!((100_000_000..5_000_000_000).contains(&outcome.elapsed_ns), "{}", outcome.elapsed_ns);
+    assert!((100_000_000..elapsed_ns).contains(&outcome.elapsed_ns), "{}", outcome.elapsed_ns);
+    assert!(elapsed_ns < 30_000_000_000, "it went on for {elapsed_ns} ns");
 }
 
 #[test]

@@ -5,9 +5,12 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use loadgen::{Outcome, Plan, Progress};
+
+use crate::connection::Connection;
+use crate::figures::check_figures;
 
 /// A server in this process.
 pub(crate) struct Server {
@@ -18,7 +21,11 @@ pub(crate) struct Server {
 impl Server {
     /// Runs `handle` in a thread of its own for each connection, with the connection's number.
     pub(crate) fn start(handle: impl Fn(TcpStream, usize) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::start_on(TcpListener::bind("127.0.0.1:0").unwrap(), handle)
+    }
+
+    /// The same with a listener of the test's.
+    pub(crate) fn start_on(listener: TcpListener, handle: impl Fn(TcpStream, usize) + Send + Sync + 'static) -> Self {
         let address = listener.local_addr().unwrap();
         let accepted = Arc::new(AtomicUsize::new(0));
         let (count, handle) = (Arc::clone(&accepted), Arc::new(handle));
@@ -29,6 +36,11 @@ impl Server {
             }
         });
         Self { address, accepted }
+    }
+
+    /// Runs `talk` in a thread of its own for each connection, with the connection's number.
+    pub(crate) fn talking(talk: impl Fn(&mut Connection, usize) + Send + Sync + 'static) -> Self {
+        Self::start(move |stream, number| talk(&mut Connection::new(stream), number))
     }
 
     /// Answers each request of a connection with what `respond` makes of its number, until that is nothing.
@@ -74,29 +86,44 @@ pub(crate) fn ok(body: &str) -> Vec<u8> {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
+/// Raises a flag when it goes, be it by a panic: who waits for it in another thread is not to wait for ever.
+pub(crate) struct Raise<'a>(pub(crate) &'a AtomicBool);
+
+impl Drop for Raise<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn milliseconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).unwrap().as_millis().try_into().unwrap()
+}
+
 /// Runs the plan, sees to it that it ended in time, and that the figures agree with each other.
 pub(crate) fn run(plan: &Plan) -> Outcome {
-    let started = Instant::now();
-    let outcome = loadgen::run(plan, &mut |_: &Progress| (), &AtomicBool::new(false)).unwrap();
+    run_while(plan, |_| true)
+}
+
+/// The same until there are so many responses, however long a busy machine takes for them.
+pub(crate) fn run_for(responses: u64, mut plan: Plan) -> Outcome {
+    plan.duration_ms = 60_000;
+    let outcome = run_while(&plan, |progress| progress.responses < responses);
+    assert!(outcome.responses >= responses, "{outcome:#?}");
+    outcome
+}
+
+/// The same, but the run is stopped as soon as `goes_on`, which is told of its progress, says no.
+pub(crate) fn run_while(plan: &Plan, mut goes_on: impl FnMut(&Progress) -> bool) -> Outcome {
+    let (started, stop) = (Instant::now(), AtomicBool::new(false));
+    let mut watch = |progress: &Progress| {
+        if !goes_on(progress) {
+            stop.store(true, Ordering::Relaxed);
+        }
+    };
+    let outcome = loadgen::run(plan, &mut watch, &stop).unwrap();
     let longest = plan.warmup() + plan.duration() + Duration::from_secs(5);
     assert!(started.elapsed() < longest, "it took {:?}", started.elapsed());
     check_figures(&outcome);
     outcome
-}
-
-pub(crate) fn check_figures(outcome: &Outcome) {
-    assert!(outcome.is_accounted(), "{outcome:#?}");
-    assert_eq!(outcome.responses, outcome.latency.count());
-    assert_eq!(outcome.responses, outcome.statuses.values().sum::<u64>());
-    assert_eq!(outcome.responses, outcome.connections.responses.iter().sum::<u64>());
-    assert_eq!(outcome.responses, outcome.threads.iter().map(|thread| thread.responses).sum::<u64>());
-    assert_eq!(outcome.responses, outcome.windows.iter().map(|window| window.responses).sum::<u64>());
-    assert_eq!(outcome.errors.total(), outcome.windows.iter().map(|window| window.errors).sum::<u64>());
-    assert_eq!(outcome.bytes_read, outcome.windows.iter().map(|window| window.bytes_read).sum::<u64>());
-    assert_eq!(outcome.elapsed_ns, outcome.windows.iter().map(|window| window.length_ns).sum::<u64>());
-    assert_eq!(outcome.errors.timed_out, outcome.timed_out.count());
-    assert_eq!(outcome.connections.responses.len(), outcome.plan.connections);
-    assert_eq!(outcome.threads.len(), outcome.plan.threads);
-    let text = serde_json::to_string(outcome).unwrap();
-    assert_eq!(&serde_json::from_str::<Outcome>(&text).unwrap(), outcome, "it comes back from JSON the same");
 }
