@@ -25,8 +25,9 @@ fn a_good_server_makes_no_errors() {
     assert_eq!(outcome.bytes_read, outcome.responses * ok("hello").len() as u64);
     assert_eq!(server.accepted(), 4);
     assert!(!outcome.stopped_early && outcome.elapsed_ns >= 300_000_000);
-    assert!(outcome.windows.len() >= 6, "{:#?}", outcome.windows);
-    assert!(outcome.windows.iter().take(6).all(|window| window.length_ns >= 50_000_000 && window.steal_ns.is_some()));
+    // Where the client slept through the end, the last window is long.
+    let (_, windows) = outcome.windows.split_last().unwrap();
+    assert!(windows.iter().all(|window| window.length_ns == 50_000_000 && window.steal_ns.is_some()));
     assert!(outcome.cpu_ns() > 0 && outcome.threads.iter().all(|t| t.cpu_user_ns + t.cpu_system_ns == t.cpu_ns));
     // Little's law: in a closed loop, rate x latency is the number of connections.
     let little = outcome.responses_per_second() * outcome.latency.mean().unwrap() / 1e9;
@@ -59,7 +60,8 @@ fn a_server_that_hangs_is_timed_out_and_nobody_is_served() {
     assert_eq!((outcome.responses, outcome.connections.never_served), (0, 4));
     // Four connections, each given up at least once in the time for four.
     assert!((4..=16).contains(&outcome.errors.timed_out), "{:?}", outcome.errors);
-    assert_eq!(outcome.errors.total(), outcome.errors.timed_out);
+    // A client without a CPU may find a connection late, too, that was established in time.
+    assert_eq!(outcome.errors.total(), outcome.errors.timed_out + outcome.errors.connect_timed_out);
     assert!(outcome.timed_out.minimum().unwrap() >= 100_000_000);
     assert!(outcome.in_flight.count() <= 4 && outcome.latency.is_empty());
 }
@@ -102,11 +104,14 @@ fn a_refused_connection_is_tried_again_but_not_hammered() {
 #[test]
 fn a_server_that_closes_at_once() {
     let server = Server::start(|stream, _| drop(stream));
-    let outcome = run(&server.plan());
+    let mut plan = server.plan();
+    plan.duration_ms = 60_000;
+    let outcome = run_while(&plan, |progress| progress.errors < 20);
     let Errors { closed_early, reset, write, .. } = outcome.errors;
-    assert!(closed_early + reset + write > 0);
     assert_eq!(outcome.errors.total(), closed_early + reset + write);
-    assert!(outcome.errors.total() < 200, "it is hammered: {:?}", outcome.errors);
+    // 1 + 2 + 4 + ... + 64 ms and then every 100 ms.
+    let most = 4 * (8 + outcome.elapsed_ns / 100_000_000);
+    assert!(outcome.errors.total() <= most, "it is hammered: {:?}", outcome.errors);
 }
 
 #[test]
@@ -164,8 +169,7 @@ fn a_wrong_status_and_a_wrong_length_are_unexpected() {
     let server = Server::answering(|_| Some(b"HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\n\r\nabc".to_vec()));
     let mut plan = server.plan();
     plan.expect = Expect { status: Some(200), length: Some(ExpectedLength::Exactly(612)), ..Expect::default() };
-    let outcome = run(&plan);
-    assert!(outcome.responses > 0);
+    let outcome = run_for(1, plan);
     assert_eq!(outcome.statuses.keys().collect::<Vec<_>>(), [&404]);
     assert_eq!(outcome.error_statuses(), outcome.responses);
     let unexpected = &outcome.unexpected;
@@ -295,10 +299,9 @@ fn a_large_body_is_counted_to_its_last_byte() {
     let whole = response.len() as u64;
     let server = Server::answering(move |_| Some(response.clone()));
     let mut plan = server.plan();
-    (plan.connections, plan.threads, plan.duration_ms) = (2, 1, 500);
+    (plan.connections, plan.threads) = (2, 1);
     plan.expect.length = Some(ExpectedLength::Exactly(LENGTH as u64));
-    let outcome = run(&plan);
-    assert!(outcome.responses > 0);
+    let outcome = run_for(2, plan);
     assert_eq!((outcome.errors.total(), outcome.unexpected.responses), (0, 0));
     assert!(outcome.bytes_read >= outcome.responses * whole);
     assert!(outcome.bytes_read < (outcome.responses + 2) * whole);
@@ -306,19 +309,26 @@ fn a_large_body_is_counted_to_its_last_byte() {
 
 #[test]
 fn an_endless_body_does_not_keep_the_others_waiting() {
-    let server = Server::start(|mut stream, number| {
-        if number > 0 {
-            while read_request(&mut stream).is_some() && stream.write_all(&ok("hello")).is_ok() {}
-            return;
+    let asked: Arc<[AtomicUsize; 4]> = Arc::default();
+    let seen = Arc::clone(&asked);
+    let server = Server::start(move |mut stream, number| {
+        while read_request(&mut stream).is_some() {
+            seen[number].fetch_add(1, Ordering::SeqCst);
+            if number > 0 && stream.write_all(&ok("hello")).is_err() {
+                return;
+            }
+            if number == 0 {
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999\r\n\r\n");
+                while stream.write_all(&[0; 1 << 20]).is_ok() {}
+            }
         }
-        read_request(&mut stream);
-        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999\r\n\r\n");
-        while stream.write_all(&[0; 1 << 20]).is_ok() {}
     });
     let mut plan = server.plan();
-    plan.threads = 1;
-    let outcome = run_for(20, plan);
+    (plan.threads, plan.duration_ms, plan.timeout_ms) = (1, 60_000, 60_000);
+    // A second request says that the first response has arrived.
+    let outcome = run_while(&plan, |_| asked[1..].iter().any(|asked| asked.load(Ordering::SeqCst) < 2));
     assert_eq!((outcome.connections.never_served, outcome.in_flight.count()), (1, 4));
+    assert_eq!(asked[0].load(Ordering::SeqCst), 1);
 }
 
 #[test]

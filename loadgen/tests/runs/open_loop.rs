@@ -9,8 +9,8 @@ use loadgen::validity::Complaint;
 use loadgen::{Arrivals, Load, Offered, Outcome, Plan};
 
 use crate::figures::{due_within, longer_than};
-use crate::server::{Server, ok, run};
-use crate::verdict::{assert_nothing_told, assert_told};
+use crate::server::{Server, ok, run, run_while};
+use crate::verdict::{assert_nothing_told, assert_told, is_disturbed};
 
 const MS: u64 = 1_000_000;
 
@@ -76,9 +76,9 @@ fn requests_come_evenly_and_none_before_it_is_due() {
         let mut gaps: Vec<Duration> =
             times.windows(2).map(|pair| pair[1].duration_since(pair[0]).unwrap_or_default()).collect();
         gaps.sort();
-        (Duration::from_millis(3)..Duration::from_millis(5)).contains(&gaps[gaps.len() / 2])
+        (Duration::from_millis(3)..Duration::from_millis(5)).contains(&gaps[gaps.len() / 2]) || is_disturbed(&outcome)
     };
-    // On a machine that lets neither of the two run in time, they come in crowds. It is not as busy all the time.
+    // On a machine that does not let the server run in time, they come in crowds. It is not as busy all the time.
     assert!((0..8).any(is_even));
 }
 
@@ -113,17 +113,18 @@ fn a_connection_that_never_answers_is_left_to_its_one_request() {
         }
     });
     let mut plan = open(server.plan(), Offered::steady(200.0), 4);
-    plan.duration_ms = 600;
-    let outcome = run(&plan);
-    assert!(due(&outcome) >= 120, "{outcome:#?}");
+    (plan.duration_ms, plan.timeout_ms) = (60_000, 60_000);
+    let count = |number: usize| asked[number].load(Ordering::SeqCst);
+    // A second request says that the first response has arrived.
+    let outcome = run_while(&plan, |progress| progress.responses < 100 || (1..4).any(|number| count(number) < 2));
     assert_eq!((outcome.connections.never_served, outcome.errors.total()), (1, 0));
     // The server may not have come to the last ones yet.
-    let all = || asked.iter().map(|asked| asked.load(Ordering::SeqCst)).sum::<u64>();
+    let all = || (0..4).map(count).sum::<u64>();
     let waited = Instant::now();
     while all() < outcome.requests && waited.elapsed() < Duration::from_secs(5) {
         thread::sleep(Duration::from_millis(1));
     }
-    assert_eq!((all(), asked[0].load(Ordering::SeqCst)), (outcome.requests, 1));
+    assert_eq!((all(), count(0)), (outcome.requests, 1));
     // Its age is that of the run but for the first few requests, with which all connections had their turn.
     assert!(outcome.in_flight.maximum().unwrap() >= outcome.elapsed_ns - 4 * 5 * MS, "{outcome:#?}");
     let is_meant = |complaint: &_| *complaint == Complaint::NeverServed { connections: 1, of: 4 };
@@ -144,9 +145,9 @@ fn a_ramp_offers_what_lies_under_its_line() {
         let middle = UNIX_EPOCH + Duration::from_millis(outcome.started_at_ms + 200);
         let first = times.lock().unwrap().iter().filter(|time| **time < middle).count();
         assert!(first <= 42, "{first}");
-        first >= 38
+        first >= 38 || is_disturbed(&outcome)
     };
-    // On a busy machine they come later.
+    // On a machine that does not let the server run in time, it sees them later.
     assert!((0..8).any(is_in_time));
 }
 
@@ -204,9 +205,9 @@ fn a_warm_up_is_no_part_of_what_is_offered() {
     let mut plan = open(server.plan(), Offered::steady(200.0), 40);
     (plan.warmup_ms, plan.duration_ms) = (200, 200);
     let outcome = run(&plan);
-    // 40 are due in 200 ms, and those that were due in 20 ms before are under way; a machine that is late has more of
-    // both.
-    let late = (outcome.elapsed_ns - 200 * MS) / (5 * MS);
-    assert!((40..=40 + 40 + 1 + late).contains(&due(&outcome)), "{outcome:#?}");
-    assert!(server.accepted() == 40 && outcome.connections.opened == 40);
+    // 40 are due in 200 ms. Those that were due in 20 ms before are under way, and a run that is late may have to send
+    // all of the warm-up's.
+    let all = due_within(&Offered::steady(200.0), 400, outcome.elapsed_ns + 200 * MS);
+    assert!((40 - 1..=all).contains(&due(&outcome)), "{outcome:#?}");
+    assert_eq!(outcome.connections.opened, 40);
 }

@@ -26,6 +26,11 @@ pub(crate) fn assert_nothing_told(outcome: &Outcome) {
     assert_eq!(complaints, [], "{outcome:#?}");
 }
 
+/// Whether the generator says itself that it was kept from its work.
+pub(crate) fn is_disturbed(outcome: &Outcome) -> bool {
+    complaints(outcome).iter().any(is_of_the_machine)
+}
+
 /// Whether another program's work on the same machine may be the reason.
 fn is_of_the_machine(complaint: &Complaint) -> bool {
     use Complaint::{Crowded, HalvesDiffer, Late, LittlesLaw, TooNoisy};
