@@ -73,10 +73,6 @@ fn tell(outcome: &Outcome, say: report::Say) -> ExitCode {
         cpu_ns_per_response / 1000.0,
         outcome.busiest_thread() * 100.0,
     ));
-    if !outcome.generator_was_the_limit() {
-        say("  The generator had time left, so it can do more: the server was the limit. Give it more CPUs than the \
-             client's, with --cpus.\n");
-    }
     let spoilt: Vec<Complaint> = complaints(outcome);
     for complaint in &spoilt {
         say(&format!("  NOT VALID: {complaint}\n"));
@@ -85,7 +81,14 @@ fn tell(outcome: &Outcome, say: report::Say) -> ExitCode {
         !matches!(caveat, Caveat::GeneratorLimit { .. } | Caveat::ClosedLoop | Caveat::CeilingUnknown { .. })
     });
     set_aside.for_each(|caveat| say(&format!("  NOTE: {caveat}\n")));
-    if !spoilt.is_empty() {
+    let is_limit = outcome.generator_was_the_limit();
+    if !is_limit {
+        say(
+            "  The generator had time left, so this is not the most that it can do: the null server was the limit. Leave it a \
+             CPU of its own, with --cpus for the others, and let nothing else run.\n",
+        );
+    }
+    if !spoilt.is_empty() || !is_limit {
         say("  It is not kept.\n");
         return ExitCode::from(1);
     }

@@ -18,7 +18,8 @@ fn a_ceiling_is_told_and_kept_for_runs_of_the_same_shape() {
     let file = cache.path().join("otus-loadgen/ceilings.json");
     if output.status.code() == Some(1) {
         // On a machine that others keep busy it is not what the generator can do.
-        assert!(text.contains("NOT VALID: ") && text.contains("It is not kept.") && !file.exists(), "{text}");
+        assert!(text.contains("NOT VALID: ") || text.contains("had time left"), "{text}");
+        assert!(text.contains("It is not kept.") && !file.exists(), "{text}");
         return;
     }
     assert!(text.contains(&format!("Kept in {}", file.display())), "{text}");
