@@ -147,9 +147,11 @@ fn kill_under(load: Load) {
         }
         true
     });
-    let Errors { refused, reset, closed_early, write, .. } = outcome.errors;
+    let Errors { refused, connect_other, reset, closed_early, write, .. } = outcome.errors;
     assert!(refused > 0 && outcome.responses > 0, "{outcome:#?}");
-    assert_eq!(outcome.errors.total(), refused + reset + closed_early + write);
+    // A connection may be reset before it has carried anything.
+    let all = refused + connect_other + reset + closed_early + write;
+    assert_eq!(outcome.errors.total(), all, "{:?}", outcome.errors);
     assert!(outcome.errors.of_requests() <= 8 && outcome.in_flight.is_empty(), "{outcome:#?}");
     assert!(!outcome.stopped_early && outcome.elapsed_ns >= 1_000 * MS);
     let is_meant =
