@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
 use rustix::event::epoll;
-use rustix::net::sockopt;
+use rustix::net::{RecvFlags, recv, sockopt};
 
 use super::place::start_connecting;
 use crate::IdleConnections;
@@ -22,8 +22,21 @@ pub(super) struct Idle {
 #[derive(Debug)]
 enum Socket {
     Connecting(OwnedFd),
-    Open(#[expect(dead_code, reason = "it is held, nothing else")] OwnedFd),
+    Open(OwnedFd),
+    /// Open, and the server has sent something on it.
+    Spoken(#[expect(dead_code, reason = "it is held, nothing else")] OwnedFd),
     Gone,
+}
+
+/// What an event was about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Concern {
+    /// Something else.
+    Others,
+    /// One of the idle connections.
+    Idle,
+    /// One of the idle connections, on which the server has sent something for the first time.
+    Surplus,
 }
 
 impl Idle {
@@ -48,35 +61,42 @@ impl Idle {
         use epoll::EventFlags as Flags;
         let data = epoll::EventData::new_u64(FIRST + self.sockets.len() as u64);
         let socket = start_connecting(address, false).and_then(|socket| {
-            epoll::add(epoll, &socket, data, Flags::OUT | Flags::RDHUP | Flags::ET)?;
+            epoll::add(epoll, &socket, data, Flags::IN | Flags::OUT | Flags::RDHUP | Flags::ET)?;
             Ok(socket)
         });
         self.sockets.push(socket.map_or(Socket::Gone, Socket::Connecting));
     }
 
     /// Takes an event if it is about one of these.
-    pub(super) fn take(&mut self, event: &epoll::Event) -> bool {
-        let Some(index) = event.data.u64().checked_sub(FIRST) else {
-            return false;
-        };
-        let Some(socket) = usize::try_from(index).ok().and_then(|index| self.sockets.get_mut(index)) else {
-            return false;
+    pub(super) fn take(&mut self, event: &epoll::Event) -> Concern {
+        use epoll::EventFlags as Flags;
+        let index = event.data.u64().checked_sub(FIRST).and_then(|index| usize::try_from(index).ok());
+        let Some(socket) = index.and_then(|index| self.sockets.get_mut(index)) else {
+            return Concern::Others;
         };
         let flags = event.flags;
-        let ended = flags.intersects(epoll::EventFlags::RDHUP | epoll::EventFlags::HUP | epoll::EventFlags::ERR);
         if let Socket::Connecting(connecting) = socket
             && matches!(sockopt::socket_error(&*connecting), Ok(Ok(())))
-            && flags.contains(epoll::EventFlags::OUT)
+            && flags.contains(Flags::OUT)
             && let Socket::Connecting(open) = std::mem::replace(socket, Socket::Gone)
         {
             self.counts.opened += 1;
             *socket = Socket::Open(open);
         }
-        if ended {
-            self.counts.ended_by_server += u64::from(matches!(socket, Socket::Open(_)));
+        let mut concern = Concern::Idle;
+        if let Socket::Open(open) = socket
+            && flags.contains(Flags::IN)
+            && matches!(recv(&*open, &mut [0; 64], RecvFlags::empty()), Ok((_, received)) if received > 0)
+            && let Socket::Open(open) = std::mem::replace(socket, Socket::Gone)
+        {
+            concern = Concern::Surplus;
+            *socket = Socket::Spoken(open);
+        }
+        if flags.intersects(Flags::RDHUP | Flags::HUP | Flags::ERR) {
+            self.counts.ended_by_server += u64::from(matches!(socket, Socket::Open(_) | Socket::Spoken(_)));
             *socket = Socket::Gone;
         }
-        true
+        concern
     }
 
     pub(super) fn counts(&self) -> IdleConnections {

@@ -7,6 +7,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 
 use super::body_check::Verdict;
+use super::idle::Concern;
 use super::place::Phase;
 use super::tally::{Answer, Failure};
 use super::witness::Witness;
@@ -25,8 +26,10 @@ impl Worker<'_> {
             self.tally.errors.surplus += u64::from(self.witness.look());
             return;
         }
-        if self.idle.take(&event) {
-            return;
+        match self.idle.take(&event) {
+            Concern::Others => {}
+            Concern::Idle => return,
+            Concern::Surplus => return self.tally.count_failure(Failure::Surplus, 1),
         }
         let flags = event.flags;
         let index = event.data.u64() as usize;

@@ -265,7 +265,10 @@ impl<'a> Worker<'a> {
     /// and how the connections were opened belongs to what is told.
     fn begin_measuring(&mut self, now: u64, requests: Option<u64>) -> Timeline {
         if self.setup.warmup_ns > 0 {
+            let surplus = self.tally.errors.surplus;
             self.tally = Tally::new(&self.setup.plan.expect, self.setup.requests.paths(), self.setup.by_window);
+            // Who said something unasked will not say it again, and is not to be believed for that.
+            self.tally.errors.surplus = surplus;
             self.tally.requests = self.under_way;
             for place in &mut self.places {
                 place.served = 0;

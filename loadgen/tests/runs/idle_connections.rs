@@ -73,3 +73,22 @@ fn those_that_the_server_ends_are_counted_and_complained_of() {
         "  idle            7 of 10 connections held, 0 not opened, 3 ended by the server\n",
     );
 }
+
+#[test]
+fn those_on_which_the_server_says_something_are_counted_also_when_it_was_before_measuring() {
+    for warmup_ms in [0, 50] {
+        // Of the idle ones, which are opened first, every second is greeted.
+        let server = Server::talking(|connection, number| {
+            if number < 10 && number % 2 == 0 {
+                connection.write(b"hello, who is there?");
+            }
+            while connection.next_request().is_some() && connection.write(&ok("hello")) {}
+        });
+        let mut plan = server.plan();
+        (plan.idle_connections, plan.threads, plan.warmup_ms) = (10, 1, warmup_ms);
+        plan.duration_ms = 300;
+        let outcome = run(&plan);
+        assert_eq!(outcome.errors.surplus, 5, "{:?}", outcome.errors);
+        assert_eq!(outcome.idle_connections.unwrap().held(), 10);
+    }
+}
