@@ -18,9 +18,9 @@ pub(super) fn merge(arguments: &MergeArguments) -> Result<ExitCode, Failure> {
     let say = report::say(&[output.json.as_deref()])?;
     let outcomes = arguments.files.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
     let merged = loadgen::merge(&outcomes)?;
-    report::write_files(&merged, output)?;
     say(&text::headline(&merged.plan));
     report::tell(&merged, output, say);
+    report::write_files(&merged, output)?;
     let together = loadgen::overlap(&outcomes);
     let is_together = together >= TOGETHER;
     if !is_together {

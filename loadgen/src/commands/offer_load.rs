@@ -20,12 +20,13 @@ pub(super) fn offer_load(arguments: &RunArguments, descriptors: u64, stop: &Atom
     let mut outcome = loadgen::run(&plan, &mut display, stop)?;
     display.clear();
     outcome.ceiling = ceilings::find(&plan);
-    report::write_files(&outcome, output)?;
     if outcome.connections.opened == 0 && outcome.errors.connect() > 0 {
+        report::write_files(&outcome, output)?;
         return Err(unreachable(&outcome));
     }
     display.begin();
     report::tell(&outcome, output, say);
+    report::write_files(&outcome, output)?;
     display.finish()?;
     Ok(report::exit_code(&outcome, output))
 }

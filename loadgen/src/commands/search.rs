@@ -72,8 +72,8 @@ pub(super) fn search(
     say(&format!("{}\n", sentence(&verdict, objective)));
     // The last probe that was kept is the last confirmation of the rate that was found.
     if let (Verdict::Found { .. } | Verdict::AtLeast { .. }, Some(outcome)) = (&verdict, &kept) {
-        report::write_files(outcome, output)?;
         report::tell(outcome, output, say);
+        report::write_files(outcome, output)?;
         return Ok(report::exit_code(outcome, output));
     }
     Ok(ExitCode::from(1))

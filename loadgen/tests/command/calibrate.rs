@@ -11,7 +11,7 @@ fn a_ceiling_is_told_and_kept_for_runs_of_the_same_shape() {
     let loadgen = |arguments: &[&str]| {
         Command::new(PROGRAM).args(arguments).env("XDG_CACHE_HOME", cache.path()).output().unwrap()
     };
-    let output = loadgen(&["--calibrate", "-c4", "-t1", "-d1"]);
+    let output = loadgen(&["--calibrate", "-c4", "-t1", "-d300ms"]);
     let text = stdout(&output);
     assert!(text.contains(" requests per second with 1 thread and 4 connections\n"), "{text}");
     assert!(text.contains(" us of CPU time per request"), "{text}");
@@ -23,9 +23,9 @@ fn a_ceiling_is_told_and_kept_for_runs_of_the_same_shape() {
         return;
     }
     assert!(text.contains(&format!("Kept in {}", file.display())), "{text}");
-    let same = stdout(&loadgen(&["-c4", "-t1", "-d1", &server.url]));
+    let same = stdout(&loadgen(&["-c4", "-t1", "-d300ms", &server.url]));
     assert!(same.contains("ceiling"), "{same}");
     assert!(!same.contains("nobody measured what the generator can do"), "{same}");
-    let other = stdout(&loadgen(&["-c5", "-t1", "-d1", &server.url]));
+    let other = stdout(&loadgen(&["-c5", "-t1", "-d300ms", &server.url]));
     assert!(!other.contains("of this machine's ceiling"), "{other}");
 }

@@ -47,8 +47,8 @@ fn results_that_do_not_belong_together_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (one, other, old, none) = (file("one"), file("other"), file("old"), file("none"));
-    loadgen(&["-c1", "-t1", "-d1", "--json", &one, &server.url]);
-    loadgen(&["-c1", "-t1", "-d1", "--head", "--json", &other, &server.url]);
+    loadgen(&["-c1", "-t1", "-d300ms", "--json", &one, &server.url]);
+    loadgen(&["-c1", "-t1", "-d300ms", "--head", "--json", &other, &server.url]);
     fs::write(&old, "{\"format\": 1}").unwrap();
     fs::write(&none, "nothing").unwrap();
     for (second, expected) in [

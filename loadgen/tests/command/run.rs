@@ -49,7 +49,7 @@ fn everything_is_written_as_json() {
     let path = directory.path().join("out.json");
     let file = path.to_str().unwrap();
     let arguments =
-        ["-c4", "-t1", "-d1", "--expect-status", "200", "--expect-length", "612", "--json", file, &server.url];
+        ["-c4", "-t1", "-d300ms", "--expect-status", "200", "--expect-length", "612", "--json", file, &server.url];
     let output = loadgen(&arguments);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let outcome: Outcome = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
@@ -57,7 +57,7 @@ fn everything_is_written_as_json() {
     assert_eq!((outcome.unexpected.responses, outcome.errors.total()), (0, 0));
     assert!(stdout(&output).contains(&format!("  {} requests in ", outcome.responses)));
 
-    let output = loadgen(&["-c4", "-t1", "-d1", "--json", "-", &server.url]);
+    let output = loadgen(&["-c4", "-t1", "-d300ms", "--json", "-", &server.url]);
     let outcome: Outcome = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(outcome.plan.connections, 4);
     assert!(stderr(&output).contains("Requests/sec: "));
@@ -110,13 +110,13 @@ fn exit_codes_tell_what_failed() {
 #[test]
 fn a_server_that_never_answers_as_expected_has_failed() {
     let server = NullServer::start();
-    let output = loadgen(&["-c2", "-t1", "-d1", "--expect-length", "1", &server.url]);
+    let output = loadgen(&["-c2", "-t1", "-d300ms", "--expect-length", "1", &server.url]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stdout(&output).contains("\n  unexpected      "));
 
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap());
-    let output = loadgen(&["-c2", "-t1", "-d1", &url]);
+    let output = loadgen(&["-c2", "-t1", "-d300ms", &url]);
     assert_eq!(output.status.code(), Some(1));
     let text = stdout(&output);
     assert!(text.contains("    Latency     0.00us    0.00us   0.00us    -nan%\n"), "{text}");
@@ -137,7 +137,7 @@ fn the_null_server_ends_with_a_signal() {
 fn a_reader_that_goes_away_is_no_disaster() {
     let server = NullServer::start();
     let mut child = Command::new(PROGRAM)
-        .args(["-c2", "-t1", "-d1", &server.url])
+        .args(["-c2", "-t1", "-d300ms", &server.url])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -162,7 +162,7 @@ fn a_limited_number_of_requests_is_exact() {
 #[test]
 fn strict_fails_where_the_result_is_not_valid() {
     let server = NullServer::start();
-    let arguments = ["-c2", "-t1", "-d1", "--expect-length", "1", "-n", "1000", &server.url];
+    let arguments = ["-c2", "-t1", "-d300ms", "--expect-length", "1", "-n", "1000", &server.url];
     let text = stdout(&loadgen(&arguments));
     assert!(
         text.contains("\n  NOT VALID       Every response had a body of another length than the expected 1 byte"),
@@ -180,9 +180,9 @@ fn strict_fails_where_the_result_is_not_valid() {
             }
         }
     });
-    let lenient = loadgen(&["-c3", "-t1", "-d1", &url]);
+    let lenient = loadgen(&["-c3", "-t1", "-d300ms", &url]);
     assert_eq!(lenient.status.code(), Some(0));
     assert!(stdout(&lenient).contains("  never served    2 of 3 connections\n"), "{}", stdout(&lenient));
-    let strict = loadgen(&["-c3", "-t1", "-d1", "--strict", &url]);
+    let strict = loadgen(&["-c3", "-t1", "-d300ms", "--strict", &url]);
     assert_eq!(strict.status.code(), Some(1));
 }
