@@ -91,6 +91,8 @@ impl Worker<'_> {
     pub(super) fn renew(&mut self, index: usize, now: u64) {
         match self.state {
             State::Over => {}
+            // Nobody would ask anything on it.
+            State::Loading if self.remaining == 0 => {}
             State::Loading if self.pace.is_some() => self.is_ready(index, now),
             State::Opening | State::Loading => self.open(index, now),
         }
@@ -170,7 +172,12 @@ impl Worker<'_> {
                 self.is_established(index, now);
                 self.begin_request(index, due, now);
                 self.places[index].unwritten.extend_from_slice(&request[sent..]);
-                self.fill_up(index, now);
+                if self.pace.is_some() {
+                    // Whoever dispatches goes on by itself; a call from here would nest with every place that is vacant.
+                    self.queue_again(index);
+                } else {
+                    self.fill_up(index, now);
+                }
             }
             Err(io::Errno::AGAIN) => {}
             Err(error) => self.fail(index, connect_failure(error), now),

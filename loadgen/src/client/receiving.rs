@@ -147,7 +147,8 @@ impl Worker<'_> {
                         now = self.setup.now();
                     }
                     self.count(index, &response, now);
-                    if position == received && !response.persistent {
+                    if !response.persistent {
+                        self.tally.errors.surplus += u64::from(position < received);
                         self.is_sent_away(index, now);
                         return false;
                     }
@@ -236,10 +237,12 @@ impl Worker<'_> {
             return self.fail(index, Failure::ClosedEarly, now);
         }
         let was_asked_to = self.setup.plan.requests_per_connection.is_some_and(|most| place.begun >= most);
-        if was_asked_to && !place.hung_up {
+        let has_hung_up = place.hung_up;
+        self.tally.closed_by_server += u64::from(!was_asked_to && self.state != State::Over);
+        if !has_hung_up {
             return self.leave(index, now);
         }
-        self.tally.closed_by_server += u64::from(!was_asked_to && self.state != State::Over);
+        let place = &mut self.places[index];
         place.close();
         self.renew(index, now);
     }
@@ -264,12 +267,17 @@ impl Worker<'_> {
             // The requests are counted as being in flight.
             self.tally.errors.surplus += u64::from(failure == Failure::Surplus);
         } else if lost > 0 {
+            let mut failed = 1;
             if failure == Failure::TimedOut {
-                let due = place.under_way.front().map_or(now, |request| request.due);
-                self.tally.count_timeout(now.saturating_sub(due));
+                let limit = self.setup.timeout_ns;
+                failed = 0;
+                for request in place.under_way.iter().take_while(|request| now.saturating_sub(request.sent) >= limit) {
+                    self.tally.count_timeout(now.saturating_sub(request.due));
+                    failed += 1;
+                }
             }
-            self.tally.count_failure(failure, 1);
-            self.tally.count_failure(Failure::Abandoned, lost - 1);
+            self.tally.count_failure(failure, failed);
+            self.tally.count_failure(Failure::Abandoned, lost - failed);
         } else if concerns_the_connection {
             self.tally.count_failure(failure, 1);
         } else {

@@ -11,7 +11,8 @@ impl<'a> Worker<'a> {
     /// When the request is or was due that is to be the first on this place's connection; `None` if there is none yet.
     pub(super) fn due_of(&self, index: usize, now: u64) -> Option<u64> {
         match self.state {
-            State::Loading if self.pace.is_some() => self.places[index].awaited,
+            // What the warm-up had asked for may be more than the plan has requests left.
+            State::Loading if self.pace.is_some() => self.places[index].awaited.filter(|_| self.remaining > 0),
             State::Loading => (self.remaining > 0).then_some(now),
             State::Opening | State::Over => None,
         }
@@ -193,7 +194,7 @@ impl<'a> Worker<'a> {
     }
 
     /// A connection that has room for one more request has had it all the time.
-    fn queue_again(&mut self, index: usize) {
+    pub(super) fn queue_again(&mut self, index: usize) {
         let plan = self.setup.plan;
         let place = &mut self.places[index];
         let has_room =

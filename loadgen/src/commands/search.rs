@@ -105,7 +105,11 @@ fn judge(outcome: &Outcome, objective: &Objective) -> (ProbeResult, String) {
     if failed > 0 {
         return (ProbeResult::Missed, format!("{failed} requests failed or were answered wrongly"));
     }
-    let is_met = objective.is_met(&outcome.latency_with_timeouts());
+    // Requests that are unanswered will take longer than this.
+    let mut at_least = outcome.latency_with_timeouts();
+    at_least.add(&outcome.in_flight);
+    at_least.add(&outcome.unsent);
+    let is_met = objective.is_met(&outcome.latency_with_timeouts()) && objective.is_met(&at_least);
     (if is_met { ProbeResult::Kept } else { ProbeResult::Missed }, String::new())
 }
 
