@@ -24,6 +24,10 @@ pub(crate) fn read(plan: &Plan, requests: &Requests) -> Result<Vec<Arc<[u8]>>, E
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
+    let metadata = fs::metadata(path).map_err(|source| unreadable(path, source))?;
+    if !metadata.is_file() {
+        return Err(unreadable(path, io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file")));
+    }
     fs::read(path).map_err(|source| unreadable(path, source))
 }
 
@@ -70,6 +74,7 @@ mod tests {
         fs::write(&file, "abc").unwrap();
         assert_eq!(bodies(&file, &["/x", "/y"]).unwrap(), [b"abc", b"abc"]);
         assert!(matches!(bodies(&folder.path().join("absent"), &["/"]), Err(Error::Body { .. })));
+        assert!(matches!(bodies(Path::new("/dev/zero"), &["/"]), Err(Error::Body { .. })));
     }
 
     #[test]

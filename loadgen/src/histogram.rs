@@ -210,7 +210,13 @@ impl TryFrom<Stored> for Histogram {
         }
         match (stored.minimum, stored.maximum) {
             (None, None) if histogram.is_empty() && stored.sum == 0 => {}
-            (Some(minimum), Some(maximum)) if !histogram.is_empty() && minimum <= maximum && stored.sum >= maximum => {
+            (Some(minimum), Some(maximum))
+                if !histogram.is_empty()
+                    && minimum <= maximum
+                    && stored.sum >= maximum
+                    && histogram.buckets.equivalent(minimum.min(HIGHEST), histogram.buckets.min())
+                    && histogram.buckets.equivalent(maximum.min(HIGHEST), histogram.buckets.max()) =>
+            {
                 (histogram.minimum, histogram.maximum) = (minimum, maximum);
             }
             _ => return Err(StoredError::Figures),
@@ -277,6 +283,15 @@ mod tests {
     fn a_duration_beyond_an_hour_is_counted() {
         let histogram = of(&[2 * HIGHEST]);
         assert_eq!((histogram.count(), histogram.maximum()), (1, Some(2 * HIGHEST)));
+    }
+
+    #[test]
+    fn figures_that_do_not_fit_the_buckets_are_refused() {
+        for figure in ["minimum", "maximum"] {
+            let mut value = serde_json::to_value(of(&[1_000, 2_000])).unwrap();
+            (value[figure], value["sum"]) = (1_500.into(), 9_000.into());
+            assert!(serde_json::from_value::<Histogram>(value).is_err(), "{figure}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use rustix::io::Errno;
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 use crate::client::{Published, Setup, Share, WindowOfThread, Worker};
@@ -30,6 +31,10 @@ const HIGHEST_RATE: f64 = 1e8;
 const STANDSTILL: Duration = Duration::from_secs(10);
 /// How long it takes a sleeping thread to wake up, at most in the usual case, in nanoseconds.
 const VIGIL_NS: u64 = 50_000;
+/// No process can have more connections, and none needs more requests under way on one.
+const MOST: usize = 1_000_000;
+/// No machine has more CPUs for them.
+const MOST_THREADS: usize = 4_096;
 /// How long before a common start the connections are opened.
 const OPENING: Duration = Duration::from_secs(2);
 
@@ -131,6 +136,10 @@ fn check(plan: &Plan) -> Result<(), Error> {
     let is_rate = |rate: f64| rate > 0.0 && rate <= HIGHEST_RATE;
     let complaint = if plan.connections == 0 {
         "at least one connection is needed"
+    } else if plan.connections.max(plan.idle_connections) > MOST || plan.threads > MOST_THREADS {
+        "there may be a million connections, a million idle ones and 4,096 threads at most"
+    } else if plan.pipeline > MOST {
+        "a million requests may be under way on a connection at most"
     } else if plan.threads == 0 {
         "at least one thread is needed"
     } else if plan.connections < plan.threads {
@@ -201,7 +210,12 @@ fn pin_to(cpu: Option<usize>) -> Result<(), Error> {
         return Err(Error::Plan(format!("there is no CPU {cpu}")));
     }
     set.set(cpu);
-    sched_setaffinity(None, &set).map_err(Error::system(&format!("run on CPU {cpu}")))
+    sched_setaffinity(None, &set).map_err(|source| match source {
+        Errno::INVAL => {
+            Error::Plan(format!("cannot run on CPU {cpu}: there is none, or this process is not allowed on it"))
+        }
+        source => Error::system(&format!("run on CPU {cpu}"))(source),
+    })
 }
 
 /// The stolen time of each CPU since the machine started, at an edge between two windows.
@@ -218,6 +232,8 @@ struct Watch<'a> {
     reports: Receiver<WindowOfThread>,
     /// Windows of which not all threads have told yet, and how many have.
     unfinished: BTreeMap<u64, (usize, WindowReport)>,
+    /// The last windows of the threads that have come to their end.
+    last: Vec<u64>,
     steal: Vec<StealSample>,
     /// When the last request was answered or failed, and how many there were then.
     progressed: (u64, u64),
@@ -225,7 +241,15 @@ struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     fn new(setup: &'a Setup<'a>, published: &'a [Published], reports: Receiver<WindowOfThread>) -> Self {
-        Self { setup, published, reports, unfinished: BTreeMap::new(), steal: Vec::new(), progressed: (0, 0) }
+        Self {
+            setup,
+            published,
+            reports,
+            unfinished: BTreeMap::new(),
+            last: Vec::new(),
+            steal: Vec::new(),
+            progressed: (0, 0),
+        }
     }
 
     fn until(&mut self, observer: &mut dyn Observer, finished: impl Fn() -> bool) {
@@ -263,7 +287,10 @@ impl<'a> Watch<'a> {
     /// Tells of the windows that are over for all threads; in the end of all that there are.
     fn pass_windows_on(&mut self, observer: &mut dyn Observer, done: bool) {
         for told in self.reports.try_iter() {
-            let WindowOfThread { index, part, latency } = told;
+            let WindowOfThread { index, part, latency, is_last } = told;
+            if is_last {
+                self.last.push(index);
+            }
             let interval_ns = self.setup.interval_ns;
             let (threads, report) = self.unfinished.entry(index).or_insert_with(|| {
                 let window = Window { offset_ns: index * interval_ns, length_ns: interval_ns, ..Window::default() };
@@ -277,7 +304,8 @@ impl<'a> Watch<'a> {
             report.latency.add(&latency);
         }
         while let Some(entry) = self.unfinished.first_entry() {
-            if !done && entry.get().0 < self.setup.plan.threads {
+            let ended = self.last.iter().filter(|last| *last < entry.key()).count();
+            if !done && entry.get().0 + ended < self.setup.plan.threads {
                 return;
             }
             let (_, mut report) = entry.remove();
@@ -318,7 +346,9 @@ impl<'a> Watch<'a> {
         }
         let patience = nanoseconds(STANDSTILL) + self.setup.timeout_ns;
         let measure_from = self.setup.measure_from().unwrap_or(u64::MAX);
-        if progress.requests.is_some() && now.saturating_sub(self.progressed.0.max(measure_from)) > patience {
+        let idle_until = self.published.iter().map(|published| published.idle_until.load(Ordering::Relaxed)).max();
+        let since = self.progressed.0.max(measure_from).max(idle_until.unwrap_or(0));
+        if progress.requests.is_some() && now.saturating_sub(since) > patience {
             self.setup.abandon.store(true, Ordering::Relaxed);
         }
     }

@@ -2,6 +2,9 @@
 
 use crate::load::{Arrivals, Offered};
 
+/// What sets this chance apart from the others of the same seed.
+const ARRIVALS: u64 = 0x9e37_79b9_7f4a_7c15;
+
 /// One thread's part of the schedule. All parts together make the schedule of the run.
 ///
 /// Requests are spaced in units of one request: evenly, every `threads`th belonging to this thread, or by a Poisson
@@ -47,7 +50,7 @@ impl Schedule {
             threads: threads as f64,
             units: thread as f64,
             chance: (offered.arrivals == Arrivals::Poisson)
-                .then(|| fastrand::Rng::with_seed(seed.rotate_left(17) ^ thread as u64)),
+                .then(|| fastrand::Rng::with_seed(seed.rotate_left(17) ^ thread as u64 ^ ARRIVALS)),
         };
         if schedule.chance.is_some() {
             schedule.units = 0.0;

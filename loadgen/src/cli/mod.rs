@@ -141,7 +141,7 @@ struct OpenLoopArguments {
     #[arg(short = 'R', long, value_name = "N", value_parser = values::rate)]
     rate: Option<f64>,
     /// Let the rate go evenly from A to B requests per second over the duration
-    #[arg(long, value_name = "A:B", value_parser = values::ramp)]
+    #[arg(long, value_name = "A:B", value_parser = values::ramp, conflicts_with = "requests")]
     ramp: Option<(f64, f64)>,
     /// How requests are spaced: evenly, or as by many users who know nothing of each other
     #[arg(long, value_enum, default_value_t = Spacing::Uniform, requires = "offered")]

@@ -117,6 +117,7 @@ fn a_wrong_usage_is_refused() {
         "-R 10 --ramp 1:2 http://a",
         "-R 10 --search p99<1ms http://a",
         "--ramp 1 http://a",
+        "--ramp 1:2 -n 5 http://a",
         "--search p99 http://a",
         "--search p99<1ms -n 5 http://a",
         "--arrivals poisson http://a",

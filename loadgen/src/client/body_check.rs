@@ -6,6 +6,9 @@ use crate::Difference;
 use crate::expect::Expect;
 use crate::response::Body;
 
+/// A body that is longer is not learnt: a response may never end.
+const LONGEST_LEARNT: usize = 64 * 1024 * 1024;
+
 /// The bodies of the plan's paths, by their place in the list.
 #[derive(Debug)]
 pub(super) struct Bodies {
@@ -51,7 +54,7 @@ impl Bodies {
     pub(super) fn finish(&mut self, check: BodyCheck, expect: &Expect) -> Verdict {
         let is_expected = expect.allows_status(check.status);
         match check.aim {
-            Aim::Learn(bytes) if is_expected => {
+            Aim::Learn(bytes) if is_expected && bytes.len() <= LONGEST_LEARNT => {
                 self.models[check.path] = Model::Known(bytes.into());
                 Verdict::Same
             }
@@ -125,6 +128,8 @@ impl Body for BodyCheck {
 
     fn bytes(&mut self, bytes: &[u8]) {
         match &mut self.aim {
+            // What is too long is kept too long by a piece, and no longer.
+            Aim::Learn(learnt) if learnt.len() > LONGEST_LEARNT => {}
             Aim::Learn(learnt) => learnt.extend_from_slice(bytes),
             Aim::Compare(expected) => {
                 // Bytes beyond the end have none to differ from.

@@ -88,10 +88,13 @@ pub(crate) struct Published {
     /// Requests that are answered or have failed.
     pub(crate) finished: AtomicU64,
     pub(crate) opened: AtomicU64,
+    /// Until when nothing is to be done, where the thread only waits for the next request of the open loop.
+    pub(crate) idle_until: AtomicU64,
 }
 
 impl Published {
-    fn publish(&self, tally: &Tally) {
+    fn publish(&self, tally: &Tally, idle_until: u64) {
+        self.idle_until.store(idle_until, Ordering::Relaxed);
         self.responses.store(tally.responses, Ordering::Relaxed);
         self.errors.store(tally.errors.total(), Ordering::Relaxed);
         self.finished.store(tally.responses + tally.errors.of_requests(), Ordering::Relaxed);

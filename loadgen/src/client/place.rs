@@ -12,8 +12,11 @@ use super::tally::Failure;
 use crate::Method;
 use crate::response::ResponseReader;
 
-/// The longest pause before a place that gets nowhere is tried again.
+/// The longest pause before a place that gets nowhere is tried again, for up to so many places ...
 const LONGEST_PAUSE_NS: u64 = 100_000_000;
+const PLACES_FOR_THAT: u64 = 100;
+/// ... and for however many there are. Together they try a thousand times a second, or a little more.
+const LONGEST_OF_ALL_NS: u64 = 2_000_000_000;
 /// The first such pause.
 const SHORTEST_PAUSE_NS: u64 = 1_000_000;
 
@@ -82,7 +85,7 @@ impl Place {
             phase: Phase::Vacant,
             socket: None,
             reader: ResponseReader::new(method),
-            under_way: VecDeque::with_capacity(pipeline),
+            under_way: VecDeque::with_capacity(pipeline.min(64)),
             check: None,
             unwritten: Vec::new(),
             since: 0,
@@ -130,11 +133,12 @@ impl Place {
     }
 
     /// How long to pause before connecting again after a failure: not at all when the TCP connection had served,
-    /// else twice as long each time. A server that refuses everything is not hammered.
-    pub(super) fn pause_ns(&self) -> u64 {
+    /// else twice as long each time. A server that refuses everything is not hammered, however many `places` there are.
+    pub(super) fn pause_ns(&self, places: usize) -> u64 {
+        let longest = (LONGEST_PAUSE_NS / PLACES_FOR_THAT).saturating_mul(places as u64);
         match self.fruitless {
             0 => 0,
-            times => (SHORTEST_PAUSE_NS << (times - 1).min(16)).min(LONGEST_PAUSE_NS),
+            times => (SHORTEST_PAUSE_NS << (times - 1).min(16)).min(longest.clamp(LONGEST_PAUSE_NS, LONGEST_OF_ALL_NS)),
         }
     }
 }
@@ -180,12 +184,13 @@ mod tests {
         let mut pause = || {
             // Whether this fails at once or later makes no difference here.
             let _ = place.connect(&nowhere, false, 0);
-            place.pause_ns() / SHORTEST_PAUSE_NS
+            place.pause_ns(100) / SHORTEST_PAUSE_NS
         };
         let pauses: Vec<u64> = (0..9).map(|_| pause()).collect();
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 100, 100]);
         (0..100).for_each(|_| assert_eq!(pause(), 100));
+        assert_eq!((place.pause_ns(1_000), place.pause_ns(100_000)), (1_000_000_000, LONGEST_OF_ALL_NS));
         place.bear_fruit();
-        assert_eq!(place.pause_ns(), 0);
+        assert_eq!(place.pause_ns(100), 0);
     }
 }

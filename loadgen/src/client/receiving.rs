@@ -230,20 +230,19 @@ impl Worker<'_> {
         }
     }
 
-    /// The server takes no more requests on this connection.
+    /// The server takes no more requests on this connection, and has said so in a response or by its end.
     fn is_sent_away(&mut self, index: usize, now: u64) {
         let place = &mut self.places[index];
-        if !place.under_way.is_empty() {
-            return self.fail(index, Failure::ClosedEarly, now);
-        }
         let was_asked_to = self.setup.plan.requests_per_connection.is_some_and(|most| place.begun >= most);
-        let has_hung_up = place.hung_up;
+        let (has_hung_up, is_empty) = (place.hung_up, place.under_way.is_empty());
         self.tally.closed_by_server += u64::from(!was_asked_to && self.state != State::Over);
+        if !is_empty {
+            return self.fail(index, Failure::TurnedAway, now);
+        }
         if !has_hung_up {
             return self.leave(index, now);
         }
-        let place = &mut self.places[index];
-        place.close();
+        self.places[index].close();
         self.renew(index, now);
     }
 
@@ -259,6 +258,7 @@ impl Worker<'_> {
     /// Counts a failure and gives the TCP connection up; the place is filled again, now or a little later.
     #[cold]
     pub(super) fn fail(&mut self, index: usize, failure: Failure, now: u64) {
+        let places = self.places.len();
         let place = &mut self.places[index];
         let lost = place.under_way.len() as u64;
         self.under_way -= lost;
@@ -267,7 +267,7 @@ impl Worker<'_> {
             // The requests are counted as being in flight.
             self.tally.errors.surplus += u64::from(failure == Failure::Surplus);
         } else if lost > 0 {
-            let mut failed = 1;
+            let mut failed = if failure == Failure::TurnedAway { lost } else { 1 };
             if failure == Failure::TimedOut {
                 let limit = self.setup.timeout_ns;
                 failed = 0;
@@ -295,7 +295,7 @@ impl Worker<'_> {
         }
         place.close();
         place.phase = Phase::Pausing;
-        place.since = now + place.pause_ns();
+        place.since = now + place.pause_ns(places);
         self.timers.add(place.since, index);
     }
 }

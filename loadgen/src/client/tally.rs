@@ -24,6 +24,7 @@ pub(super) enum Failure {
     ReadOther,
     TimedOut,
     Abandoned,
+    TurnedAway,
     Surplus,
 }
 
@@ -134,6 +135,7 @@ impl Tally {
             Failure::ReadOther => &mut errors.read_other,
             Failure::TimedOut => &mut errors.timed_out,
             Failure::Abandoned => &mut errors.abandoned,
+            Failure::TurnedAway => &mut errors.turned_away,
             Failure::Surplus => &mut errors.surplus,
         };
         *counter += times;

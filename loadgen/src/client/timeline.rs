@@ -30,6 +30,8 @@ pub(crate) struct WindowOfThread {
     pub(crate) index: u64,
     pub(crate) part: WindowPart,
     pub(crate) latency: Box<Histogram>,
+    /// Whether the thread has come to its end.
+    pub(crate) is_last: bool,
 }
 
 impl Timeline {
@@ -59,7 +61,7 @@ impl Timeline {
     pub(super) fn advance(&mut self, now: u64, tally: &mut Tally) {
         // When the thread slept through whole windows, nothing happened in those.
         while now >= self.window_end {
-            self.end_window(tally);
+            self.end_window(tally, false);
             self.window_end += self.interval_ns;
         }
         self.take_rate(now, tally);
@@ -67,17 +69,17 @@ impl Timeline {
 
     /// Ends the last window, and returns the CPU time since the beginning.
     pub(super) fn finish(&mut self, tally: &mut Tally) -> CpuTime {
-        self.end_window(tally);
+        self.end_window(tally, true);
         ThreadCpu::now().since(&self.cpu_at_begin)
     }
 
-    fn end_window(&mut self, tally: &mut Tally) {
+    fn end_window(&mut self, tally: &mut Tally, is_last: bool) {
         let cpu_ns = thread_cpu_ns();
         let part = tally.since(&self.window_start, cpu_ns);
         self.window_start = tally.snapshot(cpu_ns);
         if let Some(latency) = tally.take_window() {
             // If nobody listens any more, nobody wants to know.
-            let _ = self.reports.send(WindowOfThread { index: self.windows.len() as u64, part, latency });
+            let _ = self.reports.send(WindowOfThread { index: self.windows.len() as u64, part, latency, is_last });
         }
         self.windows.push(part);
     }

@@ -21,7 +21,7 @@ use crate::machine::CpuTime;
 use crate::paths::Chooser;
 use crate::response::HeadReader;
 use crate::schedule::Schedule;
-use crate::{Histogram, IdleConnections, Method};
+use crate::{Errors, Histogram, IdleConnections, Method};
 
 /// How much is read at once where the bytes are looked at.
 pub(super) const PIECE: usize = 64 * 1024;
@@ -257,7 +257,9 @@ impl<'a> Worker<'a> {
             timeline.advance(now, &mut self.tally);
             next_edge = timeline.next_edge();
         }
-        self.published.publish(&self.tally);
+        let is_idle = self.under_way == 0 && self.awaiting == 0;
+        let next_due = self.pace.as_ref().map_or(0, Pace::due);
+        self.published.publish(&self.tally, if is_idle { next_due } else { 0 });
         self.next_tick = (now + TICK_NS).min(next_edge).min(self.next_timeout_check).min(self.end);
     }
 
@@ -265,10 +267,14 @@ impl<'a> Worker<'a> {
     /// and how the connections were opened belongs to what is told.
     fn begin_measuring(&mut self, now: u64, requests: Option<u64>) -> Timeline {
         if self.setup.warmup_ns > 0 {
-            let surplus = self.tally.errors.surplus;
+            let Errors { surplus, refused, connect_timed_out, connect_other, .. } = self.tally.errors;
             self.tally = Tally::new(&self.setup.plan.expect, self.setup.requests.paths(), self.setup.by_window);
             // Who said something unasked will not say it again, and is not to be believed for that.
             self.tally.errors.surplus = surplus;
+            if now < self.measure_from {
+                // It was stopped before there was anything to measure: maybe nobody was there.
+                self.tally.errors = Errors { surplus, refused, connect_timed_out, connect_other, ..Errors::default() };
+            }
             self.tally.requests = self.under_way;
             for place in &mut self.places {
                 place.served = 0;
@@ -324,7 +330,7 @@ impl<'a> Worker<'a> {
         if let Some(last) = timeline.windows.last_mut() {
             last.errors += self.tally.errors.surplus - surplus_before;
         }
-        self.published.publish(&self.tally);
+        self.published.publish(&self.tally, 0);
         Ok(WorkerRecord {
             tally: self.tally,
             in_flight,

@@ -26,6 +26,8 @@ pub(super) fn calibrate(arguments: &RunArguments, descriptors: u64, stop: &Atomi
     let address = server.address().map_err(Failure::Serve)?;
     plan.url = format!("http://{address}/");
     plan.paths = loadgen::Paths::default();
+    // What the null server sends has a body, whatever it is asked.
+    plan.method = loadgen::Method::Get;
     plan.expect = loadgen::Expect { status: Some(200), ..loadgen::Expect::default() };
     if plan.warmup_ms == 0 {
         plan.warmup_ms = WARM_UP_MS;

@@ -28,6 +28,8 @@ pub(crate) enum Failure {
     Format { path: PathBuf, found: u64, known: u32 },
     #[error("these results cannot be added up: {0}")]
     Merge(#[from] loadgen::MergeError),
+    #[error("{path} holds the same result as a file before it: name each only once", path = path.display())]
+    SameResult { path: PathBuf },
     #[error("only one thing can be written to standard output: give the others a file")]
     CrowdedOutput,
     #[error("cannot listen on 127.0.0.1:{port}: {source}; choose another port, or 0 for a free one")]
@@ -49,6 +51,7 @@ impl Failure {
             | Self::Result { .. }
             | Self::Format { .. }
             | Self::Merge(_)
+            | Self::SameResult { .. }
             | Self::CrowdedOutput => ExitCode::from(2),
             _ => ExitCode::from(1),
         }

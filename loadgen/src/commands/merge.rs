@@ -17,8 +17,13 @@ pub(super) fn merge(arguments: &MergeArguments) -> Result<ExitCode, Failure> {
     let output = &arguments.output;
     let say = report::say(&[output.json.as_deref()])?;
     let outcomes = arguments.files.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
+    for (place, outcome) in outcomes.iter().enumerate() {
+        if outcome.responses > 0 && outcomes[..place].contains(outcome) {
+            return Err(Failure::SameResult { path: arguments.files[place].clone() });
+        }
+    }
     let merged = loadgen::merge(&outcomes)?;
-    say(&text::headline(&merged.plan));
+    say(&report::printable(&text::headline(&merged.plan)));
     report::tell(&merged, output, say);
     report::write_files(&merged, output)?;
     let together = loadgen::overlap(&outcomes);

@@ -35,8 +35,8 @@ pub(super) fn offer_load(arguments: &RunArguments, descriptors: u64, stop: &Atom
 pub(super) fn prepare(arguments: &RunArguments, descriptors: u64) -> Result<Plan, Failure> {
     let plan = arguments.plan(read_paths(arguments)?);
     // Standard input, output and error, an epoll per thread, and a little for the moment between two connections.
-    let connections = plan.connections + plan.idle_connections;
-    let needed = (connections + 2 * plan.threads + 16) as u64;
+    let connections = plan.connections.saturating_add(plan.idle_connections);
+    let needed = connections.saturating_add(plan.threads.saturating_mul(2)).saturating_add(16) as u64;
     if needed > descriptors {
         print_to_stderr(&format!(
             "loadgen: {connections} connections need {needed} descriptors and the limit is {descriptors}; raise it with \

@@ -62,7 +62,12 @@ fn write_json(outcome: &Outcome, path: &Path) -> Result<(), Failure> {
 /// Says what came of it, but for the headline.
 pub(super) fn tell(outcome: &Outcome, output: &OutputArguments, say: Say) {
     say(&text::summary(outcome, output.latency));
-    say(&text::beyond(outcome));
+    say(&printable(&text::beyond(outcome)));
+}
+
+/// Without what would move a terminal's cursor: paths may come from a file that somebody else has written.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
 
 /// What the result amounts to.

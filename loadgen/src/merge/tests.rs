@@ -299,6 +299,7 @@ fn from_numbers(numbers: &[u64]) -> Outcome {
         read_other: take(),
         timed_out: take(),
         abandoned: take(),
+        turned_away: take(),
         surplus: take(),
     };
     for histogram in [

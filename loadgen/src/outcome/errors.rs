@@ -28,6 +28,9 @@ pub struct Errors {
     pub timed_out: u64,
     /// The request was under way behind another one on the same connection, which failed in one of these ways.
     pub abandoned: u64,
+    /// The request was under way behind a response with which the server announced the end of the connection, as it may: it
+    /// was not dealt with (RFC 9112, section 9.6), and no more is known of the server by that. Not among wrk's errors.
+    pub turned_away: u64,
     /// Connections that brought bytes behind a complete response, or before anything was asked. They are given up, for
     /// nobody can tell any more which response belongs to which request. The responses before are counted as such.
     pub surplus: u64,
@@ -55,13 +58,13 @@ impl Errors {
     /// Requests that got no complete response for a reason other than the end of the run.
     #[must_use]
     pub fn of_requests(&self) -> u64 {
-        self.read() - self.surplus + self.write + self.timed_out
+        self.read() - self.surplus + self.write + self.timed_out + self.turned_away
     }
 
     /// All of them.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.connect() + self.read() + self.write + self.timed_out
+        self.connect() + self.of_requests() + self.surplus
     }
 
     /// Adds what `other` counted.
@@ -77,6 +80,7 @@ impl Errors {
         self.read_other += other.read_other;
         self.timed_out += other.timed_out;
         self.abandoned += other.abandoned;
+        self.turned_away += other.turned_away;
         self.surplus += other.surplus;
     }
 
@@ -95,6 +99,7 @@ impl Errors {
             (self.read_other, "not read for another reason"),
             (self.timed_out, "timed out"),
             (self.abandoned, "pipelined behind one that failed"),
+            (self.turned_away, "pipelined behind an announced close"),
             (self.surplus, "connections with bytes that nobody asked for"),
         ];
         all.into_iter().filter(|(count, _)| *count > 0).collect()
@@ -119,13 +124,14 @@ mod tests {
             read_other: 1,
             timed_out: 1,
             abandoned: 1,
+            turned_away: 1,
             surplus: 1,
         };
-        assert_eq!((each.total(), each.connect(), each.of_requests()), (12, 3, 8));
-        assert_eq!(each.kinds().len(), 12);
+        assert_eq!((each.total(), each.connect(), each.of_requests()), (13, 3, 9));
+        assert_eq!(each.kinds().len(), 13);
         let mut twice = each.clone();
         twice.add(&each);
-        assert_eq!((twice.total(), twice.surplus, twice.abandoned), (24, 2, 2));
+        assert_eq!((twice.total(), twice.surplus, twice.abandoned, twice.turned_away), (26, 2, 2, 2));
         assert_eq!(Errors::default().kinds(), []);
     }
 }

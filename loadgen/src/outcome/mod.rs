@@ -189,7 +189,7 @@ impl Outcome {
             let stolen = thread.cpu.map_or(0, |cpu| self.stolen_ns(cpu));
             let available = thread.wall_ns.saturating_sub(stolen);
             let ready = thread.cpu_ns + thread.waited_ns;
-            ready > 0 && ready as f64 >= GENERATOR_CEILING * available as f64
+            thread.wall_ns > 0 && ready > 0 && ready as f64 >= GENERATOR_CEILING * available as f64
         });
         busy || self.ceiling.as_ref().is_some_and(|ceiling| ceiling.is_reached_by(self))
     }

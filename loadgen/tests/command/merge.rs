@@ -52,6 +52,7 @@ fn results_that_do_not_belong_together_are_refused() {
     fs::write(&old, "{\"format\": 1}").unwrap();
     fs::write(&none, "nothing").unwrap();
     for (second, expected) in [
+        (&one, "holds the same result as a file before it"),
         (&other, "these results cannot be added up"),
         (&old, "has the format 1 and this program reads 2"),
         (&none, "is no result that --json has written"),

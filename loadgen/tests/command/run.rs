@@ -93,12 +93,23 @@ fn exit_codes_tell_what_failed() {
     assert!(stderr(&output).starts_with(&format!("loadgen: unable to connect to 127.0.0.1:{port} Connection refused")));
     assert_eq!(stdout(&output), "");
 
+    // Nobody is waited for in a warm-up either, and nobody is told that it should have been longer.
+    let warmed_up = loadgen(&["-d30", "-c2", "-t1", "--warmup", "20s", &format!("http://127.0.0.1:{port}/")]);
+    assert_eq!(warmed_up.status.code(), Some(1));
+    assert!(stderr(&warmed_up).contains("Connection refused; is the server running?"), "{}", stderr(&warmed_up));
+    assert!(started.elapsed() < Duration::from_secs(15));
+
     for (arguments, expected) in [
         (&["-c1", "-t2", "http://127.0.0.1/"][..], "number of connections must be >= threads"),
         (&["foo"], "invalid URL: foo"),
         (&["https://127.0.0.1/"], "https is not spoken here"),
         (&["-s", "x.lua", "http://127.0.0.1/"], "Lua scripts are not supported"),
         (&["-d", "soon", "http://127.0.0.1/"], "whole number"),
+        (&["-c", "1000000000000", "http://127.0.0.1/"], "a million connections"),
+        (&["--pipeline", "100G", "http://127.0.0.1/"], "a million requests"),
+        (&["--idle", "18446744073709551610", "http://127.0.0.1/"], "a million idle ones"),
+        (&["--cpus", "999", "-t1", "-c1", "http://127.0.0.1/"], "cannot run on CPU 999"),
+        (&["--expect-body", "/dev/zero", "http://127.0.0.1/"], "no regular file"),
         (&[], "Usage"),
     ] {
         let output = loadgen(arguments);

@@ -353,3 +353,21 @@ fn ninety_of_a_hundred_connections_that_are_starved_are_named() {
     assert_told(&outcome, is_meant, "  never served    90 of 100 connections\n");
     assert_told(&outcome, is_meant, "90 of 100 connections were never served");
 }
+
+#[test]
+fn what_comes_behind_a_goodbye_is_noticed_though_nobody_asks_for_more() {
+    let goodbye = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello";
+    let server = Server::talking(move |connection, _| {
+        if connection.next_request().is_some() && connection.write(goodbye) {
+            // Later than the client could have been deceived about where the response ends.
+            thread::sleep(Duration::from_millis(5));
+            connection.write(b"and another thing");
+            connection.wait_for_the_end();
+        }
+    });
+    let outcome = run(&server.plan());
+    // One connection of each thread is watched at a time.
+    let surplus = outcome.errors.surplus;
+    assert!(surplus > 0 && outcome.errors.total() == surplus, "{outcome:#?}");
+    assert_told(&outcome, |complaint| *complaint == Complaint::Surplus { connections: surplus }, "nobody asked for");
+}

@@ -6,6 +6,7 @@ use std::net::Shutdown;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use loadgen::text::beyond;
 use loadgen::validity::Complaint;
 use loadgen::{Errors, ExpectedBody, Outcome, Plan};
 use rustix::net::sockopt::set_tcp_cork;
@@ -196,4 +197,29 @@ fn nothing_more_is_asked_of_a_connection_that_the_server_has_ended() {
     let is_meant =
         |complaint: &_| matches!(complaint, Complaint::ConnectionErrors { errors, .. } if errors.closed_early == 10);
     assert_told(&outcome, is_meant, "10 closed before the response, 40 pipelined behind one that failed");
+}
+
+#[test]
+fn requests_behind_an_announced_close_are_turned_away_which_is_no_fault() {
+    // Of each eight requests three are answered, the third one with a goodbye.
+    let goodbye = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello";
+    let server = Server::talking(|connection, _| {
+        for _ in 0..8 {
+            if connection.next_request().is_none() {
+                return;
+            }
+        }
+        connection.write(&[ok("hello"), ok("hello"), goodbye.to_vec()].concat());
+        let _ = connection.stream.shutdown(Shutdown::Write);
+        connection.wait_for_the_end();
+    });
+    let mut plan = server.plan();
+    (plan.connections, plan.threads, plan.pipeline) = (1, 1, 8);
+    (plan.requests, plan.duration_ms, plan.timeout_ms) = (Some(80), 60_000, 30_000);
+    let outcome = run(&plan);
+    assert_eq!((outcome.requests, outcome.responses), (80, 30), "{outcome:#?}");
+    assert_eq!(outcome.errors, Errors { turned_away: 50, ..Errors::default() });
+    assert_eq!((outcome.connections.opened, outcome.connections.closed_by_server), (10, 10));
+    assert_nothing_told(&outcome);
+    assert!(beyond(&outcome).contains("50 pipelined behind an announced close"));
 }
