@@ -99,7 +99,7 @@ impl Errors {
             (self.read_other, "not read for another reason"),
             (self.timed_out, "timed out"),
             (self.abandoned, "pipelined behind one that failed"),
-            (self.turned_away, "pipelined behind an announced close"),
+            (self.turned_away, "turned away behind an announced close"),
             (self.surplus, "connections with bytes that nobody asked for"),
         ];
         all.into_iter().filter(|(count, _)| *count > 0).collect()

@@ -221,5 +221,5 @@ fn requests_behind_an_announced_close_are_turned_away_which_is_no_fault() {
     assert_eq!(outcome.errors, Errors { turned_away: 50, ..Errors::default() });
     assert_eq!((outcome.connections.opened, outcome.connections.closed_by_server), (10, 10));
     assert_nothing_told(&outcome);
-    assert!(beyond(&outcome).contains("50 pipelined behind an announced close"));
+    assert!(beyond(&outcome).contains("50 turned away behind an announced close"));
 }
