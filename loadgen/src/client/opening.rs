@@ -1,8 +1,6 @@
 //! Opening connections: all of them before the load begins, and later anew where one has ended.
 
 use std::sync::atomic::Ordering;
-use std::thread;
-use std::time::Duration;
 
 use rustix::event::epoll;
 use rustix::io;
@@ -61,10 +59,6 @@ impl Worker<'_> {
         let start = *setup.start.get_or_init(|| setup.now().max(setup.not_before));
         while setup.now() < start && !setup.is_stopped() {
             self.turn(events, start.min(setup.now() + 10 * PAUSE_NS))?;
-        }
-        // A stopped run is not meant to measure anything, but its threads have to come to their end.
-        if setup.is_stopped() {
-            thread::sleep(Duration::from_millis(1));
         }
         Ok(())
     }

@@ -54,6 +54,11 @@ fn requests(connection: &mut Connection) -> Vec<String> {
     requests
 }
 
+/// Waits for so many requests; false if the client goes away before.
+fn has_asked(connection: &mut Connection, requests: usize) -> bool {
+    (0..requests).all(|_| connection.next_request().is_some())
+}
+
 #[test]
 fn each_answer_belongs_to_the_oldest_request_however_they_are_written() {
     type Pieces = fn(&[Vec<u8>]) -> Vec<Vec<u8>>;
@@ -145,10 +150,8 @@ fn requests_behind_one_that_is_cut_off_are_abandoned() {
     let count = Arc::clone(&cut_off);
     let server = Server::talking(move |connection, _| {
         // The first two are answered, the third one in part; the fourth one waits behind it.
-        for _ in 0..4 {
-            if connection.next_request().is_none() {
-                return;
-            }
+        if !has_asked(connection, 4) {
+            return;
         }
         let beginning = &ok("0123456789")[..45];
         if connection.write(&[ok("0123456789"), ok("0123456789"), beginning.to_vec()].concat()) {
@@ -178,10 +181,8 @@ fn nothing_more_is_asked_of_a_connection_that_the_server_has_ended() {
     // Of each eight requests three are answered, and the end comes with the answers in one piece. Whoever asked for
     // more after reading them would lose more than five.
     let server = Server::talking(|connection, _| {
-        for _ in 0..8 {
-            if connection.next_request().is_none() {
-                return;
-            }
+        if !has_asked(connection, 8) {
+            return;
         }
         set_tcp_cork(&connection.stream, true).unwrap();
         connection.write(&ok("hello").repeat(3));
@@ -204,10 +205,8 @@ fn requests_behind_an_announced_close_are_turned_away_which_is_no_fault() {
     // Of each eight requests three are answered, the third one with a goodbye.
     let goodbye = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello";
     let server = Server::talking(|connection, _| {
-        for _ in 0..8 {
-            if connection.next_request().is_none() {
-                return;
-            }
+        if !has_asked(connection, 8) {
+            return;
         }
         connection.write(&[ok("hello"), ok("hello"), goodbye.to_vec()].concat());
         let _ = connection.stream.shutdown(Shutdown::Write);
