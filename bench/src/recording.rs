@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use reports::Run;
-use reports::record::{Arrival, Configuration, LogSink, Measurement, Server, ServerKind, Workload};
+use reports::record::{Arrival, Configuration, LogSink, Measurement, Placement, Server, ServerKind, Workload};
 use sha2::{Digest as _, Sha256};
 
 use crate::check::Expected;
@@ -49,7 +49,13 @@ pub fn prepare(
         timeout_seconds: asked.timeout.0.as_secs_f64(),
         arrival: Arrival::Closed,
         keep_alive: asked.keep_alive,
+        pipeline: 1,
+        idle_connections: 0,
+        delay_seconds: None,
+        company: None,
         path,
+        mix: None,
+        cold_files: false,
         headers: asked.headers.clone(),
         expected_status: EXPECTED_STATUS,
         expected_length: body.as_ref().ok().map(|body| body.len() as u64),
@@ -72,6 +78,7 @@ pub fn prepare(
     let workload_hash = digest(&[&described, body.as_deref().unwrap_or_default()]);
     Prepared {
         record: Measurement {
+            part: plan.suite.name.clone(),
             server: Server {
                 name: server.name.clone(),
                 model: server.model.clone(),
@@ -79,6 +86,9 @@ pub fn prepare(
             },
             configuration,
             workload,
+            placement: Placement { server_cpus: division.server.to_vec(), client_cpus: division.client.to_vec() },
+            is_twin: false,
+            system_calls: None,
             configuration_hash,
             workload_hash,
             rounds: Vec::new(),

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use reports::failure::Failure;
 use reports::figures::Figures;
-use reports::record::{FORMAT, Round, Run};
+use reports::record::{FORMAT, Part, Round, Run, Varies};
 use reports::store::StoreError;
 use reports::validity::Standing;
 use reports::{Environment, Store, Timestamp, Validity, words};
@@ -165,7 +165,15 @@ fn first_record(plan: &Plan, setting: &Setting<'_>, prepared: &[Prepared]) -> Ru
         command: setting.command.clone(),
         seed: plan.seed,
         rounds_planned: plan.schedule.rounds.get(),
+        budget_seconds: (plan.total_time() + plan.schedule.patience.0).as_secs_f64(),
         environment: setting.environment.clone(),
+        parts: vec![Part {
+            suite: plan.suite.name.clone(),
+            question: plan.suite.question.clone(),
+            varies: Varies::Workers,
+            baseline: None,
+        }],
+        missing: Vec::new(),
         measurements: prepared.iter().map(|one| one.record.clone()).collect(),
     }
 }
@@ -230,6 +238,7 @@ impl Bench<'_> {
             started_at,
             check: taken.check,
             outcome: taken.outcome,
+            offered_rate: None,
             server: taken.sample,
             others: taken.others,
             failure: taken.failure,
@@ -270,10 +279,7 @@ impl Bench<'_> {
 
 /// The measurements, by their place in the run, that noise alone keeps from being ranked.
 fn too_noisy(run: &Run) -> Vec<usize> {
-    let standing = |measurement| {
-        let figures = Figures::of(measurement, &run.environment);
-        Validity::of(measurement, &figures, &run.environment).standing()
-    };
+    let standing = |measurement| Validity::of(measurement, &Figures::of(measurement)).standing();
     let measurements = run.measurements.iter().enumerate();
     measurements.filter(|(_, one)| standing(one) == Standing::TooNoisy).map(|(index, _)| index).collect()
 }

@@ -45,6 +45,8 @@ pub enum Failure {
         /// How long it was waited for, in seconds.
         waited_seconds: f64,
     },
+    /// The load was to be a share of what the server carries, and that was not seen in the same round.
+    NoCapacity,
     /// The load generator could not do its work.
     Generator {
         /// Why.
@@ -103,6 +105,10 @@ impl fmt::Display for Failure {
                 out,
                 "The server did not end within {} of being told to, and was killed.",
                 words::seconds(*waited_seconds),
+            ),
+            Self::NoCapacity => out.write_str(
+                "Nobody knows what a share of this server's capacity is: it was not measured in the same round; look at \
+                 the row of its closed loop.",
             ),
             Self::Generator { error } => write!(
                 out,

@@ -3,8 +3,7 @@
 use loadgen::{Errors, Histogram, Outcome, Unexpected};
 use std::collections::BTreeMap;
 
-use crate::environment::Environment;
-use crate::record::{Measurement, Round};
+use crate::record::{Measurement, Placement, Round};
 use crate::statistics::median;
 use crate::steal::{QuietTime, stolen_seconds};
 
@@ -94,7 +93,8 @@ impl RoundFigures {
 impl Figures {
     /// Adds up the rounds of a measurement.
     #[must_use]
-    pub fn of(measurement: &Measurement, environment: &Environment) -> Self {
+    pub fn of(measurement: &Measurement) -> Self {
+        let placement = &measurement.placement;
         let mut figures = Self::default();
         let mut server_available = 0.0;
         let mut generator = Vec::new();
@@ -102,8 +102,8 @@ impl Figures {
             let Some(outcome) = &round.outcome else {
                 continue;
             };
-            let mut quiet = QuietTime::of(outcome, environment);
-            let others = others_share(round, outcome, environment);
+            let mut quiet = QuietTime::of(outcome, placement);
+            let others = others_share(round, outcome, placement);
             figures.others_share = figures.others_share.into_iter().chain(others).reduce(f64::max);
             if others.is_some_and(|share| share > OTHERS_LIMIT) {
                 figures.disturbed_rounds += 1;
@@ -112,7 +112,7 @@ impl Figures {
             figures.add_outcome(outcome);
             figures.quiet.add(&quiet);
             generator.extend(busiest_thread(outcome));
-            server_available += figures.add_sample(round, outcome, &quiet, environment);
+            server_available += figures.add_sample(round, outcome, &quiet, placement);
             figures.rounds.push(RoundFigures {
                 index: round.index,
                 requests_per_second: outcome.responses_per_second(),
@@ -148,7 +148,7 @@ impl Figures {
     }
 
     /// Adds what the server used in a round, and returns the CPU-seconds that it could have used.
-    fn add_sample(&mut self, round: &Round, outcome: &Outcome, quiet: &QuietTime, environment: &Environment) -> f64 {
+    fn add_sample(&mut self, round: &Round, outcome: &Outcome, quiet: &QuietTime, placement: &Placement) -> f64 {
         let Some(sample) = &round.server else {
             return 0.0;
         };
@@ -160,7 +160,7 @@ impl Figures {
         self.peak_resident_bytes = self.peak_resident_bytes.max(Some(sample.peak_resident_bytes));
         self.peak_threads = self.peak_threads.max(Some(sample.peak_threads));
         self.peak_descriptors = self.peak_descriptors.max(Some(sample.peak_descriptors));
-        let all = sample.wall_seconds * environment.server_cpus.len() as f64;
+        let all = sample.wall_seconds * placement.server_cpus.len() as f64;
         (all - quiet.stolen_cpu_seconds).max(0.0)
     }
 
@@ -231,14 +231,14 @@ fn per(amount: f64, count: u64) -> Option<f64> {
 }
 
 /// What other processes took of the server's or of the client's CPUs in a round, whichever share is larger.
-fn others_share(round: &Round, outcome: &Outcome, environment: &Environment) -> Option<f64> {
+fn others_share(round: &Round, outcome: &Outcome, placement: &Placement) -> Option<f64> {
     let others = round.others?;
     let share = |taken: f64, cpus: usize| {
         let all = outcome.elapsed_ns as f64 / 1e9 * cpus as f64;
         if all > 0.0 { (taken / all).min(1.0) } else { 0.0 }
     };
-    let server = share(others.on_server_cpus_seconds, environment.server_cpus.len());
-    Some(server.max(share(others.on_client_cpus_seconds, environment.client_cpus.len())))
+    let server = share(others.on_server_cpus_seconds, placement.server_cpus.len());
+    Some(server.max(share(others.on_client_cpus_seconds, placement.client_cpus.len())))
 }
 
 /// The largest share of its available time that a thread of the load generator worked; none if there was no time.

@@ -6,7 +6,7 @@
 //!
 //! In the order in which they build on each other:
 //!
-//! - the record: [`record`], [`failure`], [`sample`], [`environment`], [`timestamp`], and the folder it lives in, [`store`];
+//! - the record: [`record`], [`failure`], [`sample`], [`system_calls`], [`environment`], [`timestamp`], and the folder it lives in, [`store`];
 //! - what it comes to: [`steal`] finds the quiet windows, [`figures`] adds up the rounds of a measurement,
 //!   [`statistics`] compares rounds;
 //! - what may be said: [`validity`] judges a measurement and gives each [`reason`], [`ranking`] puts the valid ones in
@@ -44,6 +44,7 @@ pub mod statistics;
 pub mod steal;
 pub mod store;
 pub mod summary;
+pub mod system_calls;
 pub mod text;
 pub mod timestamp;
 pub mod validity;

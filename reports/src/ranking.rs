@@ -1,13 +1,15 @@
 //! Who carried more than whom: the measurements of a run, judged, ranked and compared.
 
 use crate::figures::Figures;
-use crate::record::{Measurement, Run, Workload};
+use crate::record::{Measurement, Part, Run, Workload};
 use crate::statistics::{Ratio, paired_ratio};
 use crate::validity::{Standing, Validity};
 
-/// The measurements of a run that did the same work, in the suite's order. Only such are compared.
+/// The measurements of one part of a run that did the same work, in the suite's order. Only such are compared.
 #[derive(Clone, Debug)]
 pub struct Table<'run> {
+    /// The question that it helps to answer.
+    pub part: &'run Part,
     /// What the client did.
     pub workload: &'run Workload,
     /// One row for each measurement.
@@ -33,12 +35,14 @@ pub struct Row<'run> {
 #[must_use]
 pub fn tables(run: &Run) -> Vec<Table<'_>> {
     let mut tables: Vec<(&str, Table<'_>)> = Vec::new();
-    for measurement in &run.measurements {
-        let hash = measurement.workload_hash.as_str();
-        let row = Row::of(measurement, run);
-        match tables.iter_mut().find(|(of, _)| *of == hash) {
-            Some((_, table)) => table.rows.push(row),
-            None => tables.push((hash, Table { workload: &measurement.workload, rows: vec![row] })),
+    for part in &run.parts {
+        for measurement in run.measurements.iter().filter(|measurement| measurement.part == part.suite) {
+            let hash = measurement.workload_hash.as_str();
+            let row = Row::of(measurement);
+            match tables.iter_mut().find(|(of, table)| *of == hash && table.part.suite == part.suite) {
+                Some((_, table)) => table.rows.push(row),
+                None => tables.push((hash, Table { part, workload: &measurement.workload, rows: vec![row] })),
+            }
         }
     }
     tables
@@ -125,9 +129,9 @@ impl<'run> Table<'run> {
 }
 
 impl<'run> Row<'run> {
-    fn of(measurement: &'run Measurement, run: &'run Run) -> Self {
-        let figures = Figures::of(measurement, &run.environment);
-        let validity = Validity::of(measurement, &figures, &run.environment);
+    fn of(measurement: &'run Measurement) -> Self {
+        let figures = Figures::of(measurement);
+        let validity = Validity::of(measurement, &figures);
         Self { measurement, figures, validity, rank: None, to_best: None }
     }
 

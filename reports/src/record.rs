@@ -6,23 +6,24 @@ use serde::{Deserialize, Serialize};
 use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::sample::{Others, ServerSample};
+use crate::system_calls::SystemCallCount;
 use crate::timestamp::Timestamp;
 use crate::words;
 
 /// The version of the stored record that this library writes and reads. It grows whenever a reader of the older form
 /// could misread the newer one.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
-/// One run of a suite: every measurement in every round.
+/// One run of a suite, or of several that make up one experiment: every measurement in every round.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Run {
     /// The version of this record's form, [`FORMAT`] when written by this library.
     pub format: u32,
     /// The run's name, which is also its folder's: `20260301T123005Z-wrk`.
     pub id: String,
-    /// The suite's name.
+    /// The name of the suite, or of the experiment.
     pub suite: String,
-    /// The question that the suite asks, in one sentence.
+    /// The question that it asks, in one sentence.
     pub question: String,
     /// When the run started.
     pub started_at: Timestamp,
@@ -34,21 +35,81 @@ pub struct Run {
     pub seed: u64,
     /// Rounds that the run set out to do.
     pub rounds_planned: u32,
+    /// How long the run was to take at most, in seconds: its turns, and those that are taken again for their noise.
+    pub budget_seconds: f64,
     /// Machine, limits and build.
     pub environment: Environment,
+    /// The questions that it asks, in the order in which a report answers them; a suite alone asks one.
+    pub parts: Vec<Part>,
+    /// Servers that were to take part and could not, each with the program that is missing.
+    pub missing: Vec<MissingServer>,
     /// Every measurement of the plan in the suite's order, those with no round yet included.
     pub measurements: Vec<Measurement>,
+}
+
+/// One question of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// The name of the suite that asks it, by which measurements refer to it.
+    pub suite: String,
+    /// The question, in one sentence.
+    pub question: String,
+    /// What changes from measurement to measurement beside the server.
+    pub varies: Varies,
+    /// The server that every measurement is shown against where a report is relative, if the suite names one.
+    pub baseline: Option<String>,
+}
+
+/// What changes from measurement to measurement of a part, beside the server: the axis of its chart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Varies {
+    /// The number of workers, and whether there is an access log.
+    Workers,
+    /// How long every answer waits, and for how many connections.
+    Delay,
+    /// The offered load of an open loop.
+    OfferedLoad,
+    /// Connections that are all active.
+    Connections,
+    /// Connections that do nothing, beside those that are active.
+    IdleConnections,
+    /// Which files are asked for.
+    Files,
+    /// Who else is connected.
+    Company,
+    /// Requests under way on one connection.
+    Pipeline,
+    /// The interpreter, the number of workers and the number of CPUs.
+    Interpreter,
+}
+
+/// A server that was to take part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MissingServer {
+    /// Its name.
+    pub name: String,
+    /// The program that is not installed.
+    pub program: String,
 }
 
 /// One configuration of one server under one workload.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Measurement {
+    /// The part of the run that it belongs to: a [`Part::suite`].
+    pub part: String,
     /// The program under test.
     pub server: Server,
     /// How it was started.
     pub configuration: Configuration,
     /// What the client did.
     pub workload: Workload,
+    /// The CPUs of both.
+    pub placement: Placement,
+    /// Whether this is another entry of one and the same measurement, which shows how far two that are equal differ.
+    pub is_twin: bool,
+    /// The system calls that one request costs the server, from a short pass of its own, or why they are not known.
+    pub system_calls: Option<SystemCallCount>,
     /// A digest of server and configuration; measurements of different runs are compared only where it is equal.
     pub configuration_hash: String,
     /// A digest of the workload, of the served bytes too; compared only where it is equal.
@@ -107,6 +168,15 @@ pub enum LogSink {
     Terminal,
 }
 
+/// The CPUs of a measurement.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placement {
+    /// Those that the server ran on, ascending.
+    pub server_cpus: Vec<usize>,
+    /// Those that the load generator ran on, ascending.
+    pub client_cpus: Vec<usize>,
+}
+
 /// What the client did.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Workload {
@@ -124,8 +194,20 @@ pub struct Workload {
     pub arrival: Arrival,
     /// Whether a connection is used for more than one request.
     pub keep_alive: bool,
-    /// The requested path, percent-encoded, from the slash on.
+    /// Requests under way on one connection at a time; 1 without pipelining.
+    pub pipeline: u32,
+    /// Further connections that are opened first and on which nothing is sent.
+    pub idle_connections: u32,
+    /// How long the server was told to wait before each answer, in seconds.
+    pub delay_seconds: Option<f64>,
+    /// Who else is connected and behaves badly.
+    pub company: Option<Company>,
+    /// The requested path, percent-encoded, from the slash on; the first one of a mix.
     pub path: String,
+    /// The files that are asked for by chance, where it is more than one.
+    pub mix: Option<Mix>,
+    /// Whether the kernel was made to forget the files before each turn, so that they came from the disk.
+    pub cold_files: bool,
     /// Request header lines beyond those that the generator sends of itself.
     pub headers: Vec<String>,
     /// The status that every response must have.
@@ -145,6 +227,40 @@ pub enum Arrival {
         /// Requests per second offered over all connections.
         rate: f64,
     },
+    /// Requests are sent by the clock, at a rate that goes by what this server carried in a closed loop in the same round.
+    OpenShare {
+        /// The share of that, above 0.
+        share: f64,
+    },
+}
+
+/// Clients that behave badly beside those that are measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Company {
+    /// They ask for the largest file of the root and read it slowly.
+    SlowReaders {
+        /// How many connections.
+        connections: u32,
+        /// How fast each of them reads, in bytes per second.
+        bytes_per_second: u32,
+    },
+    /// They send the head of a request a byte at a time and never end it (Slowloris, RSnake 2009).
+    SlowHeads {
+        /// How many connections.
+        connections: u32,
+    },
+}
+
+/// Many files that are asked for by chance.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Mix {
+    /// How many files.
+    pub files: u32,
+    /// Zipf's exponent: the file at place k is asked for as often as 1/k to this power says.
+    pub exponent: f64,
+    /// The mean length of the answers, in bytes.
+    pub mean_length: f64,
 }
 
 /// One measurement's turn in one pass over all measurements; the server was started for it and stopped after it.
@@ -160,6 +276,8 @@ pub struct Round {
     pub check: Option<CorrectnessCheck>,
     /// What the load generator saw, with the steal of every window; absent when it did not run.
     pub outcome: Option<Outcome>,
+    /// Requests per second that an open loop offered; absent for a closed one.
+    pub offered_rate: Option<f64>,
     /// What the server used meanwhile; absent when nothing was measured.
     pub server: Option<ServerSample>,
     /// What other processes took meanwhile; absent when nothing was measured or the kernel does not tell.
@@ -213,6 +331,22 @@ impl Run {
     }
 }
 
+impl Placement {
+    /// Whether client and server had at least one CPU in common.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.client_cpus.iter().any(|cpu| self.server_cpus.contains(cpu))
+    }
+}
+
+impl Arrival {
+    /// Whether requests are sent by the clock.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        !matches!(self, Self::Closed)
+    }
+}
+
 impl Measurement {
     /// The measurement's name as a label: `epoll, 4 workers, log`, distinguished by flags where it has any.
     #[must_use]
@@ -221,6 +355,7 @@ impl Measurement {
         parts.extend(self.workers());
         parts.extend(self.flags());
         parts.extend(self.configuration.access_log.then(|| "log".to_owned()));
+        parts.extend(self.is_twin.then(|| "entered twice".to_owned()));
         parts.join(", ")
     }
 

@@ -38,7 +38,7 @@ pub enum Error {
 /// [`Error::Store`] if a file cannot be written, [`Error::Chart`] if a chart cannot be drawn.
 pub fn write_all(run: &Run, folder: &Path) -> Result<PathsWritten, Error> {
     let tables = tables(run);
-    let charts = draw_charts(run, &tables)?;
+    let charts = draw_charts(&tables)?;
     let paths = PathsWritten {
         html: folder.join("report.html"),
         markdown: folder.join("report.md"),
@@ -59,11 +59,11 @@ pub fn write_all(run: &Run, folder: &Path) -> Result<PathsWritten, Error> {
 }
 
 /// Four charts for each workload; those of a second workload have its number in their names.
-fn draw_charts(run: &Run, tables: &[Table<'_>]) -> Result<Vec<Chart>, ChartError> {
+fn draw_charts(tables: &[Table<'_>]) -> Result<Vec<Chart>, ChartError> {
     let mut charts = Vec::new();
     for (number, table) in (1..).zip(tables) {
         let suffix = if number > 1 { format!("-{number}") } else { String::new() };
-        charts.extend(chart::draw(table, &run.environment, &suffix)?);
+        charts.extend(chart::draw(table, &suffix)?);
     }
     Ok(charts)
 }

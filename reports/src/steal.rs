@@ -6,7 +6,7 @@
 
 use loadgen::{Outcome, Window};
 
-use crate::environment::Environment;
+use crate::record::Placement;
 
 /// The largest share of stolen time with which a window counts as quiet, for the CPUs of the server and for those of
 /// the client.
@@ -39,25 +39,25 @@ pub struct QuietTime {
 impl QuietTime {
     /// Sorts the windows of an outcome by the steal on the CPUs of server and client.
     #[must_use]
-    pub fn of(outcome: &Outcome, environment: &Environment) -> Self {
+    pub fn of(outcome: &Outcome, placement: &Placement) -> Self {
         let mut quiet = Self::default();
         for window in &outcome.windows {
-            quiet.count(window, environment);
+            quiet.count(window, placement);
         }
         quiet
     }
 
-    fn count(&mut self, window: &Window, environment: &Environment) {
+    fn count(&mut self, window: &Window, placement: &Placement) {
         let length = window.length_ns as f64 / 1e9;
-        let server = stolen_seconds(window, &environment.server_cpus);
+        let server = stolen_seconds(window, &placement.server_cpus);
         self.windows += 1;
         self.unknown += u64::from(window.steal_ns.is_none());
         self.all_seconds += length;
         self.stolen_cpu_seconds += server;
-        if is_quiet(window, environment) {
+        if is_quiet(window, placement) {
             self.quiet_seconds += length;
             self.responses += window.responses;
-            let available = length * environment.server_cpus.len() as f64 - server;
+            let available = length * placement.server_cpus.len() as f64 - server;
             self.available_cpu_seconds += available.max(0.0);
         } else {
             self.set_aside += 1;
@@ -104,8 +104,8 @@ impl QuietTime {
 
 /// Whether neither the server nor the client lost more than [`STEAL_LIMIT`] of their CPUs in this window.
 #[must_use]
-pub fn is_quiet(window: &Window, environment: &Environment) -> bool {
-    [&environment.server_cpus, &environment.client_cpus].into_iter().all(|cpus| {
+pub fn is_quiet(window: &Window, placement: &Placement) -> bool {
+    [&placement.server_cpus, &placement.client_cpus].into_iter().all(|cpus| {
         let all = window.length_ns as f64 / 1e9 * cpus.len() as f64;
         // The kernel's tick of 10 ms is 5 % of the usual window of 200 ms: a window may lose exactly one.
         stolen_seconds(window, cpus) <= all * STEAL_LIMIT + 1e-9

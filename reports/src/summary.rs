@@ -34,17 +34,17 @@ pub fn first_paragraph(run: &Run, table: &Table<'_>) -> String {
 /// What the run does not show, one sentence each.
 #[must_use]
 pub fn limits(run: &Run, table: &Table<'_>) -> Vec<String> {
-    let environment = &run.environment;
     let mut limits = Vec::new();
-    if environment.cpus_are_shared() {
+    if let Some(row) = table.rows.iter().find(|row| row.measurement.placement.is_shared()) {
+        let placement = &row.measurement.placement;
         limits.push(format!(
             "Client and server shared CPUs (client {}, server {}): each took time from the other, so the figures are \
              those of the pair.",
-            words::cpus(&environment.client_cpus),
-            words::cpus(&environment.server_cpus),
+            words::cpus(&placement.client_cpus),
+            words::cpus(&placement.server_cpus),
         ));
     }
-    if environment.server_cpus.len() == 1
+    if table.rows.iter().all(|row| row.measurement.placement.server_cpus.len() == 1)
         && table.rows.iter().any(|row| row.measurement.configuration.workers > Some(1))
     {
         limits.push("With one server CPU, more workers show the price of oversubscription, not scaling.".to_owned());
@@ -58,6 +58,10 @@ pub fn limits(run: &Run, table: &Table<'_>) -> Vec<String> {
         Arrival::Open { rate } => limits.push(format!(
             "The load was offered at {} requests per second: what lies beyond that is not seen.",
             words::figure(rate),
+        )),
+        Arrival::OpenShare { share } => limits.push(format!(
+            "The load was offered at {} of what each server carried in the same round: what lies beyond that is not seen.",
+            words::percent(share),
         )),
     }
     limits.push(format!(
@@ -132,6 +136,7 @@ pub fn workload(workload: &Workload) -> String {
     let arrival = match workload.arrival {
         Arrival::Closed => "closed loop".to_owned(),
         Arrival::Open { rate } => format!("open loop, {} requests per second offered", words::figure(rate)),
+        Arrival::OpenShare { share } => format!("open loop at {} of what each server carries", words::percent(share)),
     };
     let length = workload.expected_length.map(|length| format!(" ({})", words::bytes(length))).unwrap_or_default();
     format!(

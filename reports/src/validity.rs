@@ -1,6 +1,5 @@
 //! May a measurement be ranked, and if not, why not and what to do about it.
 
-use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::figures::Figures;
 use crate::reason::{ConnectionError, Note, Reason};
@@ -53,10 +52,10 @@ pub enum Standing {
 impl Validity {
     /// Judges a measurement by its rounds and their figures.
     #[must_use]
-    pub fn of(measurement: &Measurement, figures: &Figures, environment: &Environment) -> Self {
+    pub fn of(measurement: &Measurement, figures: &Figures) -> Self {
         Self {
             reasons: reasons(measurement, figures),
-            notes: notes(measurement, figures, environment),
+            notes: notes(measurement, figures),
             is_measured: !measurement.rounds.is_empty(),
         }
     }
@@ -229,9 +228,9 @@ fn littles_law(workload: &Workload, figures: &Figures) -> Option<Reason> {
     (too_few || too_many).then_some(Reason::LittlesLaw { under_way, connections })
 }
 
-fn notes(measurement: &Measurement, figures: &Figures, environment: &Environment) -> Vec<Note> {
+fn notes(measurement: &Measurement, figures: &Figures) -> Vec<Note> {
     let mut notes = Vec::new();
-    notes.extend(who_was_the_limit(measurement, figures, environment));
+    notes.extend(who_was_the_limit(measurement, figures));
     let quiet = &figures.quiet;
     if quiet.set_aside > 0 {
         notes.push(Note::WindowsSetAside { set_aside: quiet.set_aside, windows: quiet.windows });
@@ -256,12 +255,12 @@ fn notes(measurement: &Measurement, figures: &Figures, environment: &Environment
 }
 
 /// Whether the client was busy all the time while the server was not, or neither was. On shared CPUs nobody can tell.
-fn who_was_the_limit(measurement: &Measurement, figures: &Figures, environment: &Environment) -> Option<Note> {
-    if environment.cpus_are_shared() || measurement.workload.arrival != Arrival::Closed {
+fn who_was_the_limit(measurement: &Measurement, figures: &Figures) -> Option<Note> {
+    if measurement.placement.is_shared() || measurement.workload.arrival.is_open() {
         return None;
     }
     let generator = figures.generator_utilisation?;
-    let server = server_load(measurement, figures, environment);
+    let server = server_load(measurement, figures);
     match server {
         Some(server) if server >= SERVER_BUSY => None,
         _ if generator >= GENERATOR_BUSY => Some(Note::GeneratorAtCeiling { generator, server }),
@@ -274,8 +273,8 @@ fn who_was_the_limit(measurement: &Measurement, figures: &Figures, environment: 
 
 /// How busy the server was, as a share of what its workers could have used: one worker on four CPUs is fully busy at
 /// a quarter of them.
-fn server_load(measurement: &Measurement, figures: &Figures, environment: &Environment) -> Option<f64> {
-    let cpus = environment.server_cpus.len() as f64;
+fn server_load(measurement: &Measurement, figures: &Figures) -> Option<f64> {
+    let cpus = measurement.placement.server_cpus.len() as f64;
     let usable = measurement.configuration.workers.map_or(cpus, |workers| cpus.min(f64::from(workers)));
     let utilisation = figures.server_utilisation?;
     (usable > 0.0).then(|| (utilisation * cpus / usable).min(1.0))

@@ -11,7 +11,6 @@ mod timeline;
 
 use std::io;
 
-use crate::environment::Environment;
 use crate::ranking::Table;
 
 /// One chart.
@@ -68,8 +67,8 @@ pub fn style() -> String {
 ///
 /// # Errors
 /// [`ChartError`] if the drawing library refuses.
-pub fn draw(table: &Table<'_>, environment: &Environment, suffix: &str) -> Result<Vec<Chart>, ChartError> {
-    type Draw = fn(&Table<'_>, &Environment) -> Result<String, DrawingError>;
+pub fn draw(table: &Table<'_>, suffix: &str) -> Result<Vec<Chart>, ChartError> {
+    type Draw = fn(&Table<'_>) -> Result<String, DrawingError>;
     let charts: [(&'static str, &str, &str, Draw); 4] = [
         (
             "throughput",
@@ -77,7 +76,7 @@ pub fn draw(table: &Table<'_>, environment: &Environment, suffix: &str) -> Resul
             "A line for each server, without its access log, over all rounds; each round is a pale point. A server without a \
              worker count is a dashed line across. Short bars are measurements with the access log on. Hollow marks may \
              not be ranked.",
-            |table, _| throughput::draw(table),
+            throughput::draw,
         ),
         (
             "cost",
@@ -85,14 +84,14 @@ pub fn draw(table: &Table<'_>, environment: &Environment, suffix: &str) -> Resul
             "Microseconds of CPU time of the server's processes for each response: the strong part in the program, the pale \
              part in the kernel. Points are the rounds. This figure holds even where the load generator was the limit. Hollow \
              bars may not be ranked.",
-            |table, _| cost::draw(table),
+            cost::draw,
         ),
         (
             "latency",
             "Latency percentiles",
             "From the median over 90 % and 99 % to the maximum of all responses of all rounds; the axis is logarithmic. In a \
              closed loop latency is mostly connections / throughput. Hollow marks may not be ranked.",
-            |table, _| latency::draw(table),
+            latency::draw,
         ),
         (
             "timeline",
@@ -105,8 +104,7 @@ pub fn draw(table: &Table<'_>, environment: &Environment, suffix: &str) -> Resul
     charts
         .into_iter()
         .map(|(name, title, caption, draw)| {
-            let svg =
-                draw(table, environment).map_err(|error| ChartError { chart: name, reason: error.to_string() })?;
+            let svg = draw(table).map_err(|error| ChartError { chart: name, reason: error.to_string() })?;
             let label = title.replace(['"', '<', '>', '&'], " ");
             Ok(Chart {
                 name: format!("{name}{suffix}"),

@@ -2,8 +2,8 @@
 
 use loadgen::Outcome;
 
-use crate::environment::Environment;
 use crate::ranking::Table;
+use crate::record::Placement;
 use crate::steal::is_quiet;
 use crate::words;
 
@@ -20,7 +20,7 @@ const VALUE: i32 = 70;
 /// Space between two rounds, in pixels.
 const BETWEEN: i32 = 10;
 
-pub(super) fn draw(table: &Table<'_>, environment: &Environment) -> Result<String, DrawingError> {
+pub(super) fn draw(table: &Table<'_>) -> Result<String, DrawingError> {
     let lines = Lines::of(table);
     let right = WIDTH - MARGIN - VALUE;
     sheet(lines.size(), |canvas| {
@@ -44,7 +44,7 @@ pub(super) fn draw(table: &Table<'_>, environment: &Environment) -> Result<Strin
             for (place, outcome) in (0..).zip(&rounds) {
                 let left = lines.left + place * (width + BETWEEN);
                 let strip = Strip { left, width, top: line.y - HALF, bottom: line.y + HALF };
-                strip.ground(canvas, outcome, environment)?;
+                strip.ground(canvas, outcome, &line.row.measurement.placement)?;
                 canvas.line(strip.curve(outcome, &scale), line.look.colour, 2)?;
             }
             canvas.text(&words::figure(highest), (WIDTH - MARGIN, line.y), letters(Anchor::Right, FAINT_INK))?;
@@ -63,8 +63,8 @@ struct Strip {
 
 impl Strip {
     /// Draws the line of zero and the ground of the windows that were set aside.
-    fn ground(&self, canvas: &Canvas<'_>, outcome: &Outcome, environment: &Environment) -> Result<(), DrawingError> {
-        for window in outcome.windows.iter().filter(|window| !is_quiet(window, environment)) {
+    fn ground(&self, canvas: &Canvas<'_>, outcome: &Outcome, placement: &Placement) -> Result<(), DrawingError> {
+        for window in outcome.windows.iter().filter(|window| !is_quiet(window, placement)) {
             let end = window.offset_ns.saturating_add(window.length_ns);
             let corners = [(self.x(window.offset_ns, outcome), self.top), (self.x(end, outcome), self.bottom)];
             canvas.rectangle(corners[0], corners[1], SET_ASIDE, Fill::Solid)?;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use loadgen::{Connections, Histogram, Outcome, Plan, ThreadRecord, Window};
 use reports::environment::{Commit, GeneratorCeiling, Limits};
 use reports::record::{
-    Arrival, Configuration, CorrectnessCheck, FORMAT, LogSink, Measurement, Round, Run, Server, ServerKind, Workload,
+    Arrival, Configuration, CorrectnessCheck, FORMAT, LogSink, Measurement, Part, Placement, Round, Run, Server,
+    ServerKind, Varies, Workload,
 };
 use reports::sample::{SamplePoint, ServerSample};
 use reports::{Environment, Failure, Timestamp};
@@ -39,7 +40,10 @@ pub(crate) fn run(measurements: Vec<Measurement>, rounds: u32) -> Run {
         command: ["cargo", "bench-all", "--seed", "42"].map(str::to_owned).to_vec(),
         seed: 42,
         rounds_planned: rounds,
+        budget_seconds: 600.0,
         environment: environment(),
+        parts: vec![part("wrk")],
+        missing: vec![],
         measurements,
     };
     for (place, measurement) in run.measurements.iter_mut().enumerate() {
@@ -49,6 +53,12 @@ pub(crate) fn run(measurements: Vec<Measurement>, rounds: u32) -> Run {
         }
     }
     run
+}
+
+/// A question about workers.
+pub(crate) fn part(suite: &str) -> Part {
+    let question = "How should a server share its CPUs among 100 connections?".to_owned();
+    Part { suite: suite.to_owned(), question, varies: Varies::Workers, baseline: None }
 }
 
 /// The 17 measurements of the plan, without a round.
@@ -77,6 +87,7 @@ pub(crate) fn measurement(name: &str, model: &str, workers: Option<u32>, access_
     command.extend((!access_log).then(|| "--quiet".to_owned()));
     command.push("{port}".to_owned());
     Measurement {
+        part: "wrk".to_owned(),
         server: Server { name: name.to_owned(), model: model.to_owned(), kind: ServerKind::Ours },
         configuration: Configuration { workers, flags: vec![], command, access_log, log_sink: LogSink::File },
         workload: Workload {
@@ -87,11 +98,20 @@ pub(crate) fn measurement(name: &str, model: &str, workers: Option<u32>, access_
             timeout_seconds: 2.0,
             arrival: Arrival::Closed,
             keep_alive: true,
+            pipeline: 1,
+            idle_connections: 0,
+            delay_seconds: None,
+            company: None,
             path: "/".to_owned(),
+            mix: None,
+            cold_files: false,
             headers: vec![],
             expected_status: 200,
             expected_length: Some(LENGTH),
         },
+        placement: Placement { server_cpus: vec![0], client_cpus: vec![1] },
+        is_twin: false,
+        system_calls: None,
         configuration_hash: format!("{name}-{workers:?}-{access_log}"),
         workload_hash: "wrk".to_owned(),
         rounds: vec![],
@@ -106,6 +126,7 @@ pub(crate) fn round(index: u32, rate: f64) -> Round {
         position: index,
         started_at: Timestamp::from_unix_milliseconds(1_772_368_205_250 + u64::from(index) * 60_000),
         check: Some(check(200, &[])),
+        offered_rate: None,
         server: Some(sample(&outcome)),
         outcome: Some(outcome),
         others: None,

@@ -49,7 +49,9 @@ fn the_figures_of_two_rounds_are_summed_and_never_averaged() {
 #[test]
 fn capacity_is_per_cpu_and_less_steal() {
     let mut run = with_rates(&[("epoll", &[10_000.0])]);
-    run.environment.server_cpus = vec![0, 2];
+    for measurement in &mut run.measurements {
+        measurement.placement.server_cpus = vec![0, 2];
+    }
     for window in &mut run.measurements[0].rounds[0].outcome.as_mut().unwrap().windows {
         window.steal_ns = Some(BTreeMap::from([(0, 10_000_000), (5, 200_000_000)]));
     }

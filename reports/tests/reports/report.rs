@@ -325,7 +325,7 @@ fn any_number_of_servers_and_workers_can_be_drawn() {
     run.measurements[1].rounds[0].server.as_mut().unwrap().cpu_user_seconds = -1.0;
     run.measurements[2].rounds[0].server.as_mut().unwrap().cpu_user_seconds = f64::NAN;
     run.measurements[3].rounds = (0..900).map(|index| round(index, 100.0)).collect();
-    run.environment.server_cpus.clear();
+    run.measurements[0].placement.server_cpus.clear();
     let written = written(&run);
     elements(&written.html);
     written.charts.iter().for_each(|chart| drop(elements(chart)));

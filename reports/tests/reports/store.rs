@@ -39,7 +39,7 @@ fn the_array_of_measurements_is_where_other_programs_look_for_it() {
     assert_eq!(value["measurements"].as_array().unwrap().len(), 17);
     assert_eq!(value["measurements"][0]["rounds"][2]["outcome"]["statuses"]["200"], 54_160);
     assert_eq!(value["started_at"], "2026-03-01T12:30:05.250Z");
-    assert_eq!(value["format"], 2);
+    assert_eq!(value["format"], 3);
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn a_record_of_another_version_is_refused_by_its_version() {
     fs::write(store.folder().join(RESULTS), r#"{"format": 7, "rows": []}"#).unwrap();
     let error = store.load().unwrap_err();
     assert!(matches!(error, StoreError::Format { found: 7, .. }));
-    assert!(error.to_string().contains("has the format 7, and this version reads format 2"), "{error}");
+    assert!(error.to_string().contains("has the format 7, and this version reads format 3"), "{error}");
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn a_broken_record_is_refused() {
     let store = Store::create(parent.path(), &run.suite, run.started_at).unwrap();
     let path = store.save(&run).unwrap();
     let whole = fs::read(&path).unwrap();
-    for broken in [&whole[..whole.len() / 2], b"", b"[]", b"{\"format\": 2}", b"\xff\xfe"] {
+    for broken in [&whole[..whole.len() / 2], b"", b"[]", b"{\"format\": 3}", b"\xff\xfe"] {
         fs::write(&path, broken).unwrap();
         let error = store.load().unwrap_err();
         assert!(matches!(error, StoreError::Broken { .. }), "{error}");

@@ -297,7 +297,7 @@ fn a_worker_that_is_busy_is_the_limit_though_other_cpus_idle() {
             thread.cpu_ns = thread.wall_ns;
         }
     });
-    run.environment.server_cpus = vec![0, 2, 3, 4];
+    run.measurements[0].placement.server_cpus = vec![0, 2, 3, 4];
     assert_ranked(&run);
     run.measurements[0].configuration.workers = Some(4);
     assert_eq!(standing(&run), Standing::AtLeast);
@@ -331,7 +331,7 @@ fn where_neither_side_was_busy_something_else_was() {
     assert_eq!((standing(&held_up), notes(&held_up).len()), (Standing::TooNoisy, 0));
     held_up.measurements[0].rounds.iter_mut().for_each(|round| round.others = None);
     // On shared CPUs each is held up by the other.
-    held_up.environment.client_cpus = vec![0];
+    held_up.measurements[0].placement.client_cpus = vec![0];
     assert_eq!(notes(&held_up), [""; 0]);
 }
 
