@@ -245,7 +245,7 @@ pub enum Company {
         /// How fast each of them reads, in bytes per second.
         bytes_per_second: u32,
     },
-    /// They send the head of a request a byte at a time and never end it (Slowloris, RSnake 2009).
+    /// They send the head of a request a byte at a time and never end it (Slowloris, 2009).
     SlowHeads {
         /// How many connections.
         connections: u32,
