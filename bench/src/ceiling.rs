@@ -9,7 +9,6 @@ use loadgen::null_server::NullServer;
 use reports::environment::GeneratorCeiling;
 
 use crate::cpus::Division;
-use crate::suite::Workload;
 
 /// Load that is not measured.
 const WARM_UP: Duration = Duration::from_millis(300);
@@ -22,7 +21,8 @@ pub const TIME: Duration = Duration::from_millis(1600);
 /// Measures the ceiling; `None` when that was not possible, which a report then lacks and says so.
 #[must_use]
 pub fn measure(
-    workload: &Workload,
+    connections: u32,
+    threads: u32,
     port: u16,
     division: &Division,
     interrupted: &AtomicBool,
@@ -36,8 +36,8 @@ pub fn measure(
             server.serve(&stop).ok()
         });
         let mut plan = loadgen::Plan::new(format!("http://127.0.0.1:{port}/"));
-        plan.connections = workload.connections.get() as usize;
-        plan.threads = workload.threads.get() as usize;
+        plan.connections = connections as usize;
+        plan.threads = threads as usize;
         plan.warmup_ms = WARM_UP.as_millis() as u64;
         plan.duration_ms = DURATION.as_millis() as u64;
         plan.cpus = Some(division.client.to_vec());
@@ -59,15 +59,11 @@ mod tests {
 
     use crate::cpus::Cpus;
 
-    fn workload() -> Workload {
-        toml::from_str("root = \"www\"\npath = \"/\"\nconnections = 5\n").unwrap()
-    }
-
     #[test]
     fn the_null_server_answers_and_ends() {
         let division = Division::halves(&Cpus::available().unwrap(), |cpu| cpu);
         let port = crate::ports::Ports::new(u64::from(std::process::id())).next_free().unwrap();
-        let ceiling = measure(&workload(), port, &division, &AtomicBool::new(false)).unwrap();
+        let ceiling = measure(5, 1, port, &division, &AtomicBool::new(false)).unwrap();
         assert!(ceiling.requests_per_second > 100.0 && ceiling.requests_per_cpu_second > 100.0, "{ceiling:?}");
         assert!(TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok(), "the null server still listens");
     }
@@ -77,6 +73,6 @@ mod tests {
         let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let division = Division::halves(&Cpus::available().unwrap(), |cpu| cpu);
         let port = taken.local_addr().unwrap().port();
-        assert_eq!(measure(&workload(), port, &division, &AtomicBool::new(false)), None);
+        assert_eq!(measure(5, 1, port, &division, &AtomicBool::new(false)), None);
     }
 }

@@ -1,7 +1,6 @@
 //! What each command does, from the words on the command line to the exit code: 0 when all was measured, 1 when a server
 //! failed or answered wrongly, 2 when the command or a file of settings cannot be understood, 130 after an interruption.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -12,20 +11,23 @@ use reports::validity::Standing;
 use reports::{Run, Store, ranking};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::cli::{Action, CommandLine, ListOptions, RunOptions, StoredRun};
+use crate::cli::{Action, CommandLine, ListOptions, StoredRun};
 use crate::cpus::{self, Cpus, CpusError, Division};
+use crate::description::{describe, describe_orders};
 use crate::environment;
+use crate::experiment::{Experiment, ExperimentError};
 use crate::plan::{Changes, Plan, PlanError};
 use crate::programs::Programs;
 use crate::project::Project;
 use crate::request::Request;
+use crate::roots::{RootError, Roots};
 use crate::run::{self, Finished, RunError, Setting};
 use crate::servers::Servers;
 use crate::suite::{self, Suite, UnknownSuite};
 use crate::toml_file::TomlFileError;
 
-/// The suite that `bench all` runs.
-const WHOLE_EXPERIMENT: &str = "wrk";
+/// The experiment that `bench all` runs.
+const WHOLE_EXPERIMENT: &str = "all";
 
 /// The exit code after an interruption, as a shell has it for a command that SIGINT ended.
 const INTERRUPTED: u8 = 130;
@@ -42,6 +44,9 @@ pub enum CommandError {
     /// There is no such suite.
     #[error(transparent)]
     UnknownSuite(#[from] UnknownSuite),
+    /// An experiment was not understood.
+    #[error(transparent)]
+    Experiment(#[from] ExperimentError),
     /// A file of settings was not understood.
     #[error(transparent)]
     TomlFile(#[from] TomlFileError),
@@ -51,14 +56,9 @@ pub enum CommandError {
     /// The CPUs cannot be divided as asked.
     #[error(transparent)]
     Cpus(#[from] CpusError),
-    /// The document root is not there.
-    #[error("the document root {} cannot be used: {source}; name another with --root", path.display())]
-    Root {
-        /// The folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    /// A document root cannot be used.
+    #[error(transparent)]
+    Root(#[from] RootError),
     /// A run to be resumed that has all its rounds.
     #[error("the run {0} is finished; there is nothing to resume")]
     AlreadyFinished(String),
@@ -127,29 +127,30 @@ pub fn run(command_line: CommandLine) -> Result<ExitCode, CommandError> {
 /// Runs a suite from its beginning, or on from where it was interrupted.
 fn run_suite(project: &Project, request: &Request, begun: Option<(Store, Run)>) -> Result<ExitCode, CommandError> {
     let options = &request.options;
-    let suite = Suite::read(&suite_file(project, request)?)?;
+    let experiment = experiment(project, request)?;
     let servers = read_servers(project, options.servers.as_deref())?;
     let changes = Changes {
         only: options.only.clone(),
         rounds: options.rounds,
         duration: options.duration,
         connections: options.connections,
-        quick: options.quick,
     };
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
-    let plan = Plan::new(suite, &servers, &changes, seed)?;
-    let root = document_root(project, &plan, options)?;
+    let plan = Plan::new(&experiment, &servers, &changes, seed)?;
     let available =
         Cpus::available().map_err(|source| CommandError::System { what: "see which CPUs there are", source })?;
     let division = match &options.cpus {
         Some(text) => Division::parse(text, &available)?,
         None => Division::halves(&available, cpus::core_of),
     };
-    print!("{}", run::describe(&plan, &division, &root));
+    print!("{}", describe(&plan, &division));
     if options.dry_run {
-        print!("{}", run::describe_orders(&plan));
+        print!("{}", describe_orders(&plan));
         return Ok(ExitCode::SUCCESS);
     }
+
+    let runs = options.out.clone().unwrap_or_else(|| project.runs());
+    let roots = Roots::find(&plan, project.folder(), options.root.as_deref(), &runs)?;
 
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
@@ -163,8 +164,9 @@ fn run_suite(project: &Project, request: &Request, begun: Option<(Store, Run)>) 
     }
     let setting = Setting {
         project: project.folder(),
-        root: &root,
-        runs: &options.out.clone().unwrap_or_else(|| project.runs()),
+        roots: &roots,
+        runs: &runs,
+        available: &available,
         environment: environment::look(project.folder(), &available, &division),
         division: &division,
         command: request.to_command(seed),
@@ -207,24 +209,27 @@ fn conclude(finished: &Finished) -> ExitCode {
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-fn suite_file(project: &Project, request: &Request) -> Result<PathBuf, CommandError> {
-    match (request.named.as_deref(), &request.options.suite) {
-        (Some(name), Some(_)) => Err(CommandError::TwoSuites(name.to_owned())),
-        (None, Some(file)) => Ok(file.clone()),
-        (Some(name), None) if name.ends_with(".toml") => Ok(PathBuf::from(name)),
-        (name, None) => Ok(suite::find(name.unwrap_or(WHOLE_EXPERIMENT), &project.suites())?),
-    }
+/// What is asked for: an experiment or a suite by its name, or a suite by its file.
+fn experiment(project: &Project, request: &Request) -> Result<Experiment, CommandError> {
+    let quick = request.options.quick;
+    let file = match (request.named.as_deref(), &request.options.suite) {
+        (Some(name), Some(_)) => return Err(CommandError::TwoSuites(name.to_owned())),
+        (None, Some(file)) => file.clone(),
+        (Some(name), None) if name.ends_with(".toml") => PathBuf::from(name),
+        (name, None) => {
+            let name = name.unwrap_or(WHOLE_EXPERIMENT);
+            if let Ok(experiment) = suite::find(name, &project.experiments()) {
+                return Ok(Experiment::read(&experiment, &project.suites(), quick)?);
+            }
+            suite::find(name, &project.suites())?
+        }
+    };
+    Ok(Experiment::of_suite(Suite::read(&file)?, quick))
 }
 
 fn read_servers(project: &Project, file: Option<&Path>) -> Result<Servers, CommandError> {
     let shipped = project.servers();
     Ok(Servers::read(file.unwrap_or(&shipped), project.folder())?)
-}
-
-fn document_root(project: &Project, plan: &Plan, options: &RunOptions) -> Result<PathBuf, CommandError> {
-    let path = options.root.clone().unwrap_or_else(|| project.folder().join(&plan.suite.workload.root));
-    let root = fs::canonicalize(&path).and_then(|root| fs::read_dir(&root).map(|_| root));
-    root.map_err(|source| CommandError::Root { path, source })
 }
 
 /// A hundred connections or more, and as many in a server: the limit that is allowed, for the bench and its servers.
@@ -250,6 +255,12 @@ fn open(project: &Project, stored: &StoredRun) -> Result<Store, CommandError> {
 }
 
 fn list(project: &Project, options: &ListOptions) -> Result<ExitCode, CommandError> {
+    println!("Experiments in {}:", project.experiments().display());
+    for file in suite::all(&project.experiments()) {
+        let experiment = Experiment::read(&file, &project.suites(), false)?;
+        let parts: Vec<&str> = experiment.parts.iter().map(|part| part.suite.name.as_str()).collect();
+        println!("  {:<22} {} ({})", experiment.name, experiment.question, parts.join(", "));
+    }
     println!("Suites in {}:", project.suites().display());
     for file in suite::all(&project.suites()) {
         let suite = Suite::read(&file)?;

@@ -1,4 +1,4 @@
-//! Lengths of time as people write them: `10s`, `500ms`, `2m`.
+//! Lengths of time as people write them: `10s`, `500ms`, `2m`, `1h`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use serde::Deserialize;
 /// The longest span that is accepted: a day. A longer one is a slip of the keyboard.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A length of time in a suite or on the command line, written as a number and a unit (`ms`, `s`, `m`).
+/// A length of time in a suite or on the command line, written as a number and a unit (`ms`, `s`, `m`, `h`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Span(pub Duration);
@@ -38,6 +38,7 @@ impl FromStr for Span {
             "ms" => number / 1000.0,
             "s" => number,
             "m" => number * 60.0,
+            "h" => number * 3600.0,
             _ => return Err(malformed()),
         };
         if seconds > LONGEST.as_secs_f64() {
@@ -88,11 +89,12 @@ mod tests {
         assert_eq!("10s".parse(), Ok(Span(Duration::from_secs(10))));
         assert_eq!("500ms".parse(), Ok(Span(Duration::from_millis(500))));
         assert_eq!("1.5m".parse(), Ok(Span(Duration::from_secs(90))));
+        assert_eq!("24h".parse(), Ok(Span(LONGEST)));
     }
 
     #[test]
     fn names_what_is_not_a_length_of_time() {
-        for text in ["", "10", "s", "ten seconds", "10 s", "1h", "1.2.3s", "-1s", "infs"] {
+        for text in ["", "10", "s", "ten seconds", "10 s", "1d", "1.2.3s", "-1s", "infs"] {
             assert!(text.parse::<Span>().is_err(), "{text:?} was accepted");
         }
         let error = "9999999m".parse::<Span>().unwrap_err();

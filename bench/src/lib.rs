@@ -5,7 +5,7 @@
 //! looks at its processes meanwhile, and stops it. A server is reached only as a process on a port, so that anybody's
 //! can take part.
 //!
-//! In the order of reading: what is asked ([`suite`], [`servers`], [`command`]), what will be done ([`plan`]), how one
+//! In the order of reading: what is asked ([`suite`], [`experiment`], [`servers`], [`command`]), what will be done ([`plan`]), how one
 //! turn goes ([`process`], [`check`], [`sampler`]), and what surrounds it ([`cpus`], [`ports`]).
 #![forbid(unsafe_code)]
 
@@ -15,9 +15,13 @@ pub mod check;
 pub mod cli;
 pub mod command;
 pub mod commands;
+pub mod company;
 pub mod cpus;
+pub mod description;
+pub mod documents;
 pub mod duration;
 pub mod environment;
+pub mod experiment;
 pub mod others;
 pub mod plan;
 pub mod ports;
@@ -28,6 +32,7 @@ pub mod progress;
 pub mod project;
 pub mod recording;
 pub mod request;
+pub mod roots;
 pub mod run;
 pub mod sampler;
 pub mod servers;

@@ -4,19 +4,23 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use reports::record::{self, Varies};
 use reports::words;
 
 use crate::ceiling;
 use crate::duration::Span;
+use crate::experiment::{Experiment, Part};
 use crate::servers::{Server, Servers, UnknownServer};
-use crate::suite::{Configuration, Schedule, Suite};
+use crate::suite::{Configuration, Load, Offer, Schedule, Workload};
 
 /// What each measurement takes beyond its load: starting the server, checking it, and stopping it.
-const PER_MEASUREMENT: Duration = Duration::from_millis(60);
+const PER_MEASUREMENT: Duration = Duration::from_millis(80);
+/// What each connection takes: opening it, and closing it at both ends.
+const PER_CONNECTION: Duration = Duration::from_micros(60);
 /// What each round takes to write its provisional report.
-const PER_ROUND: Duration = Duration::from_millis(300);
+const PER_ROUND: Duration = Duration::from_millis(500);
 
-/// What the command line changes about a suite.
+/// What the command line changes.
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
     /// The servers that take part, by name, in this order.
@@ -27,13 +31,13 @@ pub struct Changes {
     pub duration: Option<Span>,
     /// Open connections.
     pub connections: Option<NonZeroU32>,
-    /// Whether the suite's miniature is to be run.
-    pub quick: bool,
 }
 
-/// A server in one configuration.
+/// A server in one configuration under one workload.
 #[derive(Clone, Debug)]
 pub struct Measurement {
+    /// The suite that it belongs to: a [`Question::suite`].
+    pub part: String,
     /// The server.
     pub server: Server,
     /// Its number of workers, if it has one.
@@ -42,21 +46,52 @@ pub struct Measurement {
     pub access_log: bool,
     /// The suite's flags for it.
     pub flags: Vec<String>,
+    /// What the client does.
+    pub workload: Workload,
+    /// Measured time in one round.
+    pub duration: Duration,
+    /// Load before it that is not measured.
+    pub warm_up: Duration,
+    /// Whether it is another entry of the measurement before.
+    pub is_twin: bool,
+    /// The place of the measurement that tells what this one's share is a share of.
+    pub capacity_of: Option<usize>,
+}
+
+/// One question of a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// The name of the suite that asks it.
+    pub suite: String,
+    /// The question.
+    pub question: String,
+    /// What changes from measurement to measurement beside the server.
+    pub varies: Varies,
+    /// The server that the others are shown against where a report is relative.
+    pub baseline: Option<String>,
 }
 
 /// What a run is going to do.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The suite with its workload, as the command line changed it.
-    pub suite: Suite,
-    /// How often and how long.
-    pub schedule: Schedule,
+    /// The experiment's name.
+    pub name: String,
+    /// Its question.
+    pub question: String,
+    /// The questions of its suites.
+    pub questions: Vec<Question>,
+    /// Passes over all measurements.
+    pub rounds: NonZeroU32,
+    /// How long the run may take at most.
+    pub budget: Duration,
     /// The seed of the orders.
     pub seed: u64,
-    /// Every measurement, in the suite's order.
+    /// Every measurement, in the order of the suites.
     pub measurements: Vec<Measurement>,
-    /// Servers that the suite names and that are not installed here, each with the program that is missing.
+    /// Servers that are named and that are not installed here, each with the program that is missing.
     pub missing: Vec<(String, String)>,
+    /// Servers that cannot do what a suite asks of them, a sentence each.
+    pub left_out: Vec<String>,
 }
 
 /// Why there is no plan.
@@ -65,16 +100,6 @@ pub enum PlanError {
     /// A server that nobody knows.
     #[error(transparent)]
     UnknownServer(#[from] UnknownServer),
-    /// Flags for a server that takes none.
-    #[error(
-        "the suite starts {server} with the flags \"{flags}\", but its command has no {{flags}}; add it, or say only = [...] in the suite"
-    )]
-    NoFlags {
-        /// The server.
-        server: String,
-        /// The flags.
-        flags: String,
-    },
     /// Every server is missing, or no configuration is for any of them.
     #[error("there is nothing to measure: {reason}")]
     Nothing {
@@ -89,110 +114,260 @@ pub enum PlanError {
         /// The connections.
         connections: NonZeroU32,
     },
+    /// A share of a capacity that is not measured.
+    #[error(
+        "the suite {suite} offers {percent} of a server's capacity, but no load of it shows that: add one that differs in having no `offered`"
+    )]
+    NoCapacity {
+        /// The suite.
+        suite: String,
+        /// The share, in words.
+        percent: String,
+    },
 }
 
 impl Plan {
-    /// Puts a suite, its servers and the command line together.
+    /// Puts an experiment, its servers and the command line together.
     ///
     /// # Errors
     /// [`PlanError`] when they do not fit or nothing is left to do.
-    pub fn new(mut suite: Suite, servers: &Servers, changes: &Changes, seed: u64) -> Result<Self, PlanError> {
-        let mut schedule = if changes.quick { suite.quick } else { suite.schedule };
-        schedule.rounds = changes.rounds.unwrap_or(schedule.rounds);
-        schedule.duration = changes.duration.unwrap_or(schedule.duration);
-        let workload = &mut suite.workload;
-        workload.connections = changes.connections.unwrap_or(workload.connections);
-        if workload.threads > workload.connections {
-            let (threads, connections) = (workload.threads, workload.connections);
-            return Err(PlanError::TooFewConnections { threads, connections });
+    pub fn new(experiment: &Experiment, servers: &Servers, changes: &Changes, seed: u64) -> Result<Self, PlanError> {
+        let mut plan = Self {
+            name: experiment.name.clone(),
+            question: experiment.question.clone(),
+            questions: Vec::new(),
+            rounds: changes.rounds.unwrap_or(experiment.rounds),
+            budget: Duration::ZERO,
+            seed,
+            measurements: Vec::new(),
+            missing: Vec::new(),
+            left_out: Vec::new(),
+        };
+        let mut patience = Duration::ZERO;
+        for part in &experiment.parts {
+            plan.add(part, servers, changes)?;
+            patience += part.suite.schedule(part.form).patience.0;
         }
-
-        let mut missing = Vec::new();
-        let mut measurements = Vec::new();
-        let mut named = BTreeSet::new();
-        for name in changes.only.as_ref().unwrap_or(&suite.servers) {
-            let server = servers.named(name)?;
-            if !named.insert(name) {
-                continue;
-            }
-            match server.is_missing() {
-                Some(program) => missing.push((name.clone(), program.to_owned())),
-                None => measurements.extend(measurements_of(server, &suite.configurations)?),
-            }
-        }
-        if measurements.is_empty() {
-            let reason = match missing.first() {
-                Some((name, program)) => format!("{name} needs {program}, which is not installed"),
-                None => "no configuration of the suite is for any of the chosen servers".to_owned(),
+        if plan.measurements.is_empty() {
+            let reason = match (plan.missing.first(), plan.left_out.first()) {
+                (Some((name, program)), _) => format!("{name} needs {program}, which is not installed"),
+                (None, Some(sentence)) => sentence.clone(),
+                (None, None) => "no configuration of the suite is for any of the chosen servers".to_owned(),
             };
             return Err(PlanError::Nothing { reason });
         }
-        Ok(Self { suite, schedule, seed, measurements, missing })
+        // What the command line lengthens is given its time.
+        let needed = plan.total_time();
+        plan.budget = experiment.budget.filter(|budget| *budget >= needed).unwrap_or(needed + patience);
+        Ok(plan)
     }
 
-    /// The order of the measurements in a round, counted from 0: random, and the same again for the same seed.
+    /// Adds the measurements of one suite.
+    fn add(&mut self, part: &Part, servers: &Servers, changes: &Changes) -> Result<(), PlanError> {
+        let suite = &part.suite;
+        let schedule = suite.schedule(part.form);
+        let mut base = suite.workload.clone();
+        base.connections = changes.connections.unwrap_or(base.connections);
+        let names = schedule.servers.as_ref().unwrap_or(&suite.servers);
+        let mut chosen: Vec<&Server> = Vec::new();
+        for name in changes.only.as_ref().unwrap_or(names) {
+            let server = servers.named(name)?;
+            // A question about interpreters is none for any other server.
+            let is_asked = suite.varies != Varies::Interpreter || suite.servers.contains(name);
+            if is_asked && !chosen.iter().any(|other| other.name == server.name) {
+                chosen.push(server);
+            }
+        }
+        let first = self.measurements.len();
+        let loads = schedule.loads.as_ref().unwrap_or(&suite.loads);
+        let alone = [Load::default()];
+        for load in if loads.is_empty() { &alone[..] } else { &loads[..] } {
+            let workload = base.with(load);
+            if workload.threads > workload.connections {
+                let (threads, connections) = (workload.threads, workload.connections);
+                return Err(PlanError::TooFewConnections { threads, connections });
+            }
+            for server in chosen.iter().filter(|server| load.only.as_ref().is_none_or(|only| only.contains(&server.name))) {
+                match server.is_missing() {
+                    Some(program) => self.miss(&server.name, program),
+                    None => self.add_configurations(part, schedule, changes, server, &workload),
+                }
+            }
+        }
+        // Without its access log where it can be, because that is how most of the rows are measured.
+        let twins = |one: &&(usize, &Measurement)| Some(&one.1.server.name) == suite.twin.as_ref();
+        let candidates = || self.measurements.iter().enumerate().skip(first);
+        let twin = candidates().filter(|one| twins(&one)).min_by_key(|(_, one)| one.access_log).map(|(place, _)| place);
+        if let Some(place) = twin {
+            let twin = Measurement { is_twin: true, ..self.measurements[place].clone() };
+            self.measurements.insert(place + 1, twin);
+        }
+        self.find_capacities(first)?;
+        if self.measurements.len() > first {
+            self.questions.push(Question {
+                suite: suite.name.clone(),
+                question: suite.question.clone(),
+                varies: suite.varies,
+                baseline: suite.baseline.clone(),
+            });
+        }
+        Ok(())
+    }
+
+    /// The configurations of one server under one workload. What differs only in something that the server cannot choose
+    /// is one configuration: a server without workers is not measured once for each number of them.
+    fn add_configurations(
+        &mut self,
+        part: &Part,
+        schedule: &Schedule,
+        changes: &Changes,
+        server: &Server,
+        workload: &Workload,
+    ) {
+        let suite = &part.suite;
+        for configuration in &suite.configurations {
+            if !configuration.is_for(&server.name) {
+                continue;
+            }
+            let mut flags = configuration.flags.clone();
+            if let Some(delay) = workload.delay {
+                flags.extend(["--delay".to_owned(), format!("{}ms", delay.0.as_millis())]);
+            }
+            if !flags.is_empty() && !server.mentions("flags") {
+                self.leave_out(format!(
+                    "{} is left out of {}: the suite starts it with {}, and its command has no {{flags}} for that.",
+                    server.name,
+                    suite.name,
+                    flags.join(" "),
+                ));
+                continue;
+            }
+            let access_log = if server.can_choose_log() { configuration.access_log } else { server.always_logs };
+            for workers in workers_of(server, configuration, schedule) {
+                let measurement = Measurement {
+                    part: suite.name.clone(),
+                    server: server.clone(),
+                    workers,
+                    access_log,
+                    flags: flags.clone(),
+                    workload: workload.clone(),
+                    duration: changes.duration.unwrap_or(schedule.duration).0,
+                    warm_up: schedule.warm_up.0,
+                    is_twin: false,
+                    capacity_of: None,
+                };
+                let is_new = !self.measurements.iter().any(|other| other.same_as(&measurement));
+                if is_new {
+                    self.measurements.push(measurement);
+                }
+            }
+        }
+    }
+
+    /// Finds, from the measurement at `first` on, the closed loop for every share of a capacity.
+    fn find_capacities(&mut self, first: usize) -> Result<(), PlanError> {
+        for place in first..self.measurements.len() {
+            let one = &self.measurements[place];
+            let Some(Offer::Share(share)) = one.workload.offered else { continue };
+            let closed = Measurement { workload: one.workload.closed(), ..one.clone() };
+            let found = self.measurements[first..].iter().position(|other| !other.is_twin && other.same_as(&closed));
+            let Some(found) = found else {
+                return Err(PlanError::NoCapacity { suite: one.part.clone(), percent: words::percent(share) });
+            };
+            self.measurements[place].capacity_of = Some(first + found);
+        }
+        Ok(())
+    }
+
+    fn miss(&mut self, name: &str, program: &str) {
+        let missing = (name.to_owned(), program.to_owned());
+        if !self.missing.contains(&missing) {
+            self.missing.push(missing);
+        }
+    }
+
+    fn leave_out(&mut self, sentence: String) {
+        if !self.left_out.contains(&sentence) {
+            self.left_out.push(sentence);
+        }
+    }
+
+    /// The order of the measurements in a round, counted from 0: random, and the same again for the same seed; but a
+    /// server's capacity is measured before its shares are offered.
     #[must_use]
     pub fn order(&self, round: u32) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..self.measurements.len()).collect();
+        let mut shuffled: Vec<usize> = (0..self.measurements.len()).collect();
         // Each round has a generator of its own, so that a resumed or shortened run keeps the orders of the whole one.
         let mut random =
             fastrand::Rng::with_seed(self.seed.wrapping_add(u64::from(round).wrapping_mul(0x9e37_79b9_7f4a_7c15)));
-        random.shuffle(&mut order);
+        random.shuffle(&mut shuffled);
+        let mut order = Vec::with_capacity(shuffled.len());
+        let mut placed = BTreeSet::new();
+        for index in shuffled {
+            for index in self.measurements[index].capacity_of.into_iter().chain([index]) {
+                if placed.insert(index) {
+                    order.push(index);
+                }
+            }
+        }
         order
     }
 
-    /// How long one measurement of one round takes.
-    #[must_use]
-    pub fn time_per_measurement(&self) -> Duration {
-        self.schedule.warm_up.0 + self.schedule.duration.0 + PER_MEASUREMENT
-    }
-
-    /// How long the run takes: the generator's ceiling, then all rounds.
+    /// How long the run takes without repeats: the generator's ceiling, then all rounds.
     #[must_use]
     pub fn total_time(&self) -> Duration {
-        let measurements = u32::try_from(self.measurements.len()).unwrap_or(u32::MAX);
-        ceiling::TIME + (self.time_per_measurement() * measurements + PER_ROUND) * self.schedule.rounds.get()
+        let round: Duration = self.measurements.iter().map(Measurement::time).sum();
+        ceiling::TIME + (round + PER_ROUND) * self.rounds.get()
+    }
+}
+
+impl Question {
+    /// The question as a run's record has it.
+    #[must_use]
+    pub fn to_record(&self) -> record::Part {
+        record::Part {
+            suite: self.suite.clone(),
+            question: self.question.clone(),
+            varies: self.varies,
+            baseline: self.baseline.clone(),
+        }
     }
 }
 
 impl Measurement {
-    /// What distinguishes it from the server's other measurements, for a reader: `4 workers, log`.
+    /// What distinguishes it from the server's other measurements under the same workload, for a reader: `4 workers, log`.
     #[must_use]
     pub fn configuration(&self) -> String {
         let workers = self.workers.map(|workers| words::plural(u64::from(workers.get()), "worker"));
         let flags = (!self.flags.is_empty()).then(|| self.flags.join(" "));
         let log = if self.access_log { "log" } else { "quiet" };
-        workers.into_iter().chain(flags).chain([log.to_owned()]).collect::<Vec<_>>().join(", ")
+        let twin = self.is_twin.then(|| "entered twice".to_owned());
+        workers.into_iter().chain(flags).chain([log.to_owned()]).chain(twin).collect::<Vec<_>>().join(", ")
+    }
+
+    /// How long one turn takes.
+    #[must_use]
+    pub fn time(&self) -> Duration {
+        self.warm_up + self.duration + PER_MEASUREMENT + PER_CONNECTION * self.workload.all_connections()
     }
 
     fn same_as(&self, other: &Self) -> bool {
-        self.workers == other.workers && self.access_log == other.access_log && self.flags == other.flags
+        self.part == other.part
+            && self.server.name == other.server.name
+            && self.workload == other.workload
+            && self.workers == other.workers
+            && self.access_log == other.access_log
+            && self.flags == other.flags
     }
 }
 
-/// The configurations of one server. What differs only in something that the server cannot choose is one configuration:
-/// a server without workers is not measured once for each number of them.
-fn measurements_of(server: &Server, configurations: &[Configuration]) -> Result<Vec<Measurement>, PlanError> {
-    let mut measurements: Vec<Measurement> = Vec::new();
-    for configuration in configurations {
-        if configuration.only.as_ref().is_some_and(|only| !only.contains(&server.name)) {
-            continue;
-        }
-        if !configuration.flags.is_empty() && !server.mentions("flags") {
-            return Err(PlanError::NoFlags { server: server.name.clone(), flags: configuration.flags.join(" ") });
-        }
-        let access_log = if server.can_choose_log() { configuration.access_log } else { server.always_logs };
-        let workers: Vec<Option<NonZeroU32>> =
-            if server.has_workers { configuration.workers.iter().copied().map(Some).collect() } else { vec![None] };
-        for workers in workers {
-            let measurement =
-                Measurement { server: server.clone(), workers, access_log, flags: configuration.flags.clone() };
-            if !measurements.iter().any(|other| other.same_as(&measurement)) {
-                measurements.push(measurement);
-            }
-        }
+/// The worker counts of a configuration that the schedule takes; none for a server that has no number to choose.
+fn workers_of(server: &Server, configuration: &Configuration, schedule: &Schedule) -> Vec<Option<NonZeroU32>> {
+    if !server.has_workers {
+        return vec![None];
     }
-    Ok(measurements)
+    let is_taken = |workers: &NonZeroU32| schedule.workers.as_ref().is_none_or(|taken| taken.contains(workers));
+    configuration.workers.iter().copied().filter(is_taken).map(Some).collect()
 }
 
 #[cfg(test)]
@@ -201,15 +376,32 @@ mod tests {
 
     use std::path::Path;
 
-    fn shipped() -> (Suite, Servers) {
-        let project = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        let suite = Suite::read(&project.join("bench/suites/wrk.toml")).unwrap();
-        (suite, Servers::read(&project.join("bench/servers.toml"), project).unwrap())
+    use crate::suite::Suite;
+
+    fn project() -> &'static Path {
+        Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
     }
 
+    fn servers() -> Servers {
+        Servers::read(&project().join("bench/servers.toml"), project()).unwrap()
+    }
+
+    fn suite(name: &str) -> Experiment {
+        Experiment::of_suite(Suite::read(&project().join(format!("bench/suites/{name}.toml"))).unwrap(), false)
+    }
+
+    fn experiment(name: &str, quick: bool) -> Experiment {
+        let path = project().join(format!("bench/experiments/{name}.toml"));
+        Experiment::read(&path, &project().join("bench/suites"), quick).unwrap()
+    }
+
+    /// The plan of the first benchmark's suite with our models, which need nothing that may be missing.
     fn plan(changes: &Changes, seed: u64) -> Plan {
-        let (suite, servers) = shipped();
-        Plan::new(suite, &servers, changes, seed).unwrap()
+        let ours = only(&["thread-per-connection", "thread-pool", "epoll", "async"]).only;
+        let changes = Changes { only: changes.only.clone().or(ours), ..changes.clone() };
+        let mut experiment = suite("wrk");
+        experiment.parts[0].suite.twin = None;
+        Plan::new(&experiment, &servers(), &changes, seed).unwrap()
     }
 
     fn name(measurement: &Measurement) -> String {
@@ -232,11 +424,47 @@ mod tests {
     }
 
     #[test]
-    fn the_whole_run_and_its_miniature_keep_within_their_time() {
-        let whole = plan(&Changes::default(), 1).total_time();
-        assert!(whole > Duration::from_secs(17 * 30) && whole < Duration::from_secs(12 * 60), "{whole:?}");
-        let quick = plan(&Changes { quick: true, ..Changes::default() }, 1).total_time();
-        assert!(quick < Duration::from_secs(150), "{quick:?}");
+    fn the_whole_experiment_keeps_within_its_budget_with_every_server_installed() {
+        let mut all = servers();
+        all.pretend_installed();
+        let whole = Plan::new(&experiment("all", false), &all, &Changes::default(), 1).unwrap();
+        // Two minutes at least are left for what is too noisy at first.
+        assert!(whole.budget == Duration::from_secs(25 * 60), "{:?}", whole.total_time());
+        assert!(whole.total_time() + Duration::from_secs(120) < whole.budget, "{:?}", whole.total_time());
+        let quick = Plan::new(&experiment("all", true), &all, &Changes::default(), 1).unwrap();
+        assert!(quick.total_time() < Duration::from_secs(240), "{:?}", quick.total_time());
+        let full = Plan::new(&experiment("full", false), &all, &Changes::default(), 1).unwrap();
+        assert!(full.total_time() < Duration::from_secs(24 * 60 * 60), "{:?}", full.total_time());
+    }
+
+    #[test]
+    fn a_capacity_is_measured_before_its_shares_are_offered() {
+        let plan = Plan::new(&suite("latency"), &servers(), &only(&["epoll", "async"]), 1).unwrap();
+        let shares: Vec<usize> =
+            (0..plan.measurements.len()).filter(|&place| plan.measurements[place].capacity_of.is_some()).collect();
+        assert_eq!(shares.len(), 8);
+        for round in 0..20 {
+            let order = plan.order(round);
+            let place = |index: usize| order.iter().position(|&other| other == index).unwrap();
+            for &share in &shares {
+                let closed = plan.measurements[share].capacity_of.unwrap();
+                assert_eq!(plan.measurements[closed].server.name, plan.measurements[share].server.name);
+                assert!(plan.measurements[closed].workload.offered.is_none() && place(closed) < place(share));
+            }
+        }
+        let mut open = suite("latency");
+        open.parts[0].suite.loads.remove(0);
+        let error = Plan::new(&open, &servers(), &only(&["epoll"]), 1).unwrap_err().to_string();
+        assert!(error.contains("latency") && error.contains("25 %"), "{error}");
+    }
+
+    #[test]
+    fn a_twin_is_the_same_measurement_again() {
+        let plan = Plan::new(&suite("wrk"), &servers(), &only(&["async", "epoll"]), 1).unwrap();
+        let twins: Vec<usize> = (0..plan.measurements.len()).filter(|&place| plan.measurements[place].is_twin).collect();
+        assert_eq!(twins.len(), 1);
+        let (twin, first) = (&plan.measurements[twins[0]], &plan.measurements[twins[0] - 1]);
+        assert!(twin.same_as(first) && !first.is_twin && name(first) == "epoll: 1 worker, quiet");
     }
 
     #[test]
@@ -264,43 +492,55 @@ mod tests {
         let plan = plan(&changes, 1);
         assert_eq!(plan.measurements.len(), 10);
         assert_eq!(plan.measurements[0].server.name, "async");
-        assert_eq!((plan.schedule.rounds.get(), plan.suite.workload.connections.get()), (5, 7));
-        assert_eq!(plan.time_per_measurement(), Duration::from_secs(2) + PER_MEASUREMENT);
+        assert_eq!((plan.rounds.get(), plan.measurements[0].workload.connections.get()), (5, 7));
+        assert_eq!(plan.measurements[0].time(), Duration::from_secs(2) + PER_MEASUREMENT + PER_CONNECTION * 7);
     }
 
     #[test]
     fn what_does_not_fit_is_told() {
-        let (suite, servers) = shipped();
-        let error = Plan::new(suite.clone(), &servers, &only(&["epol"]), 1).unwrap_err().to_string();
+        let error = Plan::new(&suite("wrk"), &servers(), &only(&["epol"]), 1).unwrap_err().to_string();
         assert!(error.contains("\"epol\"") && error.contains("epoll, async"), "{error}");
 
-        let mut flagged = suite.clone();
-        flagged.configurations[0].flags = vec!["--delay".to_owned(), "10ms".to_owned()];
-        let mut lighttpd = servers.named("lighttpd").unwrap().clone();
-        lighttpd.requires = None;
-        let error = measurements_of(&lighttpd, &flagged.configurations).unwrap_err().to_string();
-        assert!(error.contains("lighttpd") && error.contains("--delay 10ms"), "{error}");
+        let mut installed = servers();
+        installed.pretend_installed();
+        let error = Plan::new(&suite("wait"), &installed, &only(&["lighttpd"]), 1).unwrap_err().to_string();
+        assert!(error.contains("lighttpd is left out of wait") && error.contains("--delay 10ms"), "{error}");
+        let both = Plan::new(&suite("wait"), &installed, &only(&["lighttpd", "epoll"]), 1).unwrap();
+        assert!(both.left_out[0].contains("lighttpd") && both.measurements.iter().all(|one| one.server.name == "epoll"));
 
-        let mut others = suite.clone();
-        for configuration in &mut others.configurations {
+        let mut others = suite("wrk");
+        for configuration in &mut others.parts[0].suite.configurations {
             configuration.only = Some(vec!["nginx".to_owned()]);
         }
-        let error = Plan::new(others, &servers, &only(&["epoll"]), 1).unwrap_err().to_string();
+        let error = Plan::new(&others, &servers(), &only(&["epoll"]), 1).unwrap_err().to_string();
         assert!(error.contains("nothing to measure"), "{error}");
 
-        let mut threads = suite;
-        threads.workload.threads = NonZeroU32::new(4).unwrap();
+        let mut threads = suite("wrk");
+        threads.parts[0].suite.workload.threads = NonZeroU32::new(4).unwrap();
         let few = Changes { connections: NonZeroU32::new(3), ..Changes::default() };
-        let error = Plan::new(threads, &servers, &few, 1).unwrap_err().to_string();
+        let error = Plan::new(&threads, &servers(), &few, 1).unwrap_err().to_string();
         assert!(error.contains("4 client threads") && error.contains("3 connections"), "{error}");
     }
 
     #[test]
     fn a_server_that_cannot_choose_is_measured_once() {
-        let (suite, servers) = shipped();
-        let mut lighttpd = servers.named("lighttpd").unwrap().clone();
-        lighttpd.requires = None;
-        let measurements = measurements_of(&lighttpd, &suite.configurations).unwrap();
-        assert_eq!(measurements.iter().map(name).collect::<Vec<_>>(), ["lighttpd: quiet"]);
+        let mut installed = servers();
+        installed.pretend_installed();
+        let plan = Plan::new(&suite("workers"), &installed, &only(&["lighttpd"]), 1).unwrap();
+        assert_eq!(plan.measurements.iter().map(name).collect::<Vec<_>>(), ["lighttpd: quiet"]);
+    }
+
+    #[test]
+    fn every_suite_that_ships_has_a_plan() {
+        let mut installed = servers();
+        installed.pretend_installed();
+        for path in crate::suite::all(&project().join("bench/suites")) {
+            for quick in [false, true] {
+                let experiment = Experiment::of_suite(Suite::read(&path).unwrap(), quick);
+                let plan = Plan::new(&experiment, &installed, &Changes::default(), 1).unwrap();
+                assert!(plan.left_out.is_empty(), "{:?}", plan.left_out);
+                assert!(plan.budget >= plan.total_time() && plan.measurements.len() > 1, "{}", path.display());
+            }
+        }
     }
 }

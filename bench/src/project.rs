@@ -39,6 +39,12 @@ impl Project {
         self.folder.join("bench/suites")
     }
 
+    /// The folder of the experiments that ship.
+    #[must_use]
+    pub fn experiments(&self) -> PathBuf {
+        self.folder.join("bench/experiments")
+    }
+
     /// Where runs are stored unless another place is asked for.
     #[must_use]
     pub fn runs(&self) -> PathBuf {

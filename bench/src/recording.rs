@@ -5,12 +5,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use reports::Run;
-use reports::record::{Arrival, Configuration, LogSink, Measurement, Placement, Server, ServerKind, Workload};
+use reports::record::{
+    Arrival, Company, Configuration, LogSink, Measurement, Mix, Placement, Server, ServerKind, Workload,
+};
 use sha2::{Digest as _, Sha256};
 
 use crate::check::Expected;
+use crate::company;
 use crate::cpus::Division;
-use crate::plan::{self, Plan};
+use crate::documents;
+use crate::plan;
+use crate::suite::{self, Offer, Root};
 use crate::turn::values;
 
 /// The status of the right answer.
@@ -23,43 +28,32 @@ pub struct Prepared {
     pub record: Measurement,
     /// What the server must answer.
     pub expected: Expected,
+    /// The file whose bytes that is; the document root where many files are asked for.
+    pub expected_file: PathBuf,
+    /// The document root.
+    pub root: PathBuf,
+    /// The CPUs of server and client.
+    pub division: Division,
 }
 
 /// Prepares one measurement of a plan.
 #[must_use]
-pub fn prepare(
-    plan: &Plan,
-    measurement: &plan::Measurement,
-    program: Option<&Path>,
-    root: &Path,
-    division: &Division,
-) -> Prepared {
+pub fn prepare(measurement: &plan::Measurement, program: Option<&Path>, root: &Path, division: &Division) -> Prepared {
     let server = &measurement.server;
-    let asked = &plan.suite.workload;
-    let path = server.path.as_ref().unwrap_or(&asked.path).clone();
-    let file = server.expect.clone().unwrap_or_else(|| file_of(&path, root));
+    let asked = &measurement.workload;
+    // What a server of somebody else's is asked for instead takes the place of the suite's own path, not of a load's.
+    let path = match asked.mix {
+        Some(_) => documents::path_in_mix(0),
+        None => server.path.as_ref().filter(|_| asked.root != Root::Made).unwrap_or(&asked.path).clone(),
+    };
+    let file = server.expect.clone().filter(|_| asked.root != Root::Made).unwrap_or_else(|| file_of(&path, root));
     let body = fs::read(&file).map_err(|error| format!("{} cannot be read to compare: {error}", file.display()));
     let content_type = if server.expect.is_some() { None } else { asked.content_type.clone() };
 
-    let workload = Workload {
-        connections: asked.connections.get(),
-        threads: asked.threads.get(),
-        duration_seconds: plan.schedule.duration.0.as_secs_f64(),
-        warm_up_seconds: plan.schedule.warm_up.0.as_secs_f64(),
-        timeout_seconds: asked.timeout.0.as_secs_f64(),
-        arrival: Arrival::Closed,
-        keep_alive: asked.keep_alive,
-        pipeline: 1,
-        idle_connections: 0,
-        delay_seconds: None,
-        company: None,
-        path,
-        mix: None,
-        cold_files: false,
-        headers: asked.headers.clone(),
-        expected_status: EXPECTED_STATUS,
-        expected_length: body.as_ref().ok().map(|body| body.len() as u64),
-    };
+    let mut workload = workload(asked, path);
+    workload.duration_seconds = measurement.duration.as_secs_f64();
+    workload.warm_up_seconds = measurement.warm_up.as_secs_f64();
+    workload.expected_length = body.as_ref().ok().filter(|_| asked.mix.is_none()).map(|body| body.len() as u64);
     let configuration = Configuration {
         workers: measurement.workers.map(std::num::NonZeroU32::get),
         flags: measurement.flags.clone(),
@@ -74,11 +68,13 @@ pub fn prepare(
         server.template.as_deref().unwrap_or_default().as_bytes(),
         format!("{:?} {:?} {}", configuration.workers, configuration.flags, configuration.access_log).as_bytes(),
     ]);
+    let placement = Placement { server_cpus: division.server.to_vec(), client_cpus: division.client.to_vec() };
     let described = serde_json::to_vec(&workload).unwrap_or_default();
-    let workload_hash = digest(&[&described, body.as_deref().unwrap_or_default()]);
+    let spread = serde_json::to_vec(&placement).unwrap_or_default();
+    let workload_hash = digest(&[&described, &spread, body.as_deref().unwrap_or_default()]);
     Prepared {
         record: Measurement {
-            part: plan.suite.name.clone(),
+            part: measurement.part.clone(),
             server: Server {
                 name: server.name.clone(),
                 model: server.model.clone(),
@@ -86,14 +82,54 @@ pub fn prepare(
             },
             configuration,
             workload,
-            placement: Placement { server_cpus: division.server.to_vec(), client_cpus: division.client.to_vec() },
-            is_twin: false,
+            placement,
+            is_twin: measurement.is_twin,
             system_calls: None,
             configuration_hash,
             workload_hash,
             rounds: Vec::new(),
         },
         expected: Expected { status: EXPECTED_STATUS, content_type, body },
+        expected_file: if asked.mix.is_some() { root.to_path_buf() } else { file },
+        root: root.to_path_buf(),
+        division: division.clone(),
+    }
+}
+
+/// The workload as it is stored; its times and the length of the answers are left to the caller.
+fn workload(asked: &suite::Workload, path: String) -> Workload {
+    Workload {
+        connections: asked.connections.get(),
+        threads: asked.threads.get(),
+        duration_seconds: 0.0,
+        warm_up_seconds: 0.0,
+        timeout_seconds: asked.timeout.0.as_secs_f64(),
+        arrival: match asked.offered {
+            None => Arrival::Closed,
+            Some(Offer::Rate(rate)) => Arrival::Open { rate },
+            Some(Offer::Share(share)) => Arrival::OpenShare { share },
+        },
+        keep_alive: asked.keep_alive,
+        pipeline: asked.pipeline.get(),
+        idle_connections: asked.idle,
+        delay_seconds: asked.delay.map(|delay| delay.0.as_secs_f64()),
+        company: match (asked.slow_readers, asked.slow_heads) {
+            (0, 0) => None,
+            (0, connections) => Some(Company::SlowHeads { connections }),
+            (connections, _) => {
+                Some(Company::SlowReaders { connections, bytes_per_second: company::BYTES_PER_SECOND })
+            }
+        },
+        path,
+        mix: asked.mix.map(|mix| Mix {
+            files: mix.files.get(),
+            exponent: mix.exponent,
+            mean_length: documents::mean_length_of_mix(mix.files.get(), mix.exponent),
+        }),
+        cold_files: false,
+        headers: asked.headers.clone(),
+        expected_status: EXPECTED_STATUS,
+        expected_length: None,
     }
 }
 
@@ -113,6 +149,7 @@ pub fn difference(begun: &Run, fresh: &Run) -> Option<&'static str> {
         ("the compiler", then.rustc == now.rustc),
         ("the kernel", then.kernel == now.kernel),
         ("the machine", then.cpu_model == now.cpu_model && then.memory_bytes == now.memory_bytes),
+        ("the questions", begun.parts == fresh.parts),
         ("the CPUs", then.client_cpus == now.client_cpus && then.server_cpus == now.server_cpus),
         ("a limit of the system", then.limits == now.limits),
     ];

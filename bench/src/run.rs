@@ -1,39 +1,44 @@
 //! A whole run: every measurement in every round, stored after each.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use reports::failure::Failure;
 use reports::figures::Figures;
-use reports::record::{FORMAT, Part, Round, Run, Varies};
+use reports::record::{FORMAT, Measurement, MissingServer, Round, Run};
 use reports::store::StoreError;
 use reports::validity::Standing;
 use reports::{Environment, Store, Timestamp, Validity, words};
 
 use crate::ceiling;
-use crate::cpus::{CpusError, Division};
-use crate::duration::in_words;
-use crate::plan::Plan;
+use crate::cpus::{Cpus, CpusError, Division};
+use crate::plan::{Plan, Question};
 use crate::ports::{NoFreePort, Ports};
 use crate::programs::Programs;
 use crate::progress::Progress;
 use crate::recording::{self, Prepared};
+use crate::roots::Roots;
+use crate::suite::ServerCpus;
 use crate::turn::{Taken, Turn};
+
+/// Time that is kept for writing the report at the end.
+const AT_THE_END: Duration = Duration::from_secs(3);
 
 /// Where a run takes place and where it is stored.
 #[derive(Debug)]
 pub struct Setting<'a> {
     /// The folder that commands are run in.
     pub project: &'a Path,
-    /// The document root, from the file system's root on.
-    pub root: &'a Path,
+    /// The document roots.
+    pub roots: &'a Roots,
     /// The folder of all runs.
     pub runs: &'a Path,
-    /// The CPUs of server and client.
+    /// The CPUs that this process may use.
+    pub available: &'a Cpus,
+    /// The CPUs of server and client, where the suite does not want the server to have all.
     pub division: &'a Division,
     /// The machine.
     pub environment: Environment,
@@ -96,7 +101,20 @@ struct Bench<'a> {
     store: Store,
     ports: Ports,
     progress: Progress,
+    /// When it began.
+    begin: Instant,
     interrupted: &'a AtomicBool,
+}
+
+/// Whether a run goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Going {
+    /// It does.
+    On,
+    /// The reader wants no more.
+    Interrupted,
+    /// Its time is spent.
+    OutOfTime,
 }
 
 /// Does what a plan says and stores what was measured after every turn. Of a run that was `begun` before, it takes the
@@ -113,11 +131,18 @@ pub fn run(
 ) -> Result<Finished, RunError> {
     // From here on, whatever is not a server shares the client's CPUs.
     setting.division.client.bind_this_thread()?;
-    let program = |measurement: &crate::plan::Measurement| programs.of(&measurement.server).ok().flatten();
+    let all_cpus = Division { server: setting.available.clone(), client: setting.division.client.clone() };
     let prepared: Vec<Prepared> = plan
         .measurements
         .iter()
-        .map(|one| recording::prepare(plan, one, program(one), setting.root, setting.division))
+        .map(|one| {
+            let division = match one.workload.server_cpus {
+                ServerCpus::Apart => setting.division,
+                ServerCpus::All => &all_cpus,
+            };
+            let program = programs.of(&one.server).ok().flatten();
+            recording::prepare(one, program, setting.roots.of(&one.workload.root), division)
+        })
         .collect();
     let fresh = first_record(plan, setting, &prepared);
     // The port begins with the process, not with the seed: two runs with the same seed may go on at the same time.
@@ -128,20 +153,25 @@ pub fn run(
             None => (store, run),
         },
         None => {
-            let store = Store::create(setting.runs, &plan.suite.name, fresh.started_at)?;
+            let store = Store::create(setting.runs, &plan.name, fresh.started_at)?;
             let mut run = Run { id: store.id(), ..fresh };
             eprintln!("measuring what the load generator reaches against a server that does nothing");
             let port = ports.next_free()?;
-            run.environment.generator_ceiling =
-                ceiling::measure(&plan.suite.workload, port, setting.division, interrupted);
+            // With the connections of the first question, which is what most of the figures are seen with.
+            let workload = plan.measurements.first().map(|one| &one.workload);
+            run.environment.generator_ceiling = workload.and_then(|workload| {
+                let (connections, threads) = (workload.connections.get(), workload.threads.get());
+                ceiling::measure(connections, threads, port, setting.division, interrupted)
+            });
             (store, run)
         }
     };
-    let all = plan.schedule.rounds.get().saturating_mul(u32::try_from(prepared.len()).unwrap_or(u32::MAX));
+    let all = plan.rounds.get().saturating_mul(u32::try_from(prepared.len()).unwrap_or(u32::MAX));
     let taken = run.measurements.iter().map(|one| one.rounds.len()).sum::<usize>();
     let progress = Progress::new(all, u32::try_from(taken).unwrap_or(u32::MAX), plan.total_time());
-    let mut bench = Bench { plan, setting, programs, prepared, ports, progress, store, interrupted };
-    let was_interrupted = !bench.all_rounds(&mut run)?;
+    let begin = Instant::now();
+    let mut bench = Bench { plan, setting, programs, prepared, ports, progress, begin, store, interrupted };
+    let was_interrupted = bench.all_rounds(&mut run)? == Going::Interrupted;
     if !was_interrupted {
         run.finished_at = Some(Timestamp::now());
     }
@@ -158,35 +188,40 @@ fn first_record(plan: &Plan, setting: &Setting<'_>, prepared: &[Prepared]) -> Ru
     Run {
         format: FORMAT,
         id: String::new(),
-        suite: plan.suite.name.clone(),
-        question: plan.suite.question.clone(),
+        suite: plan.name.clone(),
+        question: plan.question.clone(),
         started_at: Timestamp::now(),
         finished_at: None,
         command: setting.command.clone(),
         seed: plan.seed,
-        rounds_planned: plan.schedule.rounds.get(),
-        budget_seconds: (plan.total_time() + plan.schedule.patience.0).as_secs_f64(),
+        rounds_planned: plan.rounds.get(),
+        budget_seconds: plan.budget.as_secs_f64(),
         environment: setting.environment.clone(),
-        parts: vec![Part {
-            suite: plan.suite.name.clone(),
-            question: plan.suite.question.clone(),
-            varies: Varies::Workers,
-            baseline: None,
-        }],
-        missing: Vec::new(),
+        parts: plan.questions.iter().map(Question::to_record).collect(),
+        missing: plan
+            .missing
+            .iter()
+            .map(|(name, program)| MissingServer { name: name.clone(), program: program.clone() })
+            .collect(),
         measurements: prepared.iter().map(|one| one.record.clone()).collect(),
     }
 }
 
 impl Bench<'_> {
-    /// Goes through all rounds; false if the reader wanted no more.
-    fn all_rounds(&mut self, run: &mut Run) -> Result<bool, RunError> {
-        let rounds = self.plan.schedule.rounds.get();
-        for round in 0..rounds {
+    /// Goes through all rounds.
+    fn all_rounds(&mut self, run: &mut Run) -> Result<Going, RunError> {
+        for round in 0..self.plan.rounds.get() {
             for (position, index) in self.plan.order(round).into_iter().enumerate() {
                 let is_taken = run.measurements[index].rounds.iter().any(|taken| taken.index == round);
-                if !is_taken && !self.take(run, round, position, index)? {
-                    return Ok(false);
+                if is_taken {
+                    continue;
+                }
+                // Every measurement has one turn, whatever it takes; more only in time.
+                if round > 0 && !self.has_time_for(index) {
+                    return Ok(Going::OutOfTime);
+                }
+                if self.take(run, round, position, index)? == Going::Interrupted {
+                    return Ok(Going::Interrupted);
                 }
             }
             reports::write_all(run, self.store.folder())?;
@@ -194,42 +229,48 @@ impl Bench<'_> {
         self.again_for_the_noisy(run)
     }
 
-    /// Takes more turns for measurements that were too noisy to be ranked, while the suite's patience lasts; false if the
-    /// reader wanted no more.
+    /// Takes more turns for measurements that were too noisy to be ranked, while the time lasts.
     ///
     /// Quiet and noisy minutes alternate. A turn is repeated for its noise and never for its result, so that nothing is
     /// picked; the noisy ones stay in the record, where reports set them aside and count them.
-    fn again_for_the_noisy(&mut self, run: &mut Run) -> Result<bool, RunError> {
-        let begin = Instant::now();
-        let patience = self.plan.schedule.patience.0;
-        let time_for_one_more = || begin.elapsed() + self.plan.time_per_measurement() <= patience;
-        for round in self.plan.schedule.rounds.get().. {
+    fn again_for_the_noisy(&mut self, run: &mut Run) -> Result<Going, RunError> {
+        for round in self.plan.rounds.get().. {
             let noisy = too_noisy(run);
-            if noisy.is_empty() || !time_for_one_more() {
+            let in_order = self.plan.order(round).into_iter().filter(|index| noisy.contains(index));
+            let order: Vec<usize> = in_order.filter(|index| self.has_time_for(*index)).collect();
+            if order.is_empty() {
                 break;
             }
-            let order = self.plan.order(round).into_iter().filter(|index| noisy.contains(index));
-            for (position, index) in order.enumerate() {
-                if !time_for_one_more() {
+            for (position, index) in order.into_iter().enumerate() {
+                if !self.has_time_for(index) {
                     break;
                 }
                 self.progress.grows();
-                if !self.take(run, round, position, index)? {
-                    return Ok(false);
+                if self.take(run, round, position, index)? == Going::Interrupted {
+                    return Ok(Going::Interrupted);
                 }
             }
         }
-        Ok(true)
+        Ok(Going::On)
     }
 
-    /// Takes one turn and stores it; false if it was interrupted. Such a turn was not measured like the others, so it
-    /// is none.
-    fn take(&mut self, run: &mut Run, round: u32, position: usize, index: usize) -> Result<bool, RunError> {
-        self.progress.begins(round, self.plan.schedule.rounds.get(), &run.measurements[index].name());
+    /// Whether one more turn of this measurement would end before the run's time is spent.
+    fn has_time_for(&self, index: usize) -> bool {
+        self.begin.elapsed() + self.plan.measurements[index].time() + AT_THE_END <= self.plan.budget
+    }
+
+    /// Takes one turn and stores it. One that was interrupted was not measured like the others, so it is none.
+    fn take(&mut self, run: &mut Run, round: u32, position: usize, index: usize) -> Result<Going, RunError> {
+        let label = label(&run.measurements[index], self.plan);
+        self.progress.begins(round, self.plan.rounds.get(), &label);
         let started_at = Timestamp::now();
-        let taken = self.turn(index)?;
+        let capacity = self.plan.measurements[index].capacity_of.map(|of| capacity(&run.measurements[of], round));
+        let taken = match capacity {
+            Some(None) => Taken { failure: Some(Failure::NoCapacity), ..Taken::default() },
+            capacity => self.turn(index, capacity.flatten())?,
+        };
         if self.interrupted.load(Ordering::Relaxed) {
-            return Ok(false);
+            return Ok(Going::Interrupted);
         }
         self.progress.ended(&in_a_line(&taken));
         run.measurements[index].rounds.push(Round {
@@ -238,16 +279,16 @@ impl Bench<'_> {
             started_at,
             check: taken.check,
             outcome: taken.outcome,
-            offered_rate: None,
+            offered_rate: taken.offered_rate,
             server: taken.sample,
             others: taken.others,
             failure: taken.failure,
         });
         self.store.save(run)?;
-        Ok(true)
+        Ok(Going::On)
     }
 
-    fn turn(&mut self, index: usize) -> Result<Taken, RunError> {
+    fn turn(&mut self, index: usize, capacity: Option<f64>) -> Result<Taken, RunError> {
         let measurement = &self.plan.measurements[index];
         let program = match self.programs.of(&measurement.server) {
             Ok(program) => program,
@@ -260,8 +301,10 @@ impl Bench<'_> {
             program,
             workload: &prepared.record.workload,
             expected: &prepared.expected,
-            root: self.setting.root,
-            division: self.setting.division,
+            expected_file: &prepared.expected_file,
+            root: &prepared.root,
+            division: &prepared.division,
+            capacity,
             project: self.setting.project,
             scratch: &scratch,
             interrupted: self.interrupted,
@@ -295,76 +338,21 @@ fn in_a_line(taken: &Taken) -> String {
     }
 }
 
-/// The plan in words, with its total time.
-#[must_use]
-pub fn describe(plan: &Plan, division: &Division, root: &Path) -> String {
-    let workload = &plan.suite.workload;
-    let schedule = &plan.schedule;
-    let connections = words::plural(u64::from(workload.connections.get()), "connection");
-    let threads = words::plural(u64::from(workload.threads.get()), "client thread");
-    let kept = if workload.keep_alive { "kept alive" } else { "a new one for each request" };
-    let cpus = if division.shared() {
-        format!(
-            "server on CPU {}, client on CPU {}: shared, each takes time from the other",
-            division.server, division.client
-        )
-    } else {
-        format!("server on CPU {}, client on CPU {}", division.server, division.client)
-    };
-    let mut text = format!(
-        "{}: {}\n{connections}, {kept}, {threads}, GET {} from {}\n{cpus}\n",
-        plan.suite.name,
-        plan.suite.question,
-        workload.path,
-        root.display(),
-    );
-    for (name, program) in &plan.missing {
-        text.push_str(&format!("{name} is passed over: {program} is not installed\n"));
-    }
-    // One line for each server, with all its configurations.
-    let mut servers: Vec<&str> = Vec::new();
-    let mut configurations: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for measurement in &plan.measurements {
-        let name = measurement.server.name.as_str();
-        if !servers.contains(&name) {
-            servers.push(name);
-        }
-        configurations.entry(name).or_default().push(measurement.configuration());
-    }
-    for name in servers {
-        text.push_str(&format!("  {name}: {}\n", configurations[name].join(" | ")));
-    }
-    let measurements = words::plural(plan.measurements.len() as u64, "measurement");
-    let rounds = words::plural(u64::from(schedule.rounds.get()), "round");
-    text.push_str(&format!(
-        "{measurements}, {rounds} of {} each after {} of warm-up, in random order (seed {}): about {} in all\n",
-        schedule.duration,
-        schedule.warm_up,
-        plan.seed,
-        in_words(plan.total_time()),
-    ));
-    if !schedule.patience.0.is_zero() {
-        let patience = in_words(schedule.patience.0);
-        text.push_str(&format!("and up to {patience} more for what turns out to be too noisy to rank\n"));
-    }
-    text
+/// What a server carried in a closed loop, in responses per second: in this round, or in the latest one before it where
+/// a turn is repeated.
+fn capacity(closed: &Measurement, round: u32) -> Option<f64> {
+    let rounds = closed.rounds.iter().filter(|taken| taken.index <= round);
+    let outcome = rounds.max_by_key(|taken| taken.index)?.outcome.as_ref()?;
+    Some(outcome.responses_per_second()).filter(|rate| *rate >= 1.0)
 }
 
-/// The order of the measurements in each round, counted from 1.
-#[must_use]
-pub fn describe_orders(plan: &Plan) -> String {
-    let mut text = String::new();
-    for round in 0..plan.schedule.rounds.get() {
-        text.push_str(&format!("round {}:\n", round + 1));
-        for (position, index) in plan.order(round).into_iter().enumerate() {
-            let measurement = &plan.measurements[index];
-            text.push_str(&format!(
-                "  {:>3}  {}: {}\n",
-                position + 1,
-                measurement.server.name,
-                measurement.configuration()
-            ));
-        }
+/// A measurement for the reader who waits: with its suite where there are several.
+fn label(measurement: &Measurement, plan: &Plan) -> String {
+    let load = reports::summary::load(&measurement.workload);
+    let load = if load.is_empty() { load } else { format!(" ({load})") };
+    if plan.questions.len() > 1 {
+        format!("{}: {}{load}", measurement.part, measurement.name())
+    } else {
+        format!("{}{load}", measurement.name())
     }
-    text
 }

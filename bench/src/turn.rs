@@ -7,15 +7,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use loadgen::{Expect, ExpectedLength, Outcome};
+use loadgen::{Arrivals, Expect, ExpectedBody, ExpectedLength, Offered, Order, Outcome, Paths};
 use reports::ServerSample;
 use reports::failure::{Failure, Phase};
-use reports::record::{CorrectnessCheck, Workload};
+use reports::record::{Arrival, CorrectnessCheck, Workload};
 use reports::sample::Others;
 
 use crate::check::{self, Expected, Request};
 use crate::command::{Values, fill_text};
+use crate::company::Guests;
 use crate::cpus::Division;
+use crate::documents;
 use crate::plan::Measurement;
 use crate::process::{Launch, ServerProcess};
 use crate::sampler::Sampler;
@@ -30,6 +32,10 @@ const LOAD_AFTER_FAILED_CHECK: Duration = Duration::from_secs(1);
 /// twenty, which is where noise begins.
 const WINDOW: Duration = Duration::from_millis(500);
 
+/// The share of the answers whose bytes are compared with the file's: enough to notice one in ten thousand that differ
+/// within a second, and too few to slow the client.
+const COMPARED_SHARE: f64 = 0.01;
+
 /// Everything that a turn needs to know.
 #[derive(Debug)]
 pub struct Turn<'a> {
@@ -41,8 +47,12 @@ pub struct Turn<'a> {
     pub workload: &'a Workload,
     /// What the server must answer.
     pub expected: &'a Expected,
+    /// The file whose bytes that is; the document root where many files are asked for.
+    pub expected_file: &'a Path,
     /// The document root.
     pub root: &'a Path,
+    /// What the server carries in a closed loop, in responses per second, where the load is a share of that.
+    pub capacity: Option<f64>,
     /// The CPUs of server and client.
     pub division: &'a Division,
     /// The folder that commands are run in.
@@ -60,6 +70,8 @@ pub struct Taken {
     pub check: Option<CorrectnessCheck>,
     /// What the load generator saw, if it ran.
     pub outcome: Option<Outcome>,
+    /// Requests per second that were offered, if the loop was open.
+    pub offered_rate: Option<f64>,
     /// What the server used, if it was seen.
     pub sample: Option<ServerSample>,
     /// What other processes took, if the kernel tells.
@@ -124,6 +136,11 @@ impl Turn<'_> {
         }
         let check = taken.check.insert(checked?);
         let plan = self.load(port, check.passed());
+        taken.offered_rate = plan.load.offered().map(Offered::mean_rate);
+        let _guests = self.workload.company.map(|company| {
+            let largest = documents::largest_below(self.root).unwrap_or_else(|| self.workload.path.clone());
+            Guests::invite(company, port, &largest, &self.division.client)
+        });
         self.measure(server, &plan, taken, moving)
     }
 
@@ -196,15 +213,35 @@ impl Turn<'_> {
         plan.warmup_ms = milliseconds(warm_up);
         plan.timeout_ms = milliseconds(Duration::from_secs_f64(self.workload.timeout_seconds)).max(1);
         plan.requests_per_connection = (!self.workload.keep_alive).then_some(1);
+        plan.pipeline = self.workload.pipeline as usize;
+        plan.idle_connections = self.workload.idle_connections as usize;
+        plan.load = self.arrival();
+        if let Some(mix) = self.workload.mix {
+            let list = (0..mix.files).map(documents::path_in_mix).collect();
+            plan.paths = Paths { list, order: Order::Zipf(mix.exponent) };
+        }
         plan.headers = self.workload.headers.iter().filter_map(|line| header(line)).collect();
         plan.expect = Expect {
             status: Some(self.workload.expected_status),
             length: self.workload.expected_length.map(ExpectedLength::Exactly),
-            ..Expect::default()
+            // Where the check has failed there may be no such file; its problems say so.
+            body: check_passed.then(|| ExpectedBody::File(self.expected_file.to_path_buf())),
+            body_share: COMPARED_SHARE,
         };
         plan.cpus = Some(self.division.client.to_vec());
         plan.interval_ms = milliseconds(WINDOW);
         plan
+    }
+
+    /// When requests are sent. Those of an open loop come like those of many users who know nothing of each other.
+    fn arrival(&self) -> loadgen::Load {
+        let open = |rate| loadgen::Load::Open(Offered { arrivals: Arrivals::Poisson, ..Offered::steady(rate) });
+        match (self.workload.arrival, self.capacity) {
+            (Arrival::Open { rate }, _) => open(rate),
+            (Arrival::OpenShare { share }, Some(capacity)) => open(share * capacity),
+            // A share of what nobody knows is never asked for.
+            (Arrival::Closed | Arrival::OpenShare { .. }, _) => loadgen::Load::Closed,
+        }
     }
 
     /// Makes the scratch folder new, writes the configuration file into it, and fills the command in.

@@ -4,7 +4,7 @@ use std::mem::discriminant;
 
 use crate::ranking::{Row, Table, compare};
 use crate::reason::{Note, Reason};
-use crate::record::{Arrival, Run, Workload};
+use crate::record::{Arrival, Company, Run, Workload};
 use crate::statistics::Ratio;
 use crate::validity::Standing;
 use crate::words;
@@ -148,6 +148,38 @@ pub fn workload(workload: &Workload) -> String {
         words::seconds(workload.duration_seconds),
         words::seconds(workload.warm_up_seconds),
     )
+}
+
+/// What sets a workload apart from the plain one, which asks for one file over kept connections in a closed loop; empty
+/// for that.
+#[must_use]
+pub fn load(workload: &Workload) -> String {
+    let mut parts = Vec::new();
+    match workload.arrival {
+        Arrival::Closed => {}
+        Arrival::Open { rate } => parts.push(format!("{} requests per second offered", words::figure(rate))),
+        Arrival::OpenShare { share } => parts.push(format!("{} of its capacity offered", words::percent(share))),
+    }
+    parts.extend(workload.delay_seconds.map(|delay| format!("every answer waits {}", words::seconds(delay))));
+    if workload.idle_connections > 0 {
+        parts.push(format!("{} beside", words::plural(workload.idle_connections.into(), "idle connection")));
+    }
+    match workload.company {
+        Some(Company::SlowReaders { connections, .. }) => {
+            parts.push(format!("beside {}", words::plural(connections.into(), "slow reader")));
+        }
+        Some(Company::SlowHeads { connections }) => {
+            parts.push(format!("beside {}", words::plural(connections.into(), "slow head")));
+        }
+        None => {}
+    }
+    if workload.pipeline > 1 {
+        parts.push(format!("{} requests at a time on a connection", workload.pipeline));
+    }
+    if let Some(mix) = workload.mix {
+        parts.push(format!("{} by Zipf's law", words::plural(mix.files.into(), "file")));
+    }
+    parts.join(", ")
 }
 
 /// How far the run is: `1 of 3 rounds done, 20 of 51 turns`.

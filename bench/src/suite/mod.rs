@@ -1,13 +1,19 @@
 //! A suite: a question, the workload that asks it, and the configurations that answer it.
 
+mod schedule;
+mod workload;
+
 use std::fs;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Deserializer};
+use reports::record::Varies;
+use serde::Deserialize;
 use toml::Spanned;
 
-use crate::duration::Span;
+pub use schedule::{Form, Schedule};
+pub use workload::{Load, MADE, MixOfFiles, Offer, OfferError, Root, ServerCpus, Workload};
+
 use crate::toml_file::{TomlFile, TomlFileError};
 
 /// A suite, as its file says it.
@@ -19,60 +25,29 @@ pub struct Suite {
     pub name: String,
     /// What the suite wants to know, in one sentence.
     pub question: String,
+    /// What changes from measurement to measurement beside the server.
+    #[serde(default = "workers")]
+    pub varies: Varies,
     /// The names of the servers that take part unless others are asked for.
     pub servers: Vec<String>,
+    /// A server that is entered twice in its first configuration, which shows how far two that are equal differ.
+    pub twin: Option<String>,
+    /// The server that the others are shown against where a report is relative.
+    pub baseline: Option<String>,
     /// What the client does.
     pub workload: Workload,
+    /// What it does otherwise, load by load; the workload alone if there are none.
+    #[serde(default)]
+    pub loads: Vec<Load>,
     /// How often and how long.
     pub schedule: Schedule,
+    /// How often and how long as a part of a larger experiment; as the schedule says without it.
+    pub short: Option<Schedule>,
     /// How often and how long in miniature.
     #[serde(default = "Schedule::miniature")]
     pub quick: Schedule,
     /// How the servers are started.
     pub configurations: Vec<Configuration>,
-}
-
-/// What the client does.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Workload {
-    /// The document root, from the project's folder on.
-    pub root: PathBuf,
-    /// The path that is asked for, from the slash on.
-    #[serde(deserialize_with = "path_from_the_slash")]
-    pub path: String,
-    /// Open connections at a time.
-    pub connections: NonZeroU32,
-    /// Threads of the load generator.
-    #[serde(default = "one")]
-    pub threads: NonZeroU32,
-    /// Whether a connection is used for more than one request.
-    #[serde(default = "yes")]
-    pub keep_alive: bool,
-    /// How long a response may take before it counts as a timeout.
-    #[serde(default = "two_seconds")]
-    pub timeout: Span,
-    /// Further header lines of the request.
-    #[serde(default, deserialize_with = "header_lines")]
-    pub headers: Vec<String>,
-    /// The Content-Type of the right answer, where it matters; its parameters are not looked at.
-    pub content_type: Option<String>,
-}
-
-/// How often and how long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Schedule {
-    /// Passes over all measurements.
-    pub rounds: NonZeroU32,
-    /// Measured time of one measurement in one round.
-    #[serde(deserialize_with = "not_nothing")]
-    pub duration: Span,
-    /// Load before it that is not measured.
-    pub warm_up: Span,
-    /// Time for further turns of what was too noisy to be ranked.
-    #[serde(default = "no_time")]
-    pub patience: Span,
 }
 
 /// A way to start servers; each number of workers is a configuration of its own.
@@ -88,6 +63,9 @@ pub struct Configuration {
     pub flags: Vec<String>,
     /// The servers that are started so, where not all of the suite's are.
     pub only: Option<Vec<String>>,
+    /// The servers that are not, where most are.
+    #[serde(default)]
+    pub except: Vec<String>,
 }
 
 /// There is no such suite.
@@ -158,59 +136,29 @@ pub fn all(folder: &Path) -> Vec<PathBuf> {
     suites
 }
 
-impl Schedule {
-    /// A schedule for trying a suite out.
-    fn miniature() -> Self {
-        let milliseconds = |count| Span(std::time::Duration::from_millis(count));
-        Self { rounds: NonZeroU32::MIN, duration: milliseconds(2000), warm_up: milliseconds(300), patience: no_time() }
+impl Configuration {
+    /// Whether a server of this name is started so.
+    #[must_use]
+    pub fn is_for(&self, server: &str) -> bool {
+        let is = |name: &String| name == server;
+        self.only.as_ref().is_none_or(|only| only.iter().any(is)) && !self.except.iter().any(is)
     }
 }
 
-fn one() -> NonZeroU32 {
-    NonZeroU32::MIN
-}
-
-fn yes() -> bool {
-    true
-}
-
-fn no_time() -> Span {
-    Span(std::time::Duration::ZERO)
-}
-
-fn two_seconds() -> Span {
-    Span(std::time::Duration::from_secs(2))
-}
-
-fn path_from_the_slash<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let path = String::deserialize(deserializer)?;
-    let plain = path.bytes().all(|byte| byte.is_ascii_graphic());
-    if path.starts_with('/') && plain {
-        Ok(path)
-    } else {
-        let problem =
-            format!("\"{path}\" is not a path as it stands in a request; begin with a slash and write spaces as %20");
-        Err(serde::de::Error::custom(problem))
-    }
-}
-
-fn header_lines<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    let lines = Vec::<String>::deserialize(deserializer)?;
-    match lines.iter().find(|line| !line.contains(':') || line.contains(['\r', '\n'])) {
-        Some(line) => {
-            Err(serde::de::Error::custom(format!("\"{line}\" is not a header line; write it as \"Name: value\"")))
+impl Suite {
+    /// How often and how long, in this form.
+    #[must_use]
+    pub fn schedule(&self, form: Form) -> &Schedule {
+        match form {
+            Form::Whole => &self.schedule,
+            Form::Short => self.short.as_ref().unwrap_or(&self.schedule),
+            Form::Quick => &self.quick,
         }
-        None => Ok(lines),
     }
 }
 
-fn not_nothing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
-    let span = Span::deserialize(deserializer)?;
-    if span.0.is_zero() {
-        Err(serde::de::Error::custom("a measurement of no length measures nothing"))
-    } else {
-        Ok(span)
-    }
+fn workers() -> Varies {
+    Varies::Workers
 }
 
 #[cfg(test)]
@@ -239,7 +187,9 @@ mod tests {
         let suite = read(SUITE).unwrap();
         assert!(suite.name.starts_with("otus-bench-suite-"));
         assert!(suite.workload.keep_alive);
-        assert_eq!((suite.workload.threads.get(), suite.workload.timeout), (1, two_seconds()));
+        assert_eq!((suite.workload.threads.get(), suite.workload.timeout.0.as_secs()), (1, 2));
+        assert_eq!((suite.varies, suite.loads.len()), (Varies::Workers, 0));
+        assert_eq!(suite.schedule(Form::Short), suite.schedule(Form::Whole));
         assert_eq!(suite.quick, Schedule::miniature());
         assert_eq!(suite.configurations[0].workers.len(), 2);
     }
