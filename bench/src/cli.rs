@@ -84,6 +84,9 @@ pub struct RunOptions {
     /// The folder that takes the run's folder [default: target/bench]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Go on with the newest run of the same command that was not finished, or begin anew if there is none
+    #[arg(long)]
+    pub resume: bool,
     /// Print the plan, with the orders of all rounds, and do nothing
     #[arg(long)]
     pub dry_run: bool,

@@ -1,6 +1,7 @@
 //! What each command does, from the words on the command line to the exit code: 0 when all was measured, 1 when a server
 //! failed or answered wrongly, 2 when the command or a file of settings cannot be understood, 130 after an interruption.
 
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -127,6 +128,8 @@ pub fn run(command_line: CommandLine) -> Result<ExitCode, CommandError> {
 /// Runs a suite from its beginning, or on from where it was interrupted.
 fn run_suite(project: &Project, request: &Request, begun: Option<(Store, Run)>) -> Result<ExitCode, CommandError> {
     let options = &request.options;
+    let runs = options.out.clone().unwrap_or_else(|| project.runs());
+    let begun = begun.or_else(|| options.resume.then(|| newest_unfinished(&runs, request)).flatten());
     let experiment = experiment(project, request)?;
     let servers = read_servers(project, options.servers.as_deref())?;
     let changes = Changes {
@@ -135,7 +138,8 @@ fn run_suite(project: &Project, request: &Request, begun: Option<(Store, Run)>) 
         duration: options.duration,
         connections: options.connections,
     };
-    let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
+    let seed = begun.as_ref().map(|(_, run)| run.seed).or(options.seed);
+    let seed = seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     let plan = Plan::new(&experiment, &servers, &changes, seed)?;
     let available =
         Cpus::available().map_err(|source| CommandError::System { what: "see which CPUs there are", source })?;
@@ -149,7 +153,6 @@ fn run_suite(project: &Project, request: &Request, begun: Option<(Store, Run)>) 
         return Ok(ExitCode::SUCCESS);
     }
 
-    let runs = options.out.clone().unwrap_or_else(|| project.runs());
     let roots = Roots::find(&plan, project.folder(), options.root.as_deref(), &runs)?;
 
     let interrupted = Arc::new(AtomicBool::new(false));
@@ -173,6 +176,23 @@ fn run_suite(project: &Project, request: &Request, begun: Option<(Store, Run)>) 
     };
     let finished = run::run(&plan, &setting, &programs, begun, &interrupted)?;
     Ok(conclude(&finished))
+}
+
+/// The newest run of the same command that was not finished.
+fn newest_unfinished(runs: &Path, request: &Request) -> Option<(Store, Run)> {
+    let mut folders: Vec<PathBuf> = fs::read_dir(runs).ok()?.flatten().map(|entry| entry.path()).collect();
+    // Their names begin with the time.
+    folders.sort();
+    let mut stored = folders.iter().rev().filter_map(|folder| {
+        let store = Store::open(&fs::canonicalize(folder).ok()?).ok()?;
+        // One of another version, or broken by the very interruption, is none to go on with.
+        let run = store.load().ok()?;
+        Some((store, run))
+    });
+    let is_asked = |run: &Run| {
+        request.to_command(run.seed) == run.command && request.options.seed.is_none_or(|seed| seed == run.seed)
+    };
+    stored.find(|(_, run)| is_asked(run)).filter(|(_, run)| !run.is_finished())
 }
 
 fn resume(project: &Project, stored: &StoredRun) -> Result<ExitCode, CommandError> {

@@ -63,9 +63,8 @@ fn part(plan: &Plan, suite: &str) -> String {
     let mut text = String::new();
     let of_suite = || plan.measurements.iter().filter(|one| one.part == suite);
     let mut workloads: Vec<String> = Vec::new();
-    let workload_of = |one: &Measurement| {
-        format!("{}, {} after {} of warm-up", one.workload, Span(one.duration), Span(one.warm_up))
-    };
+    let workload_of =
+        |one: &Measurement| format!("{}, {} after {} of warm-up", one.workload, Span(one.duration), Span(one.warm_up));
     for workload in of_suite().map(workload_of) {
         if !workloads.contains(&workload) {
             workloads.push(workload);

@@ -82,8 +82,10 @@ pub struct Plan {
     pub questions: Vec<Question>,
     /// Passes over all measurements.
     pub rounds: NonZeroU32,
-    /// How long the run may take at most.
+    /// How long the run may take, repeats of noisy turns included.
     pub budget: Duration,
+    /// Whether it must not take longer even if its planned rounds do; else it is only repeats that the budget limits.
+    pub is_limited: bool,
     /// The seed of the orders.
     pub seed: u64,
     /// Every measurement, in the order of the suites.
@@ -138,6 +140,7 @@ impl Plan {
             questions: Vec::new(),
             rounds: changes.rounds.unwrap_or(experiment.rounds),
             budget: Duration::ZERO,
+            is_limited: false,
             seed,
             measurements: Vec::new(),
             missing: Vec::new(),
@@ -158,7 +161,9 @@ impl Plan {
         }
         // What the command line lengthens is given its time.
         let needed = plan.total_time();
-        plan.budget = experiment.budget.filter(|budget| *budget >= needed).unwrap_or(needed + patience);
+        let limit = experiment.budget.filter(|budget| *budget >= needed);
+        plan.is_limited = limit.is_some();
+        plan.budget = limit.unwrap_or(needed + patience);
         Ok(plan)
     }
 
@@ -187,7 +192,9 @@ impl Plan {
                 let (threads, connections) = (workload.threads, workload.connections);
                 return Err(PlanError::TooFewConnections { threads, connections });
             }
-            for server in chosen.iter().filter(|server| load.only.as_ref().is_none_or(|only| only.contains(&server.name))) {
+            for server in
+                chosen.iter().filter(|server| load.only.as_ref().is_none_or(|only| only.contains(&server.name)))
+            {
                 match server.is_missing() {
                     Some(program) => self.miss(&server.name, program),
                     None => self.add_configurations(part, schedule, changes, server, &workload),
@@ -461,7 +468,8 @@ mod tests {
     #[test]
     fn a_twin_is_the_same_measurement_again() {
         let plan = Plan::new(&suite("wrk"), &servers(), &only(&["async", "epoll"]), 1).unwrap();
-        let twins: Vec<usize> = (0..plan.measurements.len()).filter(|&place| plan.measurements[place].is_twin).collect();
+        let twins: Vec<usize> =
+            (0..plan.measurements.len()).filter(|&place| plan.measurements[place].is_twin).collect();
         assert_eq!(twins.len(), 1);
         let (twin, first) = (&plan.measurements[twins[0]], &plan.measurements[twins[0] - 1]);
         assert!(twin.same_as(first) && !first.is_twin && name(first) == "epoll: 1 worker, quiet");
@@ -506,7 +514,9 @@ mod tests {
         let error = Plan::new(&suite("wait"), &installed, &only(&["lighttpd"]), 1).unwrap_err().to_string();
         assert!(error.contains("lighttpd is left out of wait") && error.contains("--delay 10ms"), "{error}");
         let both = Plan::new(&suite("wait"), &installed, &only(&["lighttpd", "epoll"]), 1).unwrap();
-        assert!(both.left_out[0].contains("lighttpd") && both.measurements.iter().all(|one| one.server.name == "epoll"));
+        assert!(
+            both.left_out[0].contains("lighttpd") && both.measurements.iter().all(|one| one.server.name == "epoll")
+        );
 
         let mut others = suite("wrk");
         for configuration in &mut others.parts[0].suite.configurations {

@@ -1,8 +1,10 @@
 //! A server as a process: started on its CPUs in a process group of its own, watched, and ended with all it started.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -11,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use reports::failure::{Failure, Phase};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::cpus::Cpus;
 
@@ -19,6 +21,9 @@ use crate::cpus::Cpus;
 const POLL: Duration = Duration::from_millis(5);
 /// How much of the end of its standard error is kept: a few lines for a report.
 const STANDARD_ERROR_KEPT: usize = 600;
+
+/// The variable in a server's environment that says which run it belongs to.
+const MARK: &str = "OTUS_BENCH_RUN";
 
 /// How to start a server.
 #[derive(Clone, Debug)]
@@ -29,6 +34,8 @@ pub struct Launch<'a> {
     pub folder: &'a Path,
     /// The CPUs that it and all its threads are bound to.
     pub cpus: &'a Cpus,
+    /// A folder of the run, by which the server is found again if the bench is killed and cannot end it.
+    pub mark: &'a Path,
     /// The file that takes its standard output, its access log with it.
     pub standard_output: PathBuf,
     /// The file that takes its standard error.
@@ -157,12 +164,32 @@ impl Drop for ServerProcess {
     }
 }
 
+/// Ends the servers that a run left behind when it was killed: all processes that were started with a mark below this
+/// folder.
+pub fn end_leftovers(folder: &Path) {
+    let Ok(folder) = fs::canonicalize(folder) else { return };
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Some(id) = entry.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw) else {
+            continue;
+        };
+        // Processes of others do not show their environment, and are none of ours.
+        let environment = fs::read(entry.path().join("environ")).unwrap_or_default();
+        let mark = environment.split(|byte| *byte == 0).find_map(|variable| variable.strip_prefix(MARK.as_bytes()));
+        let mark = mark.and_then(|mark| mark.strip_prefix(b"=")).map(|mark| Path::new(OsStr::from_bytes(mark)));
+        if mark.is_some_and(|mark| mark.starts_with(&folder)) {
+            // It may have ended just now, which is what this is for.
+            let _ = kill_process(id, Signal::KILL);
+        }
+    }
+}
+
 fn spawn(launch: &Launch<'_>) -> io::Result<Child> {
     launch.cpus.bind_this_thread().map_err(io::Error::other)?;
     let (program, arguments) = launch.words.split_first().ok_or_else(|| io::Error::other("the command is empty"))?;
     Command::new(program)
         .args(arguments)
         .current_dir(launch.folder)
+        .env(MARK, fs::canonicalize(launch.mark)?)
         .stdin(Stdio::null())
         .stdout(File::create(&launch.standard_output)?)
         .stderr(File::create(&launch.standard_error)?)
@@ -198,6 +225,7 @@ mod tests {
                 words,
                 folder: &self.0,
                 cpus: &Cpus::available().unwrap(),
+                mark: &self.0,
                 standard_output: self.0.join("stdout"),
                 standard_error: self.0.join("stderr"),
             })
@@ -287,5 +315,19 @@ mod tests {
         let Failure::Died { standard_error, .. } = failure else { panic!("{failure:?}") };
         assert!(standard_error.starts_with("line ") && standard_error.contains("line 9"), "{standard_error}");
         assert!(standard_error.len() <= STANDARD_ERROR_KEPT && !standard_error.contains("line 1 "), "{standard_error}");
+    }
+
+    #[test]
+    fn what_a_killed_run_left_behind_is_ended_and_nothing_else() {
+        let (mine, other) = (Place::new("leftover"), Place::new("leftover-of-others"));
+        let mut left = mine.start("exec sleep 60").unwrap();
+        let mut alive = other.start("exec sleep 60").unwrap();
+        end_leftovers(&mine.0);
+        let begin = Instant::now();
+        while left.ended().is_none() {
+            assert!(begin.elapsed() < Duration::from_secs(20), "it was left behind");
+            thread::sleep(POLL);
+        }
+        assert_eq!(alive.ended(), None);
     }
 }

@@ -116,9 +116,7 @@ fn workload(asked: &suite::Workload, path: String) -> Workload {
         company: match (asked.slow_readers, asked.slow_heads) {
             (0, 0) => None,
             (0, connections) => Some(Company::SlowHeads { connections }),
-            (connections, _) => {
-                Some(Company::SlowReaders { connections, bytes_per_second: company::BYTES_PER_SECOND })
-            }
+            (connections, _) => Some(Company::SlowReaders { connections, bytes_per_second: company::BYTES_PER_SECOND }),
         },
         path,
         mix: asked.mix.map(|mix| Mix {

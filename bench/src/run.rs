@@ -17,6 +17,7 @@ use crate::ceiling;
 use crate::cpus::{Cpus, CpusError, Division};
 use crate::plan::{Plan, Question};
 use crate::ports::{NoFreePort, Ports};
+use crate::process;
 use crate::programs::Programs;
 use crate::progress::Progress;
 use crate::recording::{self, Prepared};
@@ -131,6 +132,9 @@ pub fn run(
 ) -> Result<Finished, RunError> {
     // From here on, whatever is not a server shares the client's CPUs.
     setting.division.client.bind_this_thread()?;
+    if let Some((store, _)) = &begun {
+        process::end_leftovers(store.folder());
+    }
     let all_cpus = Division { server: setting.available.clone(), client: setting.division.client.clone() };
     let prepared: Vec<Prepared> = plan
         .measurements
@@ -217,7 +221,7 @@ impl Bench<'_> {
                     continue;
                 }
                 // Every measurement has one turn, whatever it takes; more only in time.
-                if round > 0 && !self.has_time_for(index) {
+                if round > 0 && self.plan.is_limited && !self.has_time_for(index) {
                     return Ok(Going::OutOfTime);
                 }
                 if self.take(run, round, position, index)? == Going::Interrupted {
@@ -261,7 +265,7 @@ impl Bench<'_> {
 
     /// Takes one turn and stores it. One that was interrupted was not measured like the others, so it is none.
     fn take(&mut self, run: &mut Run, round: u32, position: usize, index: usize) -> Result<Going, RunError> {
-        let label = label(&run.measurements[index], self.plan);
+        let label = label(&run.measurements[index], self.plan, index);
         self.progress.begins(round, self.plan.rounds.get(), &label);
         let started_at = Timestamp::now();
         let capacity = self.plan.measurements[index].capacity_of.map(|of| capacity(&run.measurements[of], round));
@@ -346,13 +350,12 @@ fn capacity(closed: &Measurement, round: u32) -> Option<f64> {
     Some(outcome.responses_per_second()).filter(|rate| *rate >= 1.0)
 }
 
-/// A measurement for the reader who waits: with its suite where there are several.
-fn label(measurement: &Measurement, plan: &Plan) -> String {
-    let load = reports::summary::load(&measurement.workload);
-    let load = if load.is_empty() { load } else { format!(" ({load})") };
-    if plan.questions.len() > 1 {
-        format!("{}: {}{load}", measurement.part, measurement.name())
-    } else {
-        format!("{}{load}", measurement.name())
-    }
+/// A measurement for the reader who waits: with its suite and its load where there are several.
+fn label(measurement: &Measurement, plan: &Plan, index: usize) -> String {
+    let planned = &plan.measurements[index];
+    let mut of_suite = plan.measurements.iter().filter(|one| one.part == planned.part);
+    let has_one_load = of_suite.all(|one| one.workload == planned.workload);
+    let load = if has_one_load { String::new() } else { format!(" ({})", planned.workload) };
+    let suite = if plan.questions.len() > 1 { format!("{}: ", planned.part) } else { String::new() };
+    format!("{suite}{}{load}", measurement.name())
 }

@@ -101,6 +101,7 @@ impl Turn<'_> {
             words: &words,
             folder: self.project,
             cpus: &self.division.server,
+            mark: self.scratch,
             standard_output: self.scratch.join("standard-output"),
             standard_error: self.scratch.join("standard-error"),
         };

@@ -89,7 +89,12 @@ fn what_was_measured_is_stored_and_reported() {
     let output = place.run(&["--seed", "5"]);
     let text = output_of(&output);
     assert!(output.status.success(), "{text}");
-    assert!(text.contains("Who fails, and how?") && text.contains("2 measurements, 2 rounds") && text.contains("700 ms after 100 ms"), "{text}");
+    assert!(
+        text.contains("Who fails, and how?")
+            && text.contains("2 measurements, 2 rounds")
+            && text.contains("700 ms after 100 ms"),
+        "{text}"
+    );
     let report = String::from_utf8_lossy(&output.stdout).lines().last().unwrap().to_owned();
     assert!(
         report.ends_with("report.html") && fs::metadata(place.path().join(&report)).is_ok_and(|file| file.len() > 1000),
@@ -266,6 +271,37 @@ fn an_interruption_keeps_what_was_measured_and_the_run_can_be_resumed() {
     assert!(output_of(&resume()).contains("nothing to resume"));
 }
 
+#[test]
+fn a_run_that_was_killed_ends_with_the_same_measurements_as_an_undisturbed_one() {
+    let place = Place::new(&[("one", "none"), ("other", "none")], 4, "300ms");
+    let mut child = place.command(&["--seed", "5"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let begin = Instant::now();
+    let stored = || Store::open(&place.latest()).ok().and_then(|store| store.load().ok());
+    while stored().is_none_or(|run| run.measurements.iter().map(|one| one.rounds.len()).sum::<usize>() < 3) {
+        assert!(begin.elapsed() < Duration::from_secs(60), "nothing was stored");
+        thread::sleep(Duration::from_millis(20));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let begun = place.stored();
+    assert!(!begun.is_finished());
+
+    let output = place.run(&["--resume"]);
+    assert!(output.status.success(), "{}", output_of(&output));
+    assert!(no_server_is_left(&place), "a server outlived its run");
+    let whole = place.stored();
+    assert!(whole.is_finished() && whole.id == begun.id && whole.seed == 5);
+    for (one, before) in whole.measurements.iter().zip(&begun.measurements) {
+        let mut rounds: Vec<u32> = one.rounds.iter().map(|round| round.index).collect();
+        rounds.sort_unstable();
+        assert_eq!(rounds, [0, 1, 2, 3]);
+        assert_eq!(one.rounds[..before.rounds.len()], before.rounds[..]);
+    }
+    // There is nothing left to go on with.
+    let output = place.run(&["--resume", "--rounds", "1"]);
+    assert!(output.status.success() && place.stored().id != whole.id, "{}", output_of(&output));
+}
+
 /// A process that does nothing, as fast as it can.
 struct Busy(Child);
 
@@ -312,7 +348,7 @@ fn a_dry_run_prints_the_same_plan_for_the_same_seed_and_does_nothing() {
     };
     assert_eq!(plan("1"), plan("1"));
     assert_ne!(plan("1"), plan("2").replace("seed 2", "seed 1"));
-    assert!(plan("1").contains("about 16 s in all") && plan("1").contains("round 3:"), "{}", plan("1"));
+    assert!(plan("1").contains("about 17 s in all") && plan("1").contains("round 3:"), "{}", plan("1"));
     assert!(!place.path().join("runs").exists());
 }
 

@@ -135,7 +135,9 @@ pub enum ServerCpus {
 
 /// Why a text is no rate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("\"{0}\" is no rate; write requests per second, as \"2000\" or \"2k\", or a share of the server's capacity, as \"50%\"")]
+#[error(
+    "\"{0}\" is no rate; write requests per second, as \"2000\" or \"2k\", or a share of the server's capacity, as \"50%\""
+)]
 pub struct OfferError(String);
 
 impl Workload {
@@ -143,8 +145,19 @@ impl Workload {
     #[must_use]
     pub fn with(&self, load: &Load) -> Self {
         let mut changed = self.clone();
-        let Load { connections, path, pipeline, idle, delay, offered, mix, slow_readers, slow_heads, server_cpus, only: _ } =
-            load;
+        let Load {
+            connections,
+            path,
+            pipeline,
+            idle,
+            delay,
+            offered,
+            mix,
+            slow_readers,
+            slow_heads,
+            server_cpus,
+            only: _,
+        } = load;
         changed.connections = connections.unwrap_or(self.connections);
         changed.path = path.clone().unwrap_or_else(|| self.path.clone());
         changed.pipeline = pipeline.unwrap_or(self.pipeline);
@@ -309,7 +322,10 @@ mod tests {
         assert_eq!((changed.connections.get(), changed.idle, changed.path.as_str()), (7, 1000, "/"));
         assert_eq!(changed.all_connections(), 1007);
         assert_eq!((changed.offered, changed.closed().offered), (Some(Offer::Share(0.5)), None));
-        assert_eq!(changed.to_string(), "7 connections, GET /, 1000 idle beside, every answer waits 10 ms, 50 % of its capacity offered");
+        assert_eq!(
+            changed.to_string(),
+            "7 connections, GET /, 1000 idle beside, every answer waits 10 ms, 50 % of its capacity offered"
+        );
         assert_eq!(workload.with(&Load::default()).to_string(), workload.to_string());
     }
 }
