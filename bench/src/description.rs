@@ -36,7 +36,7 @@ pub fn describe(plan: &Plan, division: &Division) -> String {
         plan.seed,
         in_words(plan.total_time()),
     );
-    let patience = plan.budget.saturating_sub(plan.total_time());
+    let patience = plan.patience();
     if !patience.is_zero() {
         let _ = writeln!(text, "and up to {} more for what turns out to be too noisy to rank", in_words(patience));
     }

@@ -326,6 +326,12 @@ impl Plan {
         let round: Duration = self.measurements.iter().map(Measurement::time).sum();
         ceiling::TIME + (round + PER_ROUND) * self.rounds.get()
     }
+
+    /// The time for repeats, if the planned rounds take what they should.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        self.budget.saturating_sub(self.total_time())
+    }
 }
 
 impl Question {

@@ -238,15 +238,24 @@ impl Bench<'_> {
     /// Quiet and noisy minutes alternate. A turn is repeated for its noise and never for its result, so that nothing is
     /// picked; the noisy ones stay in the record, where reports set them aside and count them.
     fn again_for_the_noisy(&mut self, run: &mut Run) -> Result<Going, RunError> {
+        let begin = Instant::now();
+        let has_time_for = |bench: &Self, index: usize| {
+            let time = bench.plan.measurements[index].time();
+            if bench.plan.is_limited {
+                bench.has_time_for(index)
+            } else {
+                begin.elapsed() + time <= bench.plan.patience()
+            }
+        };
         for round in self.plan.rounds.get().. {
             let noisy = too_noisy(run);
             let in_order = self.plan.order(round).into_iter().filter(|index| noisy.contains(index));
-            let order: Vec<usize> = in_order.filter(|index| self.has_time_for(*index)).collect();
+            let order: Vec<usize> = in_order.filter(|index| has_time_for(self, *index)).collect();
             if order.is_empty() {
                 break;
             }
             for (position, index) in order.into_iter().enumerate() {
-                if !self.has_time_for(index) {
+                if !has_time_for(self, index) {
                     break;
                 }
                 self.progress.grows();
