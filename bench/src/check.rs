@@ -79,6 +79,20 @@ pub fn check(request: Request<'_>, expected: &Expected, limit: Duration) -> Resu
     Ok(check)
 }
 
+/// The body of a server's answer, where nothing else tells what it should be.
+///
+/// # Errors
+/// What keeps it from being something to compare with: a sentence's end.
+pub fn look(request: Request<'_>, status: u16, limit: Duration) -> Result<Vec<u8>, String> {
+    let anything = Expected { status, content_type: None, body: Ok(Vec::new()) };
+    match ask(request, &anything, limit) {
+        Ok(answer) if answer.status == status => Ok(answer.body),
+        Ok(answer) => Err(format!("its answer has the status {}, not {status}", answer.status)),
+        Err(NoAnswer::Hung) => Err(format!("no answer came within {} s", limit.as_secs_f64())),
+        Err(NoAnswer::Problem(problem)) => Err(problem),
+    }
+}
+
 fn compare(answer: &Answer, expected: &Expected) -> Vec<String> {
     let mut problems = Vec::new();
     if answer.status != expected.status {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::duration::Span;
+use crate::running::Address;
 
 /// Runs servers side by side under load and reports what was measured.
 #[derive(Debug, Parser)]
@@ -63,6 +64,9 @@ pub struct RunOptions {
     /// The servers that take part, by name, instead of the suite's
     #[arg(long, value_name = "NAME,NAME", value_delimiter = ',')]
     pub only: Option<Vec<String>>,
+    /// A server of this machine that runs already, beside those of --only if there are any
+    #[arg(long, value_name = "URL")]
+    pub url: Option<Address>,
     /// Passes over all measurements
     #[arg(long, value_name = "N")]
     pub rounds: Option<NonZeroU32>,
@@ -130,6 +134,7 @@ impl RunOptions {
         option("--suite", path(&self.suite));
         option("--servers", path(&self.servers));
         option("--only", self.only.as_ref().map(|names| names.join(",")));
+        option("--url", self.url.as_ref().map(ToString::to_string));
         option("--rounds", self.rounds.map(|rounds| rounds.to_string()));
         option("--duration", self.duration.map(|span| format!("{}ms", span.0.as_millis())));
         option("--connections", self.connections.map(|connections| connections.to_string()));
@@ -186,7 +191,19 @@ mod tests {
 
     #[test]
     fn options_become_the_words_they_came_from() {
-        let words = ["--only", "epoll,async", "--rounds", "2", "--duration", "1500ms", "--cpus", "0:1", "--quick"];
+        let words = [
+            "--only",
+            "epoll,async",
+            "--url",
+            "http://127.0.0.1:8080/",
+            "--rounds",
+            "2",
+            "--duration",
+            "1500ms",
+            "--cpus",
+            "0:1",
+            "--quick",
+        ];
         let Some(Action::All(options)) = parse(&[&["all"][..], &words].concat()).unwrap().action else {
             panic!("not all")
         };

@@ -31,6 +31,12 @@ pub enum CommandError {
 }
 
 impl Command {
+    /// A command of these very words, without placeholders.
+    #[must_use]
+    pub fn literally(words: &[&str]) -> Self {
+        Self { words: words.iter().map(|&word| word.to_owned()).collect() }
+    }
+
     /// Reads a command line.
     ///
     /// # Errors

@@ -23,7 +23,7 @@ use crate::project::Project;
 use crate::request::Request;
 use crate::roots::{RootError, Roots};
 use crate::run::{self, Finished, RunError, Setting};
-use crate::servers::Servers;
+use crate::servers::{RUNNING, Servers};
 use crate::suite::{self, Suite, UnknownSuite};
 use crate::toml_file::TomlFileError;
 
@@ -131,13 +131,14 @@ fn run_suite(project: &Project, request: &Request, begun: Option<(Store, Run)>) 
     let runs = options.out.clone().unwrap_or_else(|| project.runs());
     let begun = begun.or_else(|| options.resume.then(|| newest_unfinished(&runs, request)).flatten());
     let experiment = experiment(project, request)?;
-    let servers = read_servers(project, options.servers.as_deref())?;
-    let changes = Changes {
-        only: options.only.clone(),
-        rounds: options.rounds,
-        duration: options.duration,
-        connections: options.connections,
-    };
+    let mut servers = read_servers(project, options.servers.as_deref())?;
+    let mut only = options.only.clone();
+    if let Some(address) = &options.url {
+        servers.add_running(address.clone());
+        only.get_or_insert_default().insert(0, RUNNING.to_owned());
+    }
+    let changes =
+        Changes { only, rounds: options.rounds, duration: options.duration, connections: options.connections };
     let seed = begun.as_ref().map(|(_, run)| run.seed).or(options.seed);
     let seed = seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     let plan = Plan::new(&experiment, &servers, &changes, seed)?;

@@ -34,6 +34,7 @@ pub mod recording;
 pub mod request;
 pub mod roots;
 pub mod run;
+pub mod running;
 pub mod sampler;
 pub mod servers;
 pub mod suite;

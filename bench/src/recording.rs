@@ -3,21 +3,27 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use loadgen::ExpectedBody;
 use reports::Run;
 use reports::record::{
-    Arrival, Company, Configuration, LogSink, Measurement, Mix, Placement, Server, ServerKind, Workload,
+    self, Arrival, Company, Configuration, LogSink, Measurement, Mix, Placement, ServerKind, Workload,
 };
 use sha2::{Digest as _, Sha256};
 
-use crate::check::Expected;
+use crate::check::{self, Expected, Request};
 use crate::company;
 use crate::cpus::Division;
 use crate::documents;
 use crate::plan;
+use crate::running::Address;
+use crate::servers::Server;
 use crate::suite::{self, Offer, Root};
 use crate::turn::values;
 
+/// How long a server that runs already may take for its first answer.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 /// The status of the right answer.
 const EXPECTED_STATUS: u16 = 200;
 
@@ -28,8 +34,8 @@ pub struct Prepared {
     pub record: Measurement,
     /// What the server must answer.
     pub expected: Expected,
-    /// The file whose bytes that is; the document root where many files are asked for.
-    pub expected_file: PathBuf,
+    /// Where the client finds the bytes that its answers are compared with.
+    pub expected_bytes: ExpectedBody,
     /// The document root.
     pub root: PathBuf,
     /// The CPUs of server and client.
@@ -41,14 +47,17 @@ pub struct Prepared {
 pub fn prepare(measurement: &plan::Measurement, program: Option<&Path>, root: &Path, division: &Division) -> Prepared {
     let server = &measurement.server;
     let asked = &measurement.workload;
-    // What a server of somebody else's is asked for instead takes the place of the suite's own path, not of a load's.
     let path = match asked.mix {
         Some(_) => documents::path_in_mix(0),
-        None => server.path.as_ref().filter(|_| asked.root != Root::Made).unwrap_or(&asked.path).clone(),
+        None => own_path(server, asked).unwrap_or(&asked.path).clone(),
     };
     let file = server.expect.clone().filter(|_| asked.root != Root::Made).unwrap_or_else(|| file_of(&path, root));
-    let body = fs::read(&file).map_err(|error| format!("{} cannot be read to compare: {error}", file.display()));
-    let content_type = if server.expect.is_some() { None } else { asked.content_type.clone() };
+    let body = match &server.running {
+        Some(address) => first_answer(address, asked),
+        None => fs::read(&file).map_err(|error| format!("{} cannot be read to compare: {error}", file.display())),
+    };
+    let is_ours_to_know = server.expect.is_none() && server.running.is_none();
+    let content_type = asked.content_type.clone().filter(|_| is_ours_to_know);
 
     let mut workload = workload(asked, path);
     workload.duration_seconds = measurement.duration.as_secs_f64();
@@ -75,7 +84,7 @@ pub fn prepare(measurement: &plan::Measurement, program: Option<&Path>, root: &P
     Prepared {
         record: Measurement {
             part: measurement.part.clone(),
-            server: Server {
+            server: record::Server {
                 name: server.name.clone(),
                 model: server.model.clone(),
                 kind: if server.is_ours() { ServerKind::Ours } else { ServerKind::Reference },
@@ -90,10 +99,27 @@ pub fn prepare(measurement: &plan::Measurement, program: Option<&Path>, root: &P
             rounds: Vec::new(),
         },
         expected: Expected { status: EXPECTED_STATUS, content_type, body },
-        expected_file: if asked.mix.is_some() { root.to_path_buf() } else { file },
+        expected_bytes: match (&server.running, asked.mix) {
+            (Some(_), _) => ExpectedBody::LikeFirst,
+            (None, Some(_)) => ExpectedBody::File(root.to_path_buf()),
+            (None, None) => ExpectedBody::File(file),
+        },
         root: root.to_path_buf(),
         division: division.clone(),
     }
+}
+
+/// The path that a server is asked for in place of the suite's. Files that the bench makes are the same for all.
+fn own_path<'a>(server: &'a Server, asked: &suite::Workload) -> Option<&'a String> {
+    server.path.as_ref().filter(|_| asked.root != Root::Made || server.running.is_some())
+}
+
+/// What a server that runs already answers: there is no file to compare it with, so every answer has to be like the
+/// first.
+fn first_answer(address: &Address, asked: &suite::Workload) -> Result<Vec<u8>, String> {
+    let Address { port, path } = address;
+    let request = Request { port: *port, path, headers: &asked.headers, keep_alive: asked.keep_alive };
+    check::look(request, EXPECTED_STATUS, ANSWER_LIMIT).map_err(|problem| format!("{address}: {problem}"))
 }
 
 /// The workload as it is stored; its times and the length of the answers are left to the caller.

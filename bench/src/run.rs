@@ -22,6 +22,7 @@ use crate::programs::Programs;
 use crate::progress::Progress;
 use crate::recording::{self, Prepared};
 use crate::roots::Roots;
+use crate::running::{self, Address};
 use crate::suite::ServerCpus;
 use crate::turn::{Taken, Turn};
 
@@ -140,12 +141,13 @@ pub fn run(
         .measurements
         .iter()
         .map(|one| {
-            let division = match one.workload.server_cpus {
-                ServerCpus::Apart => setting.division,
-                ServerCpus::All => &all_cpus,
+            let division = match (&one.server.running, one.workload.server_cpus) {
+                (Some(address), _) => where_it_runs(address, &all_cpus),
+                (None, ServerCpus::Apart) => setting.division.clone(),
+                (None, ServerCpus::All) => all_cpus.clone(),
             };
             let program = programs.of(&one.server).ok().flatten();
-            recording::prepare(one, program, setting.roots.of(&one.workload.root), division)
+            recording::prepare(one, program, setting.roots.of(&one.workload.root), &division)
         })
         .collect();
     let fresh = first_record(plan, setting, &prepared);
@@ -185,6 +187,12 @@ pub fn run(
     // The scratch folder has the last access log, which nobody will ask for.
     let _ = fs::remove_dir_all(bench.scratch());
     Ok(Finished { run, folder: bench.store.folder().to_path_buf(), report: written.html, was_interrupted })
+}
+
+/// The CPUs of a server that runs already: those that it may use, as far as anybody can tell.
+fn where_it_runs(address: &Address, all: &Division) -> Division {
+    let cpus = running::process_on(address.port).and_then(running::cpus_of);
+    Division { server: cpus.unwrap_or_else(|| all.server.clone()), client: all.client.clone() }
 }
 
 /// The record of a run that has no round yet and no folder.
@@ -314,7 +322,7 @@ impl Bench<'_> {
             program,
             workload: &prepared.record.workload,
             expected: &prepared.expected,
-            expected_file: &prepared.expected_file,
+            expected_bytes: &prepared.expected_bytes,
             root: &prepared.root,
             division: &prepared.division,
             capacity,

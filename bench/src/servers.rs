@@ -10,7 +10,11 @@ use toml::Spanned;
 
 use crate::command::Command;
 use crate::duration::Span;
+use crate::running::Address;
 use crate::toml_file::{TomlFile, TomlFileError};
+
+/// The name of a server that runs already.
+pub const RUNNING: &str = "running";
 
 /// A server that may take part.
 #[derive(Clone, Debug)]
@@ -39,6 +43,8 @@ pub struct Server {
     pub has_workers: bool,
     /// How long it may take until it accepts.
     pub start_limit: Duration,
+    /// Where it runs already; one that does is neither started nor stopped.
+    pub running: Option<Address>,
     /// The path that it is asked for, where that differs from the suite's.
     pub path: Option<String>,
     /// The file whose bytes it must answer, where that is not the suite's path below the document root.
@@ -119,6 +125,28 @@ impl Servers {
             all.push(entry.check(&file, project)?);
         }
         Ok(Self { path: path.to_path_buf(), all })
+    }
+
+    /// Adds a server that runs already, under the name [`RUNNING`].
+    pub fn add_running(&mut self, address: Address) {
+        let url = address.to_string();
+        self.all.push(Server {
+            name: RUNNING.to_owned(),
+            model: format!("the server that answers at {url}"),
+            package: None,
+            build: None,
+            requires: None,
+            command: Command::literally(&[&url]),
+            template: None,
+            logged: None,
+            quiet: None,
+            always_logs: false,
+            has_workers: false,
+            start_limit: Duration::ZERO,
+            path: Some(address.path.clone()),
+            expect: None,
+            running: Some(address),
+        });
     }
 
     /// The server of this name.
@@ -212,6 +240,7 @@ impl Entry {
             always_logs: self.always_logs,
             has_workers: self.workers,
             start_limit: self.start_limit.0,
+            running: None,
             path: self.path.map(Spanned::into_inner),
             expect: self.expect.map(|path| project.join(path)),
         };

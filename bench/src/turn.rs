@@ -20,6 +20,7 @@ use crate::cpus::Division;
 use crate::documents;
 use crate::plan::Measurement;
 use crate::process::{Launch, ServerProcess};
+use crate::running;
 use crate::sampler::Sampler;
 
 /// How long a server may take for an answer of the check.
@@ -47,8 +48,8 @@ pub struct Turn<'a> {
     pub workload: &'a Workload,
     /// What the server must answer.
     pub expected: &'a Expected,
-    /// The file whose bytes that is; the document root where many files are asked for.
-    pub expected_file: &'a Path,
+    /// Where the client finds the bytes that its answers are compared with.
+    pub expected_bytes: &'a ExpectedBody,
     /// The document root.
     pub root: &'a Path,
     /// What the server carries in a closed loop, in responses per second, where the load is a share of that.
@@ -96,6 +97,11 @@ impl Turn<'_> {
     /// Only when files for the server cannot be written.
     pub fn take(&self, port: u16, moving: &mut dyn FnMut(Moving)) -> io::Result<Taken> {
         let mut taken = Taken::default();
+        if let Some(address) = &self.measurement.server.running {
+            let mut server = Subject::Running(running::process_on(address.port));
+            taken.failure = self.use_server(&mut server, address.port, &mut taken, moving).err();
+            return Ok(taken);
+        }
         let words = self.prepare(port)?;
         let launch = Launch {
             words: &words,
@@ -107,8 +113,11 @@ impl Turn<'_> {
         };
         match ServerProcess::start(&launch) {
             Ok(mut server) => {
-                taken.failure = self.use_server(&mut server, port, &mut taken, moving).err();
-                let stopped = server.stop(STOP_LIMIT);
+                let begun = server.wait_until_it_listens(port, self.measurement.server.start_limit, self.interrupted);
+                let mut server = Subject::Started(server);
+                let used = begun.and_then(|()| self.use_server(&mut server, port, &mut taken, moving));
+                taken.failure = used.err();
+                let stopped = server.stop();
                 // The first failure explains those that follow from it.
                 taken.failure = taken.failure.or(stopped.err());
             }
@@ -119,12 +128,11 @@ impl Turn<'_> {
 
     fn use_server(
         &self,
-        server: &mut ServerProcess,
+        server: &mut Subject,
         port: u16,
         taken: &mut Taken,
         moving: &mut dyn FnMut(Moving),
     ) -> Result<(), Failure> {
-        server.wait_until_it_listens(port, self.measurement.server.start_limit, self.interrupted)?;
         let request = Request {
             port,
             path: &self.workload.path,
@@ -147,14 +155,14 @@ impl Turn<'_> {
 
     fn measure(
         &self,
-        server: &mut ServerProcess,
+        server: &mut Subject,
         plan: &loadgen::Plan,
         taken: &mut Taken,
         moving: &mut dyn FnMut(Moving),
     ) -> Result<(), Failure> {
         // Set by the sampler when the server has ended, and here when the reader wants no more.
         let stop = Arc::new(AtomicBool::new(false));
-        let sampler = Sampler::start(server.id(), self.division, Arc::clone(&stop));
+        let sampler = server.id().map(|id| Sampler::start(id, self.division, Arc::clone(&stop)));
         let whole = (plan.warmup() + plan.duration()).as_secs_f64();
         let mut phase = Phase::WarmUp;
         let mut measured_from = None;
@@ -178,7 +186,7 @@ impl Turn<'_> {
             },
             &stop,
         );
-        let looks = sampler.finish();
+        let looks = sampler.map(Sampler::finish).unwrap_or_default();
         let outcome = outcome.map_err(|error| Failure::Generator { error: error.to_string() })?;
         let length = Duration::from_nanos(outcome.elapsed_ns);
         let start = measured_from.or_else(|| Instant::now().checked_sub(length));
@@ -226,7 +234,7 @@ impl Turn<'_> {
             status: Some(self.workload.expected_status),
             length: self.workload.expected_length.map(ExpectedLength::Exactly),
             // Where the check has failed there may be no such file; its problems say so.
-            body: check_passed.then(|| ExpectedBody::File(self.expected_file.to_path_buf())),
+            body: check_passed.then(|| self.expected_bytes.clone()),
             body_share: COMPARED_SHARE,
         };
         plan.cpus = Some(self.division.client.to_vec());
@@ -263,6 +271,41 @@ impl Turn<'_> {
             fs::write(&config, fill_text(&fill_text(template, &values), &new))?;
         }
         Ok(self.measurement.server.command.fill(&values).iter().map(|word| fill_text(word, &new)).collect())
+    }
+}
+
+/// The server that is measured.
+enum Subject {
+    /// It was started for this turn.
+    Started(ServerProcess),
+    /// It runs already, and this is its first process, if it may be seen.
+    Running(Option<i32>),
+}
+
+impl Subject {
+    /// Its first process, if it may be seen.
+    fn id(&self) -> Option<i32> {
+        match self {
+            Self::Started(process) => Some(process.id()),
+            Self::Running(id) => *id,
+        }
+    }
+
+    /// Its failure if it has ended by itself.
+    fn death(&mut self, during: Phase) -> Option<Failure> {
+        match self {
+            Self::Started(process) => process.death(during),
+            // How a process of somebody else's ended, only its parent learns; the sampler sees that it did.
+            Self::Running(_) => None,
+        }
+    }
+
+    /// Ends it, if that is ours to do.
+    fn stop(self) -> Result<(), Failure> {
+        match self {
+            Self::Started(process) => process.stop(STOP_LIMIT),
+            Self::Running(_) => Ok(()),
+        }
     }
 }
 

@@ -302,6 +302,30 @@ fn a_run_that_was_killed_ends_with_the_same_measurements_as_an_undisturbed_one()
     assert!(output.status.success() && place.stored().id != whole.id, "{}", output_of(&output));
 }
 
+#[test]
+fn a_server_that_runs_already_is_measured_where_it_is() {
+    let place = Place::new(&[("one", "none")], 1, "400ms");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let index = place.path().join("root/index.html");
+    let words = [std::ffi::OsStr::new("none"), index.as_os_str(), port.as_ref()];
+    let mut server = Busy(Command::new(env!("CARGO_BIN_EXE_faulty-server")).args(words).spawn().unwrap());
+    let url = format!("http://127.0.0.1:{port}/");
+    let begin = Instant::now();
+    while std::net::TcpStream::connect(format!("127.0.0.1:{port}")).is_err() {
+        assert!(begin.elapsed() < Duration::from_secs(20), "it does not listen");
+        thread::sleep(Duration::from_millis(10));
+    }
+    let output = place.run(&["--url", &url, "--only", "one"]);
+    assert!(output.status.success(), "{}", output_of(&output));
+    let run = place.stored();
+    let names: Vec<&str> = run.measurements.iter().map(|one| one.server.name.as_str()).collect();
+    assert_eq!(names, ["running", "one"]);
+    let round = &run.measurements[0].rounds[0];
+    assert!(round.outcome.as_ref().unwrap().responses > 50 && round.check.as_ref().unwrap().passed());
+    assert!(round.server.as_ref().unwrap().cpu_seconds() > 0.0, "its process was not found");
+    assert_eq!(server.0.try_wait().unwrap(), None, "it was stopped");
+}
+
 /// A process that does nothing, as fast as it can.
 struct Busy(Child);
 
