@@ -303,6 +303,33 @@ fn a_run_that_was_killed_ends_with_the_same_measurements_as_an_undisturbed_one()
 }
 
 #[test]
+fn every_load_of_a_suite_is_offered_as_it_says() {
+    let place = Place::new(&[("one", "none")], 1, "500ms");
+    let suite = fs::read_to_string(place.path().join("suite.toml")).unwrap();
+    let loads = "loads = [{}, { offered = \"50%\" }, { offered = \"200\" }, { idle = 7 }, { pipeline = 3, connections = 2 }, \
+                 { slow_heads = 2 }, { slow_readers = 2 }]\nvaries = \"offered-load\"\n[workload]";
+    fs::write(place.path().join("suite.toml"), suite.replace("[workload]", loads)).unwrap();
+    let output = place.run(&[]);
+    assert!(output.status.code().is_some_and(|code| code < 2), "{}", output_of(&output));
+    let run = place.stored();
+    let outcome = |place: usize| run.measurements[place].rounds[0].outcome.as_ref().unwrap();
+    for (place, one) in run.measurements.iter().enumerate() {
+        assert_eq!(one.rounds[0].failure, None, "load {place}");
+        assert!(outcome(place).responses > 20, "load {place}: {:?}", outcome(place).errors);
+    }
+    let rates: Vec<Option<f64>> = run.measurements.iter().map(|one| one.rounds[0].offered_rate).collect();
+    let capacity = outcome(0).responses_per_second();
+    assert!((rates[1].unwrap() / capacity - 0.5).abs() < 1e-6 && rates[2] == Some(200.0), "{capacity} {rates:?}");
+    assert!(rates[0].is_none() && rates[3..].iter().all(Option::is_none));
+    assert!(outcome(2).responses < 200, "500 ms at 200 requests per second");
+    assert_eq!(outcome(3).plan.idle_connections, 7);
+    assert_eq!((outcome(4).plan.pipeline, outcome(4).plan.connections), (3, 2));
+    let hashes: std::collections::BTreeSet<&str> =
+        run.measurements.iter().map(|one| one.workload_hash.as_str()).collect();
+    assert_eq!(hashes.len(), run.measurements.len(), "other loads are other work");
+}
+
+#[test]
 fn a_server_that_runs_already_is_measured_where_it_is() {
     let place = Place::new(&[("one", "none")], 1, "400ms");
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
