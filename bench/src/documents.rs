@@ -6,6 +6,8 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Advice, fadvise};
+
 /// The single files: name and length in bytes.
 pub const SINGLE: [(&str, u64); 5] = [
     ("1KiB.bin", 1 << 10),
@@ -84,6 +86,17 @@ pub fn largest_below(root: &Path) -> Option<String> {
         }
     }
     largest.map(|(_, path)| format!("/{path}"))
+}
+
+/// Makes the kernel forget the contents of the first files of the mix, as far as nobody uses them (`posix_fadvise(2)`).
+/// Below this machine's kernel, a hypervisor or the disk may still have them in memory; that cannot be seen from here.
+pub fn forget(root: &Path, files: u32) {
+    for place in 0..files {
+        // A file that is not there is told by whoever asks for it.
+        if let Ok(file) = File::open(root.join(&path_in_mix(place)[1..])) {
+            let _ = fadvise(&file, 0, None, Advice::DontNeed);
+        }
+    }
 }
 
 /// Writes a file in one piece or not at all, unless it is there in its length already.

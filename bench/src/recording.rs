@@ -150,7 +150,7 @@ fn workload(asked: &suite::Workload, path: String) -> Workload {
             exponent: mix.exponent,
             mean_length: documents::mean_length_of_mix(mix.files.get(), mix.exponent),
         }),
-        cold_files: false,
+        cold_files: asked.cold && asked.mix.is_some(),
         headers: asked.headers.clone(),
         expected_status: EXPECTED_STATUS,
         expected_length: None,

@@ -150,6 +150,9 @@ impl Turn<'_> {
             let largest = documents::largest_below(self.root).unwrap_or_else(|| self.workload.path.clone());
             Guests::invite(company, port, &largest, &self.division.client)
         });
+        if let Some(mix) = self.workload.mix.filter(|_| self.workload.cold_files) {
+            documents::forget(self.root, mix.files);
+        }
         self.measure(server, &plan, taken, moving)
     }
 
@@ -228,6 +231,12 @@ impl Turn<'_> {
         if let Some(mix) = self.workload.mix {
             let list = (0..mix.files).map(documents::path_in_mix).collect();
             plan.paths = Paths { list, order: Order::Zipf(mix.exponent) };
+            if self.workload.cold_files {
+                // Whatever is asked for a second time comes from memory.
+                plan.paths.order = Order::InTurn;
+                plan.requests = Some(u64::from(mix.files));
+                plan.warmup_ms = 0;
+            }
         }
         plan.headers = self.workload.headers.iter().filter_map(|line| header(line)).collect();
         plan.expect = Expect {

@@ -49,6 +49,9 @@ pub struct Workload {
     /// Files that are asked for by chance instead of the path.
     #[serde(skip)]
     pub mix: Option<MixOfFiles>,
+    /// Whether the kernel is made to forget the files of the mix first, and each is asked for once.
+    #[serde(skip)]
+    pub cold: bool,
     /// Connections beside, whose clients read slowly.
     #[serde(skip)]
     pub slow_readers: u32,
@@ -79,6 +82,8 @@ pub struct Load {
     pub offered: Option<Offer>,
     /// Files that are asked for by chance instead of the path.
     pub mix: Option<MixOfFiles>,
+    /// Whether the kernel is made to forget the files of the mix first: each is then asked for once, and comes from the disk.
+    pub cold: Option<bool>,
     /// Connections beside, whose clients read 16 KiB/s of the largest file.
     pub slow_readers: Option<u32>,
     /// Connections beside, whose clients send the head of a request a byte a second and never end it.
@@ -153,6 +158,7 @@ impl Workload {
             delay,
             offered,
             mix,
+            cold,
             slow_readers,
             slow_heads,
             server_cpus,
@@ -165,6 +171,7 @@ impl Workload {
         changed.delay = delay.or(self.delay);
         changed.offered = offered.or(self.offered);
         changed.mix = mix.or(self.mix);
+        changed.cold = cold.unwrap_or(self.cold);
         changed.slow_readers = slow_readers.unwrap_or(self.slow_readers);
         changed.slow_heads = slow_heads.unwrap_or(self.slow_heads);
         changed.server_cpus = server_cpus.unwrap_or(self.server_cpus);
@@ -193,6 +200,7 @@ impl fmt::Display for Workload {
             out.write_str(", a new one for each request")?;
         }
         match self.mix {
+            Some(mix) if self.cold => write!(out, ", {} files once each, from the disk", mix.files)?,
             Some(mix) => write!(out, ", {} files by Zipf's law", mix.files)?,
             None => write!(out, ", GET {}", self.path)?,
         }
