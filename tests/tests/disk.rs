@@ -313,7 +313,7 @@ fn only_threads_that_may_wait_do(model: Model) {
             Some("openat2") => !call.contains("RESOLVE_CACHED"),
             Some("preadv2") => !call.contains("RWF_NOWAIT"),
             // Not the few files that the C library opens for itself.
-            Some("openat") => !call.contains("\"/sys/"),
+            Some("openat") => ![r#""/sys/"#, r#""/proc/sys/"#].iter().any(|its| call.contains(its)),
             Some("pread64") => true,
             _ => continue,
         };
