@@ -1,9 +1,13 @@
 //! The arithmetic of few repeats. It knows nothing of servers.
 //!
 //! - [`paired_ratio`]: how many times as much, with its interval, its p-value, and what would have been seen;
+//! - [`holm`]: the correction for many comparisons;
+//! - [`groups`]: who cannot be told apart from the best;
 //! - [`median`].
 
 mod bootstrap;
+mod groups;
+mod holm;
 mod median;
 mod moments;
 mod ratio;
@@ -11,6 +15,8 @@ mod ratio;
 mod simulation;
 mod student;
 
+pub use groups::{Better, Comparison, Place, groups, groups_in_order};
+pub use holm::holm;
 pub use median::median;
 pub use ratio::{BOOTSTRAP_FROM, Ratio, paired_ratio};
 

@@ -51,7 +51,7 @@ impl Ratio {
     /// slightly smaller share on. None without an interval.
     ///
     /// `comparisons` is the number of comparisons made together, 1 for this one alone; the strictest step of
-    /// Holm's correction is assumed.
+    /// [`holm`](super::holm) is assumed.
     ///
     /// In logarithms it is the half width of the interval plus the quantile of Student's distribution for the power of
     /// 80 %, times the standard error (Bloom, Minimum Detectable Effects, Evaluation Review 19, 1995).
