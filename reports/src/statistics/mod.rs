@@ -3,6 +3,7 @@
 //! - [`paired_ratio`]: how many times as much, with its interval, its p-value, and what would have been seen;
 //! - [`holm`]: the correction for many comparisons;
 //! - [`groups`]: who cannot be told apart from the best;
+//! - [`TwinNoise`]: how far one server entered twice is apart from itself;
 //! - [`median`].
 
 mod bootstrap;
@@ -10,6 +11,7 @@ mod groups;
 mod holm;
 mod median;
 mod moments;
+mod noise;
 mod ratio;
 #[cfg(test)]
 mod simulation;
@@ -18,6 +20,7 @@ mod student;
 pub use groups::{Better, Comparison, Place, groups, groups_in_order};
 pub use holm::holm;
 pub use median::median;
+pub use noise::{NoiseFloor, PAIRS_NEEDED, TwinNoise};
 pub use ratio::{BOOTSTRAP_FROM, Ratio, paired_ratio};
 
 /// How often an interval may miss the truth, and a pair of equals be called different.

@@ -8,7 +8,8 @@ use fastrand::Rng;
 use super::bootstrap::normal;
 use super::groups::groups_drawn;
 use super::ratio::{BOOTSTRAP_FROM, ratio_of_pairs};
-use super::{Better, Place};
+use super::student;
+use super::{Better, NoiseFloor, Place, Ratio, TwinNoise};
 
 /// Windows in a round.
 const WINDOWS: usize = 20;
@@ -157,5 +158,51 @@ fn many_equals_are_one_group() {
             groups.iter().all(|group| *group == Some(1))
         });
         assert!(together >= 0.95, "{together} of {contestants} contestants at {rounds} rounds");
+    }
+}
+
+#[test]
+fn the_smallest_detectable_difference_is_detected_in_four_of_five_runs() {
+    for rounds in [3, 5, 9] {
+        // What a run of that noise would show if its standard error were known.
+        let standard_error = floor_of_quiet().standard_deviation / (rounds as f64).sqrt();
+        let reach = student::quantile(0.05, rounds - 1) * standard_error;
+        let shown = Ratio {
+            ratio: 1.0,
+            interval: Some(((-reach).exp(), reach.exp())),
+            p_value: Some(1.0),
+            standard_error: Some(standard_error),
+            rounds,
+        };
+        let truths = [1.0 + shown.smallest_detectable(1).unwrap(), 1.0];
+        let detected = share(2_000, |random| {
+            let figures = run(random, &truths, rounds, &QUIET);
+            ratio_of_pairs(&pairs(&figures), DRAWN_PAIRS).unwrap().is_distinct()
+        });
+        assert!((0.75..=0.85).contains(&detected), "{detected} at {rounds} rounds");
+    }
+}
+
+/// What three workloads of five rounds in 50 runs show.
+fn floor_of_quiet() -> NoiseFloor {
+    let mut random = Rng::with_seed(5);
+    let mut noise = TwinNoise::default();
+    for _ in 0..50 * 3 {
+        noise.add(&TwinNoise::of(&pairs(&run(&mut random, &[700.0, 700.0], 5, &QUIET))));
+    }
+    noise.floor().unwrap()
+}
+
+#[test]
+fn the_noise_floor_is_what_twins_stay_below() {
+    let floor = floor_of_quiet();
+    assert!((0.0165..0.0185).contains(&floor.standard_deviation), "{floor:?}");
+    for rounds in [1, 4] {
+        let below = share(4_000, |random| {
+            let figures = run(random, &[700.0, 700.0], rounds, &QUIET);
+            let ratio = ratio_of_pairs(&pairs(&figures), DRAWN_PAIRS).unwrap().ratio;
+            ratio.max(1.0 / ratio) < 1.0 + floor.mean_of(rounds)
+        });
+        assert!((0.94..=0.96).contains(&below), "{below} at {rounds} rounds");
     }
 }
