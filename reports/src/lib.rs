@@ -8,7 +8,7 @@
 //!
 //! - the record: [`record`], [`failure`], [`sample`], [`system_calls`], [`environment`], [`timestamp`], and the folder it lives in, [`store`];
 //! - what it comes to: [`steal`] finds the quiet windows, [`figures`] adds up the rounds of a measurement,
-//!   [`statistics`] compares rounds;
+//!   [`statistics`] compares rounds, [`scalability`] fits what more workers bring;
 //! - what may be said: [`validity`] judges a measurement and gives each [`reason`], [`ranking`] puts the valid ones in
 //!   order;
 //! - how it is said: [`summary`] in sentences, [`facts`] about machine and build, [`columns`] of the table, [`mod@chart`]
@@ -40,6 +40,7 @@ pub mod reason;
 pub mod record;
 pub mod report;
 pub mod sample;
+pub mod scalability;
 pub mod statistics;
 pub mod steal;
 pub mod store;
