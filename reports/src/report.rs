@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::chart::{self, Chart, ChartError};
-use crate::ranking::{Table, tables};
+use crate::chart::{self, ChartError};
+use crate::ranking::tables;
 use crate::record::Run;
 use crate::store::{StoreError, write_whole};
 use crate::{html, markdown};
@@ -38,7 +38,7 @@ pub enum Error {
 /// [`Error::Store`] if a file cannot be written, [`Error::Chart`] if a chart cannot be drawn.
 pub fn write_all(run: &Run, folder: &Path) -> Result<PathsWritten, Error> {
     let tables = tables(run);
-    let charts = draw_charts(&tables)?;
+    let charts = chart::draw(run, &tables)?;
     let paths = PathsWritten {
         html: folder.join("report.html"),
         markdown: folder.join("report.md"),
@@ -56,14 +56,4 @@ pub fn write_all(run: &Run, folder: &Path) -> Result<PathsWritten, Error> {
     write_whole(&paths.markdown, markdown::render(run, &tables, &charts).as_bytes())?;
     write_whole(&paths.html, html::render(run, &tables, &charts).as_bytes())?;
     Ok(paths)
-}
-
-/// Four charts for each workload; those of a second workload have its number in their names.
-fn draw_charts(tables: &[Table<'_>]) -> Result<Vec<Chart>, ChartError> {
-    let mut charts = Vec::new();
-    for (number, table) in (1..).zip(tables) {
-        let suffix = if number > 1 { format!("-{number}") } else { String::new() };
-        charts.extend(chart::draw(table, &suffix)?);
-    }
-    Ok(charts)
 }

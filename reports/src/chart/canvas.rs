@@ -1,5 +1,8 @@
 //! A sheet to draw on, in pixels from its upper left corner.
 
+use std::cell::RefCell;
+use std::fmt::Write as _;
+
 use plotters::coord::Shift;
 use plotters::element::{Circle, PathElement, Polygon, Rectangle, Text};
 use plotters::prelude::{DrawingArea, IntoDrawingArea, SVGBackend};
@@ -7,7 +10,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontFamily, FontStyle, IntoTextStyle, RGBAColor, ShapeStyle};
 
 use super::DrawingError;
-use super::palette::{Colour, GROUND};
+use super::palette::{Colour, FAINT_INK, GROUND, INK};
 
 /// A point of the sheet: pixels to the right, pixels down.
 pub(super) type Point = (i32, i32);
@@ -21,7 +24,29 @@ const FONT_SCALE: f64 = 1.24;
 /// A sheet to draw on.
 pub(super) struct Canvas<'sheet> {
     area: DrawingArea<SVGBackend<'sheet>, Shift>,
+    /// Elements that say a value when pointed at, which the drawing library does not know.
+    hints: RefCell<String>,
+    /// How far the area is below the upper edge of the sheet, in pixels.
+    head: i32,
 }
+
+/// What stands around a drawing inside the picture, because pictures are pasted elsewhere.
+#[derive(Clone, Debug)]
+pub(super) struct Frame {
+    /// The title above it.
+    pub(super) title: String,
+    /// Machine, run and caveats below it.
+    pub(super) notes: Vec<String>,
+}
+
+/// Room for the title, in pixels.
+const HEADING: u32 = 34;
+/// Size of the letters of a note, in pixels.
+const NOTE: f64 = 11.0;
+/// Height of a line of notes, in pixels.
+const NOTE_LINE: u32 = 16;
+/// Space at the left and right edge, in pixels.
+const EDGE: i32 = 14;
 
 /// Which edge of a text its point is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,20 +101,70 @@ pub(super) enum Fill {
     Hollow,
 }
 
-/// Draws on a sheet of this size, and gives the whole `svg` element.
+/// Draws on a sheet of this size with its title above and its notes below, and gives the whole `svg` element.
 pub(super) fn sheet(
     size: (u32, u32),
+    frame: &Frame,
     draw: impl FnOnce(&Canvas<'_>) -> Result<(), DrawingError>,
 ) -> Result<String, DrawingError> {
+    let letters = ((f64::from(size.0) - 2.0 * f64::from(EDGE)) / (NOTE * 0.56)) as usize;
+    let notes: Vec<String> = frame.notes.iter().flat_map(|note| wrapped(note, letters)).collect();
+    let foot = NOTE_LINE * u32::try_from(notes.len()).unwrap_or(u32::MAX).min(1_000) + 14;
+    let whole = (size.0, size.1 + HEADING + foot);
     let mut svg = String::new();
+    let hints;
     {
-        let canvas = Canvas { area: SVGBackend::with_string(&mut svg, size).into_drawing_area() };
-        let corner = (size.0 as i32, size.1 as i32);
-        canvas.rectangle((0, 0), corner, GROUND, Fill::Solid)?;
+        let area = SVGBackend::with_string(&mut svg, whole).into_drawing_area();
+        let paper = Canvas { area: area.clone(), hints: RefCell::default(), head: 0 };
+        paper.rectangle((0, 0), (whole.0 as i32, whole.1 as i32), GROUND, Fill::Solid)?;
+        let title = Lettering { size: 16.0, colour: INK, anchor: Anchor::Left, bold: true };
+        paper.text(&frame.title, (EDGE, 20), title)?;
+        let faint = Lettering { size: NOTE, colour: FAINT_INK, anchor: Anchor::Left, bold: false };
+        for (line, note) in (0..).zip(&notes) {
+            let y = (size.1 + HEADING + 6 + NOTE_LINE * line) as i32;
+            paper.text(note, (EDGE, y), faint)?;
+        }
+        let canvas = Canvas { area: area.margin(HEADING, foot, 0, 0), hints: RefCell::default(), head: HEADING as i32 };
         draw(&canvas)?;
-        canvas.area.present()?;
+        area.present()?;
+        hints = canvas.hints.into_inner();
     }
-    Ok(svg)
+    Ok(match svg.rfind("</svg>") {
+        Some(end) => format!("{}{hints}{}", &svg[..end], &svg[end..]),
+        None => svg,
+    })
+}
+
+/// Text in which nothing is taken for markup, and which holds no letter that XML forbids.
+pub(super) fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '&' => safe.push_str("&amp;"),
+            '"' => safe.push_str("&quot;"),
+            letter if letter.is_control() || matches!(letter, '\u{fffe}' | '\u{ffff}') => safe.push(' '),
+            letter => safe.push(letter),
+        }
+    }
+    safe
+}
+
+/// The text in lines of at most so many letters, broken between words; a word that is longer is cut.
+fn wrapped(text: &str, letters: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        let word: String = word.chars().take(letters).collect();
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= letters => {
+                line.push(' ');
+                line.push_str(&word);
+            }
+            _ => lines.push(word),
+        }
+    }
+    lines
 }
 
 /// About how wide a text is, in pixels; letters differ, so leave some room.
@@ -98,6 +173,32 @@ pub(super) fn width(text: &str, size: f64) -> i32 {
 }
 
 impl Canvas<'_> {
+    /// Lets a rectangle between two corners say something when it is pointed at.
+    pub(super) fn hint(&self, upper_left: Point, lower_right: Point, text: &str) {
+        let (x, y) = (upper_left.0, upper_left.1.saturating_add(self.head));
+        let (wide, high) = (lower_right.0.saturating_sub(x).max(1), lower_right.1.saturating_sub(upper_left.1).max(1));
+        let text = escaped(text);
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            self.hints.borrow_mut(),
+            "<rect x=\"{x}\" y=\"{y}\" width=\"{wide}\" height=\"{high}\" fill=\"none\" pointer-events=\"all\">\
+             <title>{text}</title></rect>"
+        );
+    }
+
+    /// A rectangle of slanting lines, for what is not ranked.
+    pub(super) fn hatched(&self, upper_left: Point, lower_right: Point, colour: Colour) -> Result<(), DrawingError> {
+        let ((left, top), (right, bottom)) = (upper_left, lower_right);
+        let high = bottom - top;
+        let mut foot = left - high;
+        while foot < right {
+            let (from, to) = (foot.max(left), (foot + high).min(right));
+            self.line(vec![(from, bottom - (from - foot)), (to, bottom - (to - foot))], colour, 1)?;
+            foot += 6;
+        }
+        self.rectangle(upper_left, lower_right, colour, Fill::Hollow)
+    }
+
     /// A line through these points.
     pub(super) fn line(&self, points: Vec<Point>, colour: Colour, width: u32) -> Result<(), DrawingError> {
         self.area.draw(&PathElement::new(points, colour.light.stroke_width(width)))

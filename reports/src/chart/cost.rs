@@ -5,7 +5,7 @@ use crate::words;
 
 use super::DrawingError;
 use super::axis::Axis;
-use super::canvas::{Anchor, Fill, Shape, sheet};
+use super::canvas::{Anchor, Fill, Frame, Shape, sheet};
 use super::palette::{FAINT_INK, INK};
 use super::rows::{Lines, MARGIN, WIDTH, fill, letters};
 
@@ -14,11 +14,11 @@ const HALF: i32 = 7;
 /// Room for the value behind the longest bar, in pixels.
 const VALUE: i32 = 58;
 
-pub(super) fn draw(table: &Table<'_>) -> Result<String, DrawingError> {
+pub(super) fn draw(table: &Table<'_>, frame: &Frame) -> Result<String, DrawingError> {
     let lines = Lines::of(table);
     let highest = table.rows.iter().flat_map(costs).fold(0.0, f64::max);
     let axis = Axis::from_zero(highest, lines.left, WIDTH - MARGIN - VALUE);
-    sheet(lines.size(), |canvas| {
+    sheet(lines.size(), frame, |canvas| {
         lines.grid(canvas, &axis, |value| format!("{} µs", short(value)))?;
         lines.names(canvas)?;
         for line in &lines.lines {
@@ -42,6 +42,9 @@ pub(super) fn draw(table: &Table<'_>) -> Result<String, DrawingError> {
             }
             let behind = rounds.iter().map(|round| axis.pixel(*round)).fold(end, i32::max);
             let value = words::figure(cost);
+            let hint =
+                format!("{}: {value} µs per request, {}", line.row.measurement.name(), line.row.standing().label());
+            canvas.hint((start, top - 3), (behind + 8, bottom + 3), &hint);
             canvas.text(&value, (behind + 8, line.y), letters(Anchor::Left, FAINT_INK))?;
         }
         Ok(())

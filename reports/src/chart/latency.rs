@@ -5,13 +5,13 @@ use crate::words;
 
 use super::DrawingError;
 use super::axis::Axis;
-use super::canvas::{Fill, Shape, sheet};
+use super::canvas::{Fill, Frame, Shape, sheet};
 use super::rows::{Lines, MARGIN, WIDTH, fill};
 
 /// The percentiles between the median and the maximum that get a small mark.
 const BETWEEN: [f64; 2] = [90.0, 99.0];
 
-pub(super) fn draw(table: &Table<'_>) -> Result<String, DrawingError> {
+pub(super) fn draw(table: &Table<'_>, frame: &Frame) -> Result<String, DrawingError> {
     let lines = Lines::of(table);
     let ends = || {
         table.rows.iter().filter_map(|row| {
@@ -22,7 +22,7 @@ pub(super) fn draw(table: &Table<'_>) -> Result<String, DrawingError> {
     let lowest = ends().map(|(median, _)| median).fold(f64::INFINITY, f64::min);
     let highest = ends().map(|(_, maximum)| maximum).fold(0.0, f64::max);
     let axis = Axis::logarithmic(lowest, highest, 0.06, lines.left, WIDTH - MARGIN - 10);
-    sheet(lines.size(), |canvas| {
+    sheet(lines.size(), frame, |canvas| {
         lines.grid(canvas, &axis, |value| unit(value as u64))?;
         lines.names(canvas)?;
         for line in &lines.lines {
@@ -40,6 +40,17 @@ pub(super) fn draw(table: &Table<'_>) -> Result<String, DrawingError> {
             canvas.line(vec![(maximum, line.y - 7), (maximum, line.y + 7)], colour, 1)?;
             let middle = if fill == Fill::Hollow { Fill::Hollow } else { Fill::Solid };
             canvas.mark((median, line.y), Shape::Circle, 5, colour, middle)?;
+            let value = |percent| latency.percentile(percent).map_or_else(String::new, words::duration);
+            let hint = format!(
+                "{}: p50 {}, p90 {}, p99 {}, maximum {}, {}",
+                line.row.measurement.name(),
+                value(50.0),
+                value(90.0),
+                value(99.0),
+                value(100.0),
+                line.row.standing().label()
+            );
+            canvas.hint((median - 8, line.y - 10), (maximum + 4, line.y + 10), &hint);
         }
         Ok(())
     })

@@ -2,7 +2,10 @@
 
 mod axis;
 mod canvas;
+mod capacity;
 mod cost;
+mod data;
+mod frame;
 mod latency;
 mod palette;
 mod rows;
@@ -12,16 +15,26 @@ mod timeline;
 use std::io;
 
 use crate::ranking::Table;
+use crate::record::Run;
+
+use canvas::{Frame, escaped};
+pub use data::ChartData;
 
 /// One chart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chart {
-    /// Its file's name without the ending: `throughput`.
+    /// Its file's name without the ending, unique in the run: `wrk-throughput`.
     pub name: String,
+    /// The suite that asks the question that it helps to answer.
+    pub part: String,
     /// What it shows, in a line.
     pub title: String,
     /// How to read it, in a sentence or two.
     pub caption: String,
+    /// What a reader who does not see it should know: what it shows, and the figure of every measurement.
+    pub description: String,
+    /// Everything that is drawn, for a table or a file.
+    pub data: ChartData,
     /// The drawing, an `svg` element without a style of its own: on a page, add [`style`] once.
     svg: String,
 }
@@ -49,11 +62,7 @@ impl Chart {
     /// The chart as a file of its own, with its rules for dark ground inside.
     #[must_use]
     pub fn standalone(&self) -> String {
-        let style = format!("<style>{}</style>\n", style());
-        match self.svg.find('>') {
-            Some(end) => format!("{}\n{style}{}", &self.svg[..=end], self.svg[end + 1..].trim_start()),
-            None => self.svg.clone(),
-        }
+        behind_first_tag(&self.svg, &format!("<style>{}</style>\n", style()))
     }
 }
 
@@ -63,55 +72,114 @@ pub fn style() -> String {
     palette::dark_rules()
 }
 
-/// Draws the four charts of one table. Their names get `suffix` behind them.
+/// How a chart is made from a table.
+struct Kind {
+    name: &'static str,
+    title: &'static str,
+    caption: &'static str,
+    draw: fn(&Table<'_>, &Frame) -> Result<String, DrawingError>,
+    data: fn(&Table<'_>) -> ChartData,
+}
+
+/// The charts of a table, the one that matters most first.
+const KINDS: [Kind; 5] = [
+    Kind {
+        name: "capacity",
+        title: "Requests per second",
+        caption: "A bar for each measurement over all rounds, a point for each round, and the 95 % interval of their mean. \
+                  Hatched bars are not ranked; the words behind them say why.",
+        draw: capacity::draw,
+        data: data::rates,
+    },
+    Kind {
+        name: "throughput",
+        title: "Requests per second against workers",
+        caption: "A line for each server, without its access log, over all rounds; each round is a pale point. A server \
+                  without a worker count is a dashed line across. Short bars are measurements with the access log on. \
+                  Hollow marks may not be ranked.",
+        draw: throughput::draw,
+        data: data::rates,
+    },
+    Kind {
+        name: "cost",
+        title: "Server CPU time per request, in µs",
+        caption: "Microseconds of CPU time of the server's processes for each response: the strong part in the program, the \
+                  pale part in the kernel. Points are the rounds. This figure holds even where the load generator was the \
+                  limit. Hollow bars may not be ranked.",
+        draw: cost::draw,
+        data: data::costs,
+    },
+    Kind {
+        name: "latency",
+        title: "Latency percentiles",
+        caption: "From the median over 90 % and 99 % to the maximum of all responses of all rounds; the axis is logarithmic. \
+                  In a closed loop latency is mostly connections / throughput. Hollow marks may not be ranked.",
+        draw: latency::draw,
+        data: data::latencies,
+    },
+    Kind {
+        name: "timeline",
+        title: "Requests per second over time",
+        caption: "A strip for each measurement, its rounds side by side, each strip from 0 to its own highest value. Windows \
+                  set aside for the steal in them have a tinted ground.",
+        draw: timeline::draw,
+        data: data::rates,
+    },
+];
+
+/// Draws all charts of a run, in the order of its parts; the first one is the one that matters most. Charts of a part's
+/// second workload have its number behind their names.
 ///
 /// # Errors
 /// [`ChartError`] if the drawing library refuses.
-pub fn draw(table: &Table<'_>, suffix: &str) -> Result<Vec<Chart>, ChartError> {
-    type Draw = fn(&Table<'_>) -> Result<String, DrawingError>;
-    let charts: [(&'static str, &str, &str, Draw); 4] = [
-        (
-            "throughput",
-            "Requests per second against workers",
-            "A line for each server, without its access log, over all rounds; each round is a pale point. A server without a \
-             worker count is a dashed line across. Short bars are measurements with the access log on. Hollow marks may \
-             not be ranked.",
-            throughput::draw,
-        ),
-        (
-            "cost",
-            "Server CPU time per request",
-            "Microseconds of CPU time of the server's processes for each response: the strong part in the program, the pale \
-             part in the kernel. Points are the rounds. This figure holds even where the load generator was the limit. Hollow \
-             bars may not be ranked.",
-            cost::draw,
-        ),
-        (
-            "latency",
-            "Latency percentiles",
-            "From the median over 90 % and 99 % to the maximum of all responses of all rounds; the axis is logarithmic. In a \
-             closed loop latency is mostly connections / throughput. Hollow marks may not be ranked.",
-            latency::draw,
-        ),
-        (
-            "timeline",
-            "Requests per second over time",
-            "A strip for each measurement, its rounds side by side, each strip from 0 to its own highest value. Windows \
-             set aside for the steal in them have a tinted ground.",
-            timeline::draw,
-        ),
-    ];
-    charts
-        .into_iter()
-        .map(|(name, title, caption, draw)| {
-            let svg = draw(table).map_err(|error| ChartError { chart: name, reason: error.to_string() })?;
-            let label = title.replace(['"', '<', '>', '&'], " ");
-            Ok(Chart {
-                name: format!("{name}{suffix}"),
-                title: title.to_owned(),
-                caption: caption.to_owned(),
-                svg: svg.replacen("<svg ", &format!("<svg role=\"img\" aria-label=\"{label}\" "), 1),
-            })
+pub fn draw(run: &Run, tables: &[Table<'_>]) -> Result<Vec<Chart>, ChartError> {
+    let mut charts: Vec<Chart> = Vec::new();
+    for (place, table) in tables.iter().enumerate() {
+        let before = tables[..place].iter().filter(|other| other.part.suite == table.part.suite).count();
+        let suffix = if before > 0 { format!("-{}", before + 1) } else { String::new() };
+        for kind in &KINDS {
+            let mut name = format!("{}-{}{suffix}", plain(&table.part.suite), kind.name);
+            // Suites whose names differ in what a file's name does not hold.
+            while charts.iter().any(|chart| chart.name == name) {
+                name.push('x');
+            }
+            charts.push(kind.chart(run, table, name)?);
+        }
+    }
+    Ok(charts)
+}
+
+impl Kind {
+    fn chart(&self, run: &Run, table: &Table<'_>, name: String) -> Result<Chart, ChartError> {
+        let frame = Frame { title: self.title.to_owned(), notes: frame::notes(run, table) };
+        let svg =
+            (self.draw)(table, &frame).map_err(|error| ChartError { chart: self.name, reason: error.to_string() })?;
+        let data = (self.data)(table);
+        let description = format!("{} {}", self.caption, data.sentence());
+        let (title, text) = (escaped(self.title), escaped(&description));
+        let svg = svg.replacen("<svg ", &format!("<svg role=\"img\" aria-labelledby=\"{name}-title {name}-text\" "), 1);
+        let head = format!("<title id=\"{name}-title\">{title}</title>\n<desc id=\"{name}-text\">{text}</desc>\n");
+        Ok(Chart {
+            name,
+            part: table.part.suite.clone(),
+            title: self.title.to_owned(),
+            caption: self.caption.to_owned(),
+            description,
+            data,
+            svg: behind_first_tag(&svg, &head),
         })
-        .collect()
+    }
+}
+
+/// The element with something more at its start.
+fn behind_first_tag(svg: &str, more: &str) -> String {
+    match svg.find('>') {
+        Some(end) => format!("{}\n{more}{}", &svg[..=end], svg[end + 1..].trim_start()),
+        None => svg.to_owned(),
+    }
+}
+
+/// A name of which only letters, digits and dashes are left.
+fn plain(name: &str) -> String {
+    name.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' }).collect()
 }

@@ -51,11 +51,40 @@ pub(super) struct Look {
     pub(super) shape: Shape,
 }
 
+/// Servers with a look of their own in every run, by colour and shape; the grey is for those that are not ours.
+const FIXED: [(&str, usize, Shape); 8] = [
+    ("thread-per-connection", 0, Shape::Circle),
+    ("thread-pool", 1, Shape::Square),
+    ("epoll", 2, Shape::Triangle),
+    ("async", 3, Shape::Diamond),
+    ("nginx", 5, Shape::Wedge),
+    ("lighttpd", 5, Shape::Square),
+    ("static-web-server", 5, Shape::Triangle),
+    ("limit", 5, Shape::Diamond),
+];
+
 impl Look {
-    /// The look of the so-manieth server: colours come again with other shapes.
-    pub(super) fn of(place: usize) -> Self {
-        Self { colour: series(place), shape: SHAPES[(place + place / SERIES_COLOURS) % SHAPES.len()] }
+    /// The look of a server among these: known ones always have the same one, others take what is left in their order.
+    pub(super) fn of(server: &str, servers: &[&str]) -> Self {
+        let known = |name: &str| FIXED.into_iter().find(|(fixed, ..)| *fixed == name);
+        if let Some((_, colour, shape)) = known(server) {
+            return Self { colour: series(colour), shape };
+        }
+        let others = servers.iter().filter(|name| known(name).is_none());
+        let place = others.take_while(|name| **name != server).count();
+        let free: Vec<(usize, Shape)> = (0..SERIES_COLOURS * SHAPES.len())
+            .map(|number| (number % SERIES_COLOURS, SHAPES[(number + 1 + number / SERIES_COLOURS) % SHAPES.len()]))
+            .filter(|(colour, shape)| !FIXED.iter().any(|(_, taken, of)| taken == colour && of == shape))
+            .collect();
+        let (colour, shape) = free[place % free.len()];
+        Self { colour: series(colour), shape }
     }
+}
+
+/// What a mark at a row's rate says when it is pointed at.
+pub(super) fn rate_hint(row: &Row<'_>) -> String {
+    let rate = row.figures.requests_per_second().map_or_else(|| "no".to_owned(), words::figure);
+    format!("{}: {rate} requests per second, {}", row.measurement.name(), row.standing().label())
 }
 
 /// Ink for a row that may be ranked or compared by its cost, an outline for one that may not.
@@ -76,9 +105,10 @@ impl<'table, 'run> Lines<'table, 'run> {
     pub(super) fn of(table: &'table Table<'run>) -> Self {
         let mut lines = Vec::with_capacity(table.rows.len());
         let mut y = HEAD + ROW / 2;
-        for (place, server) in table.servers().into_iter().enumerate() {
+        let servers = table.servers();
+        for server in servers.iter().copied() {
             for row in table.rows.iter().filter(|row| row.measurement.server.name == server) {
-                lines.push(Line { row, look: Look::of(place), y });
+                lines.push(Line { row, look: Look::of(server, &servers), y });
                 y += ROW;
             }
             y += GAP;

@@ -5,9 +5,9 @@ use crate::words;
 
 use super::DrawingError;
 use super::axis::Axis;
-use super::canvas::{Anchor, Canvas, Fill, sheet, width};
+use super::canvas::{Anchor, Canvas, Fill, Frame, sheet, width};
 use super::palette::{FAINT_INK, GRID, INK};
-use super::rows::{LETTERS, Look, MARGIN, WIDTH, fill, letters, shortened};
+use super::rows::{LETTERS, Look, MARGIN, WIDTH, fill, letters, rate_hint, shortened};
 
 /// Height of the part with the lines, in pixels.
 const PLOT: i32 = 330;
@@ -25,8 +25,9 @@ struct Plane {
     bottom: i32,
 }
 
-pub(super) fn draw(table: &Table<'_>) -> Result<String, DrawingError> {
-    let legend = legend(&table.servers());
+pub(super) fn draw(table: &Table<'_>, frame: &Frame) -> Result<String, DrawingError> {
+    let servers = table.servers();
+    let legend = legend(&servers);
     let top = MARGIN + LEGEND * (legend.last().map_or(0, |entry| entry.line) + 1) + 10;
     let bottom = top + PLOT;
     let (left, right) = (MARGIN + VALUES, WIDTH - MARGIN - 10);
@@ -45,7 +46,7 @@ pub(super) fn draw(table: &Table<'_>) -> Result<String, DrawingError> {
         bottom,
     };
     let height = bottom + 56;
-    sheet((WIDTH.unsigned_abs(), height.unsigned_abs()), |canvas| {
+    sheet((WIDTH.unsigned_abs(), height.unsigned_abs()), frame, |canvas| {
         for entry in &legend {
             let (x, y) = (MARGIN + entry.x, MARGIN + 8 + entry.line * LEGEND);
             canvas.line(vec![(x, y), (x + 22, y)], entry.look.colour, 2)?;
@@ -57,9 +58,9 @@ pub(super) fn draw(table: &Table<'_>) -> Result<String, DrawingError> {
             let middle = ((left + right) / 2, top + PLOT / 2);
             canvas.text("Nothing to draw yet", middle, letters(Anchor::Middle, FAINT_INK))?;
         }
-        for (place, server) in table.servers().into_iter().enumerate() {
-            let rows: Vec<&Row<'_>> = table.rows.iter().filter(|row| row.measurement.server.name == server).collect();
-            plane.server(canvas, &rows, Look::of(place))?;
+        for server in &servers {
+            let rows: Vec<&Row<'_>> = table.rows.iter().filter(|row| row.measurement.server.name == *server).collect();
+            plane.server(canvas, &rows, Look::of(server, &servers))?;
         }
         Ok(())
     })
@@ -100,6 +101,7 @@ impl Plane {
                 Some((x, y, _)) => {
                     self.rounds(canvas, x, row, look)?;
                     canvas.mark((x, y), look.shape, 5, look.colour, fill(row))?;
+                    canvas.hint((x - 9, y - 9), (x + 9, y + 9), &rate_hint(row));
                 }
                 None => self.across(canvas, row, look)?,
             }
@@ -124,7 +126,9 @@ impl Plane {
 
     /// A measurement with the access log on.
     fn bar(&self, canvas: &Canvas<'_>, (x, y): (i32, i32), row: &Row<'_>, look: Look) -> Result<(), DrawingError> {
-        canvas.rectangle((x - 9, y - 2), (x + 9, y + 2), look.colour, fill(row))
+        canvas.rectangle((x - 9, y - 2), (x + 9, y + 2), look.colour, fill(row))?;
+        canvas.hint((x - 9, y - 5), (x + 9, y + 5), &rate_hint(row));
+        Ok(())
     }
 
     /// A server without a worker count: a dashed line across, short bars at its ends if it writes a log.
@@ -143,6 +147,7 @@ impl Plane {
         for x in [self.left + 12, self.right - 12] {
             self.rounds(canvas, x, row, look)?;
             canvas.mark((x, y), look.shape, 5, look.colour, fill(row))?;
+            canvas.hint((x - 9, y - 9), (x + 9, y + 9), &rate_hint(row));
         }
         Ok(())
     }
@@ -160,13 +165,13 @@ struct Entry {
 fn legend(servers: &[&str]) -> Vec<Entry> {
     let mut entries = Vec::with_capacity(servers.len());
     let (mut x, mut line) = (0, 0);
-    for (place, server) in servers.iter().enumerate() {
+    for server in servers {
         let name = shortened(server, 40);
         let room = 29 + width(&name, LETTERS) + 18;
         if x > 0 && x + room > WIDTH - 2 * MARGIN {
             (x, line) = (0, line + 1);
         }
-        entries.push(Entry { name, look: Look::of(place), x, line });
+        entries.push(Entry { name, look: Look::of(server, servers), x, line });
         x += room;
     }
     entries

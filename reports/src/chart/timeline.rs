@@ -9,7 +9,7 @@ use crate::words;
 
 use super::DrawingError;
 use super::axis::Axis;
-use super::canvas::{Anchor, Canvas, Fill, Point, sheet};
+use super::canvas::{Anchor, Canvas, Fill, Frame, Point, sheet};
 use super::palette::{FAINT_INK, GRID, SET_ASIDE};
 use super::rows::{Lines, MARGIN, WIDTH, letters};
 
@@ -20,10 +20,10 @@ const VALUE: i32 = 70;
 /// Space between two rounds, in pixels.
 const BETWEEN: i32 = 10;
 
-pub(super) fn draw(table: &Table<'_>) -> Result<String, DrawingError> {
+pub(super) fn draw(table: &Table<'_>, frame: &Frame) -> Result<String, DrawingError> {
     let lines = Lines::of(table);
     let right = WIDTH - MARGIN - VALUE;
-    sheet(lines.size(), |canvas| {
+    sheet(lines.size(), frame, |canvas| {
         lines.names(canvas)?;
         if !lines.lines.is_empty() {
             canvas.text("highest", (WIDTH - MARGIN, 17), letters(Anchor::Right, FAINT_INK))?;
@@ -46,6 +46,9 @@ pub(super) fn draw(table: &Table<'_>) -> Result<String, DrawingError> {
                 let strip = Strip { left, width, top: line.y - HALF, bottom: line.y + HALF };
                 strip.ground(canvas, outcome, &line.row.measurement.placement)?;
                 canvas.line(strip.curve(outcome, &scale), line.look.colour, 2)?;
+                let rate = words::figure(outcome.responses_per_second());
+                let hint = format!("{}, round {}: {rate} requests per second", line.row.measurement.name(), place + 1);
+                canvas.hint((left, strip.top), (left + width, strip.bottom), &hint);
             }
             canvas.text(&words::figure(highest), (WIDTH - MARGIN, line.y), letters(Anchor::Right, FAINT_INK))?;
         }

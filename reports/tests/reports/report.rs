@@ -93,7 +93,7 @@ fn the_page_shows_all_17_measurements_and_needs_nothing_else() {
     let html = written(&whole_run()).html;
     let names = elements(&html);
     let count = |name: &str| names.iter().filter(|found| *found == name).count();
-    assert_eq!((count("svg"), count("figure"), count("h1"), count("body")), (4, 4, 1, 1));
+    assert_eq!((count("svg"), count("figure"), count("h1"), count("body")), (5, 5, 1, 1));
     for needless in ["script", "link", "img", "iframe", "object", "image", "use"] {
         assert_eq!(count(needless), 0, "<{needless}>");
     }
@@ -159,22 +159,22 @@ fn the_markdown_table_has_a_line_for_each_measurement() {
     for line in &lines {
         assert_eq!(line.matches('|').count() - line.matches("\\|").count(), COLUMNS.len() + 1, "{line}");
     }
-    for name in ["throughput", "cost", "latency", "timeline"] {
-        assert!(markdown.contains(&format!("](charts/{name}.svg)")), "{name}");
+    for name in ["capacity", "throughput", "cost", "latency", "timeline"] {
+        assert!(markdown.contains(&format!("](charts/wrk-{name}.svg)")), "{name}");
     }
 }
 
 #[test]
 fn the_charts_are_files_that_know_the_dark() {
     let written = written(&whole_run());
-    assert_eq!(written.charts.len(), 4);
+    assert_eq!(written.charts.len(), 5);
     for chart in &written.charts {
         assert_eq!(elements(chart)[..2], ["svg", "style"]);
         assert!(chart.contains("prefers-color-scheme: dark"));
         assert!(chart.contains("epoll"));
     }
     // 15 worker counts and a line across with two ends are marked solid; none is hollow.
-    assert!(!written.charts[0].contains("Nothing to draw yet"));
+    assert!(!written.charts[1].contains("Nothing to draw yet"));
 }
 
 #[test]
@@ -308,7 +308,7 @@ fn nothing_measured_is_a_report_too() {
     let empty = written(&run(plan(), 0));
     assert_eq!(rows(&empty.html).len(), 17);
     assert!(empty.html.contains("Nothing is measured yet."));
-    assert!(empty.charts[0].contains("Nothing to draw yet"));
+    assert!(empty.charts[1].contains("Nothing to draw yet"));
 }
 
 #[test]
@@ -341,8 +341,8 @@ fn several_workloads_have_a_table_and_charts_each() {
     }
     let folder = tempfile::tempdir().unwrap();
     let paths = write_all(&run, folder.path()).unwrap();
-    assert_eq!(paths.charts.len(), 8);
-    assert!(paths.charts[4].ends_with("charts/throughput-2.svg"));
+    assert_eq!(paths.charts.len(), 10);
+    assert!(paths.charts[5].ends_with("charts/wrk-capacity-2.svg"));
     let html = fs::read_to_string(&paths.html).unwrap();
     assert_eq!(html.matches("<table class=\"measurements\">").count(), 2);
     assert!(html.contains("one request each"));

@@ -1,0 +1,86 @@
+//! Requests per second of every measurement, with the interval of their mean and a point for each round.
+
+use crate::ranking::Table;
+use crate::statistics::{Ratio, paired_ratio};
+use crate::validity::Standing;
+use crate::words;
+
+use super::DrawingError;
+use super::axis::Axis;
+use super::canvas::{Anchor, Fill, Frame, Shape, sheet};
+use super::palette::{FAINT_INK, INK};
+use super::rows::{Lines, MARGIN, WIDTH, letters, rate_hint};
+
+/// Half the height of a bar, in pixels.
+const HALF: i32 = 7;
+/// Room for the words behind the longest bar, in pixels.
+const VALUE: i32 = 132;
+/// The server that does nothing, by its name.
+const LIMIT: &str = "limit";
+
+/// The mean of a row's rounds with its interval, as a ratio to one request per second.
+pub(super) fn mean(rates: &[f64]) -> Option<Ratio> {
+    let pairs: Vec<(f64, f64)> = rates.iter().map(|rate| (*rate, 1.0)).collect();
+    paired_ratio(&pairs)
+}
+
+pub(super) fn draw(table: &Table<'_>, frame: &Frame) -> Result<String, DrawingError> {
+    let lines = Lines::of(table);
+    let highest = table
+        .rows
+        .iter()
+        .flat_map(|row| row.figures.rounds.iter().map(|round| round.requests_per_second))
+        .filter(|rate| rate.is_finite())
+        .fold(0.0, f64::max);
+    let axis = Axis::from_zero(highest, lines.left, WIDTH - MARGIN - VALUE);
+    let limit = table.rows.iter().find(|row| row.measurement.server.name == LIMIT);
+    sheet(lines.size(), frame, |canvas| {
+        lines.grid(canvas, &axis, |value| words::count(value as u64))?;
+        lines.names(canvas)?;
+        for line in &lines.lines {
+            let Some(rate) = line.row.figures.requests_per_second() else {
+                lines.nothing(canvas, line)?;
+                continue;
+            };
+            let (start, end) = (axis.pixel(0.0), axis.pixel(rate));
+            let (top, bottom) = (line.y - HALF, line.y + HALF);
+            let standing = line.row.standing();
+            if standing == Standing::Ranked {
+                canvas.rectangle((start, top), (end, bottom), line.look.colour, Fill::Pale(0.45))?;
+            } else {
+                canvas.hatched((start, top), (end, bottom), line.look.colour)?;
+            }
+            let rates: Vec<f64> = line.row.figures.rounds.iter().map(|round| round.requests_per_second).collect();
+            let mut behind = end;
+            let interval = mean(&rates).and_then(|mean| mean.interval);
+            let mut hint = rate_hint(line.row);
+            if let Some((low, high)) = interval {
+                let (from, to) = (axis.pixel(low), axis.pixel(high));
+                canvas.line(vec![(from, line.y), (to, line.y)], INK, 2)?;
+                for x in [from, to] {
+                    canvas.line(vec![(x, line.y - 5), (x, line.y + 5)], INK, 2)?;
+                }
+                behind = behind.max(to);
+                hint.push_str(&format!(", 95 % interval {} to {}", words::figure(low), words::figure(high)));
+            }
+            for rate in &rates {
+                let x = axis.pixel(*rate);
+                canvas.mark((x, line.y), Shape::Circle, 3, INK, Fill::Pale(0.6))?;
+                behind = behind.max(x);
+            }
+            let words = match standing {
+                Standing::Ranked => words::figure(rate),
+                _ => format!("{}, {}", words::figure(rate), standing.label()),
+            };
+            canvas.text(&words, (behind + 8, line.y), letters(Anchor::Left, FAINT_INK))?;
+            canvas.hint((start, top - 3), (behind + 8, bottom + 3), &hint);
+        }
+        if let Some(rate) = limit.and_then(|row| row.figures.requests_per_second()) {
+            let x = axis.pixel(rate);
+            canvas.line(vec![(x, 26), (x, lines.height - MARGIN)], INK, 2)?;
+            let label = (x, lines.height - 4);
+            canvas.text("limit: a server that does nothing", label, letters(Anchor::Middle, INK))?;
+        }
+        Ok(())
+    })
+}
