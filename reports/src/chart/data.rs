@@ -69,7 +69,8 @@ fn each(table: &Table<'_>, columns: &[&str], cells: impl Fn(&Row<'_>) -> Vec<Str
     ChartData { columns: names.collect(), rows: rows.collect() }
 }
 
-fn number(value: Option<f64>) -> String {
+/// A plain number, or nothing.
+pub(super) fn number(value: Option<f64>) -> String {
     value.filter(|value| value.is_finite()).map_or_else(String::new, |value| format!("{value:.3}"))
 }
 

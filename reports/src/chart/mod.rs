@@ -11,11 +11,13 @@ mod palette;
 mod rows;
 mod throughput;
 mod timeline;
+mod trend;
 
 use std::io;
 
 use crate::ranking::Table;
-use crate::record::Run;
+use crate::record::{Run, Varies};
+use crate::words;
 
 use canvas::{Frame, escaped};
 pub use data::ChartData;
@@ -136,6 +138,14 @@ pub fn draw(run: &Run, tables: &[Table<'_>]) -> Result<Vec<Chart>, ChartError> {
     let mut charts: Vec<Chart> = Vec::new();
     for (place, table) in tables.iter().enumerate() {
         let before = tables[..place].iter().filter(|other| other.part.suite == table.part.suite).count();
+        if let Some(axis) = trend::axis_words(table.part.varies) {
+            // One chart shows all workloads of such a part.
+            let of_part: Vec<&Table<'_>> = tables.iter().filter(|other| other.part.suite == table.part.suite).collect();
+            for figure in figures(table.part.varies).iter().filter(|_| before == 0) {
+                charts.extend(trend(run, &of_part, axis, *figure)?);
+            }
+            continue;
+        }
         let suffix = if before > 0 { format!("-{}", before + 1) } else { String::new() };
         for kind in &KINDS {
             let mut name = format!("{}-{}{suffix}", plain(&table.part.suite), kind.name);
@@ -149,25 +159,83 @@ pub fn draw(run: &Run, tables: &[Table<'_>]) -> Result<Vec<Chart>, ChartError> {
     Ok(charts)
 }
 
+/// Requests per second, beside what a part varies.
+const RATE: trend::Figure = trend::Figure {
+    name: "rate",
+    title: "Requests per second",
+    of: |row| row.figures.requests_per_second(),
+    words: words::figure,
+    is_logarithmic: false,
+};
+
+/// Memory beside the connections that a part varies.
+const MEMORY: trend::Figure = trend::Figure {
+    name: "memory",
+    title: "Most resident memory of the server, in MiB",
+    of: |row| row.figures.peak_resident_bytes.map(|bytes| bytes as f64 / 1_048_576.0),
+    words: words::figure,
+    is_logarithmic: true,
+};
+
+/// The slowest hundredth, in milliseconds.
+const SLOWEST: trend::Figure = trend::Figure {
+    name: "p99",
+    title: "Latency that 99 % did not exceed, in ms",
+    of: |row| row.figures.latency.percentile(99.0).map(|nanoseconds| nanoseconds as f64 / 1e6),
+    words: words::figure,
+    is_logarithmic: true,
+};
+
+/// The median, in milliseconds.
+const MEDIAN: trend::Figure = trend::Figure {
+    name: "p50",
+    title: "Median latency, in ms",
+    of: |row| row.figures.latency.percentile(50.0).map(|nanoseconds| nanoseconds as f64 / 1e6),
+    words: words::figure,
+    is_logarithmic: true,
+};
+
+/// The figures that answer the question of a part, the one that matters most first.
+fn figures(varies: Varies) -> &'static [trend::Figure] {
+    match varies {
+        Varies::OfferedLoad => &[SLOWEST, MEDIAN],
+        Varies::Connections | Varies::IdleConnections => &[RATE, MEMORY],
+        Varies::Company => &[SLOWEST, RATE],
+        _ => &[RATE],
+    }
+}
+
+/// The chart of one figure against what a part varies.
+fn trend(run: &Run, tables: &[&Table<'_>], axis: &str, figure: trend::Figure) -> Result<Option<Chart>, ChartError> {
+    let Some(table) = tables.first() else {
+        return Ok(None);
+    };
+    let title = format!("{} against {axis}", figure.title);
+    let frame = Frame { title: title.clone(), notes: frame::notes(run, table) };
+    let svg = trend::draw(tables, axis, figure, &frame)
+        .map_err(|error| ChartError { chart: figure.name, reason: error.to_string() })?;
+    let caption =
+        "A line for each configuration; the stops of the axis are evenly apart. Hollow marks may not be ranked.";
+    let name = format!("{}-{}", plain(&table.part.suite), figure.name);
+    Ok(Some(finish(table, name, title, caption, trend::data(tables, figure), &svg)))
+}
+
+/// Puts the words of a chart into its drawing.
+fn finish(table: &Table<'_>, name: String, title: String, caption: &str, data: ChartData, svg: &str) -> Chart {
+    let description = format!("{caption} {}", data.sentence());
+    let svg = svg.replacen("<svg ", &format!("<svg role=\"img\" aria-labelledby=\"{name}-title {name}-text\" "), 1);
+    let (heading, text) = (escaped(&title), escaped(&description));
+    let head = format!("<title id=\"{name}-title\">{heading}</title>\n<desc id=\"{name}-text\">{text}</desc>\n");
+    let svg = behind_first_tag(&svg, &head);
+    Chart { name, part: table.part.suite.clone(), title, caption: caption.to_owned(), description, data, svg }
+}
+
 impl Kind {
     fn chart(&self, run: &Run, table: &Table<'_>, name: String) -> Result<Chart, ChartError> {
         let frame = Frame { title: self.title.to_owned(), notes: frame::notes(run, table) };
         let svg =
             (self.draw)(table, &frame).map_err(|error| ChartError { chart: self.name, reason: error.to_string() })?;
-        let data = (self.data)(table);
-        let description = format!("{} {}", self.caption, data.sentence());
-        let (title, text) = (escaped(self.title), escaped(&description));
-        let svg = svg.replacen("<svg ", &format!("<svg role=\"img\" aria-labelledby=\"{name}-title {name}-text\" "), 1);
-        let head = format!("<title id=\"{name}-title\">{title}</title>\n<desc id=\"{name}-text\">{text}</desc>\n");
-        Ok(Chart {
-            name,
-            part: table.part.suite.clone(),
-            title: self.title.to_owned(),
-            caption: self.caption.to_owned(),
-            description,
-            data,
-            svg: behind_first_tag(&svg, &head),
-        })
+        Ok(finish(table, name, self.title.to_owned(), self.caption, (self.data)(table), &svg))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The reports, made from runs that are built in code and read again by their structure.
 #![expect(clippy::unwrap_used, reason = "what is not there ends a test, in its helpers too")]
 
+mod chart;
 mod fixture;
 mod ranking;
 mod report;

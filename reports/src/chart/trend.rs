@@ -1,0 +1,198 @@
+//! A figure against what a part varies: a line for each configuration, from all tables of the part.
+
+use std::cmp::Ordering;
+
+use crate::ranking::{Row, Table};
+use crate::record::{Arrival, Company, Varies, Workload};
+use crate::words;
+
+use super::DrawingError;
+use super::axis::Axis;
+use super::canvas::{Anchor, Fill, Frame, sheet, width};
+use super::data::{ChartData, number};
+use super::palette::{FAINT_INK, GRID, INK};
+use super::rows::{LETTERS, Look, MARGIN, WIDTH, fill, letters, shortened};
+
+/// Height of the part with the lines, in pixels.
+const PLOT: i32 = 330;
+/// Room for the values on the left, in pixels.
+const VALUES: i32 = 76;
+/// Height of a line of the legend, in pixels.
+const LEGEND: i32 = 22;
+
+/// What is drawn upwards.
+#[derive(Clone, Copy)]
+pub(super) struct Figure {
+    /// The name of its chart: `rate`.
+    pub(super) name: &'static str,
+    /// What it is, with its unit.
+    pub(super) title: &'static str,
+    /// Its value in a row.
+    pub(super) of: fn(&Row<'_>) -> Option<f64>,
+    /// Its value for a reader.
+    pub(super) words: fn(f64) -> String,
+    /// Whether equal factors are apart equally.
+    pub(super) is_logarithmic: bool,
+}
+
+/// One point.
+struct Point<'table, 'run> {
+    row: &'table Row<'run>,
+    place: f64,
+    label: String,
+    value: f64,
+}
+
+/// What the part varies, in words for the axis; none where the charts of one table show it.
+pub(super) fn axis_words(varies: Varies) -> Option<&'static str> {
+    match varies {
+        Varies::Workers | Varies::Interpreter => None,
+        Varies::Delay => Some("delay of every answer"),
+        Varies::OfferedLoad => Some("offered load"),
+        Varies::Connections => Some("active connections"),
+        Varies::IdleConnections => Some("idle connections"),
+        Varies::Files => Some("length of the answer"),
+        Varies::Company => Some("who else is connected"),
+        Varies::Pipeline => Some("requests under way on one connection"),
+    }
+}
+
+/// The place of a workload in the order of what is varied, and its label.
+fn place(varies: Varies, workload: &Workload) -> (f64, String) {
+    let count = |number: u32| (f64::from(number), words::count(number.into()));
+    match varies {
+        Varies::Workers | Varies::Interpreter | Varies::Connections => count(workload.connections),
+        Varies::IdleConnections => count(workload.idle_connections),
+        Varies::Pipeline => count(workload.pipeline),
+        Varies::Delay => {
+            let delay = workload.delay_seconds.unwrap_or(0.0);
+            (delay, format!("{}, {}", words::seconds(delay), words::plural(workload.connections.into(), "connection")))
+        }
+        Varies::OfferedLoad => match workload.arrival {
+            Arrival::OpenShare { share } => (share, words::percent(share)),
+            Arrival::Open { rate } => (1e3 + rate, format!("{}/s", words::figure(rate))),
+            Arrival::Closed => (f64::MAX, "closed loop".to_owned()),
+        },
+        Varies::Files => {
+            let length = workload.expected_length.unwrap_or(0) as f64;
+            let length = workload.mix.map_or(length, |mix| mix.mean_length);
+            let kind = if workload.mix.is_some() { " mix" } else { "" };
+            let cold = if workload.cold_files { " cold" } else { "" };
+            (length, format!("{}{kind}{cold}", words::bytes(length.max(0.0) as u64)))
+        }
+        Varies::Company => match workload.company {
+            None => (0.0, "nobody".to_owned()),
+            Some(Company::SlowReaders { connections, .. }) => {
+                (1e10 + f64::from(connections), format!("{connections} slow readers"))
+            }
+            Some(Company::SlowHeads { connections }) => {
+                (2e10 + f64::from(connections), format!("{connections} slow heads"))
+            }
+        },
+    }
+}
+
+fn points<'table, 'run>(tables: &[&'table Table<'run>], figure: Figure) -> Vec<Point<'table, 'run>> {
+    let rows = tables.iter().flat_map(|table| table.rows.iter().map(|row| (table.part.varies, row)));
+    rows.filter(|(_, row)| !row.measurement.is_twin)
+        .filter_map(|(varies, row)| {
+            let value = (figure.of)(row).filter(|value| value.is_finite() && *value >= 0.0)?;
+            let (place, label) = place(varies, &row.measurement.workload);
+            Some(Point { row, place, label, value })
+        })
+        .collect()
+}
+
+/// Everything that the chart draws.
+pub(super) fn data(tables: &[&Table<'_>], figure: Figure) -> ChartData {
+    let columns = ["measurement", "at", figure.title, "standing"].map(str::to_owned).to_vec();
+    let rows = points(tables, figure).into_iter().map(|point| {
+        let standing = point.row.standing().label().to_owned();
+        vec![point.row.measurement.name(), point.label, number(Some(point.value)), standing]
+    });
+    ChartData { columns, rows: rows.collect() }
+}
+
+/// Draws the chart of the tables of one part.
+pub(super) fn draw(tables: &[&Table<'_>], axis: &str, figure: Figure, frame: &Frame) -> Result<String, DrawingError> {
+    let points = points(tables, figure);
+    let mut stops: Vec<(f64, &str)> = points.iter().map(|point| (point.place, point.label.as_str())).collect();
+    stops
+        .sort_by(|first, second| first.0.partial_cmp(&second.0).unwrap_or(Ordering::Equal).then(first.1.cmp(second.1)));
+    stops.dedup();
+    let mut names: Vec<String> = Vec::new();
+    let mut servers: Vec<&str> = Vec::new();
+    for row in tables.iter().flat_map(|table| &table.rows).filter(|row| !row.measurement.is_twin) {
+        let (name, server) = (row.measurement.name(), row.measurement.server.name.as_str());
+        if !names.contains(&name) {
+            names.push(name);
+        }
+        if !servers.contains(&server) {
+            servers.push(server);
+        }
+    }
+    let top = MARGIN + LEGEND * ((names.len() as i32 + 1) / 2) + 10;
+    let bottom = top + PLOT;
+    let (left, right) = (MARGIN + VALUES, WIDTH - MARGIN);
+    let highest = points.iter().map(|point| point.value).fold(0.0, f64::max);
+    let lowest = points.iter().map(|point| point.value).filter(|value| *value > 0.0).fold(f64::INFINITY, f64::min);
+    let scale = if figure.is_logarithmic {
+        Axis::logarithmic(lowest, highest, 0.06, bottom, top)
+    } else {
+        Axis::from_zero(highest, bottom, top)
+    };
+    let step = f64::from(right - left) / stops.len().max(1) as f64;
+    let x_of = |point: &Point<'_, '_>| {
+        let stop = stops.iter().position(|stop| stop.1 == point.label).unwrap_or(0);
+        left + (step * (stop as f64 + 0.5)) as i32
+    };
+    sheet((WIDTH.unsigned_abs(), (bottom + 58).unsigned_abs()), frame, |canvas| {
+        for tick in scale.ticks(6) {
+            let y = scale.pixel(tick);
+            canvas.line(vec![(left, y), (right, y)], GRID, 1)?;
+            canvas.text(&(figure.words)(tick), (left - 8, y), letters(Anchor::Right, FAINT_INK))?;
+        }
+        let mut free_from = i32::MIN;
+        for (stop, (_, label)) in stops.iter().enumerate() {
+            let x = left + (step * (stop as f64 + 0.5)) as i32;
+            let half = width(label, LETTERS) / 2;
+            canvas.line(vec![(x, bottom), (x, bottom + 5)], FAINT_INK, 1)?;
+            if x - half > free_from && x + half < WIDTH {
+                canvas.text(label, (x, bottom + 17), letters(Anchor::Middle, FAINT_INK))?;
+                free_from = x + half + 4;
+            }
+        }
+        canvas.text(axis, ((left + right) / 2, bottom + 40), letters(Anchor::Middle, FAINT_INK))?;
+        if points.is_empty() {
+            canvas.text(
+                "Nothing to draw yet",
+                ((left + right) / 2, top + PLOT / 2),
+                letters(Anchor::Middle, FAINT_INK),
+            )?;
+        }
+        for (entry, name) in names.iter().enumerate() {
+            let mut line: Vec<&Point<'_, '_>> =
+                points.iter().filter(|point| point.row.measurement.name() == *name).collect();
+            line.sort_by_key(|point| x_of(point));
+            let server = tables.iter().flat_map(|table| &table.rows).find(|row| row.measurement.name() == *name);
+            let Some(server) = server.map(|row| row.measurement.server.name.as_str()) else {
+                continue;
+            };
+            let look = Look::of(server, &servers);
+            let (x, y) = (MARGIN + (entry as i32 % 2) * (WIDTH / 2), MARGIN + 8 + (entry as i32 / 2) * LEGEND);
+            canvas.mark((x + 11, y), look.shape, 5, look.colour, Fill::Solid)?;
+            canvas.text(&shortened(name, 44), (x + 29, y), letters(Anchor::Left, INK))?;
+            let way: Vec<(i32, i32)> = line.iter().map(|point| (x_of(point), scale.pixel(point.value))).collect();
+            if way.len() > 1 {
+                canvas.line(way.clone(), look.colour, 2)?;
+            }
+            for (point, (x, y)) in line.iter().zip(way) {
+                canvas.mark((x, y), look.shape, 5, look.colour, fill(point.row))?;
+                let value = (figure.words)(point.value);
+                let hint = format!("{name}, {}: {value}, {}", point.label, point.row.standing().label());
+                canvas.hint((x - 9, y - 9), (x + 9, y + 9), &hint);
+            }
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,54 @@
+//! The charts, read by their structure.
+
+use reports::chart;
+use reports::ranking::tables;
+use reports::record::Varies;
+
+use crate::fixture::{measurement, mixed_run, round, run};
+
+#[test]
+fn every_picture_says_where_it_comes_from_and_what_its_marks_are() {
+    let run = mixed_run();
+    let charts = chart::draw(&run, &tables(&run)).unwrap();
+    assert_eq!(charts[0].name, "wrk-capacity");
+    for chart in &charts {
+        let svg = chart.inline();
+        assert!(svg.contains("Example Processor 9000 &lt;&amp; friends&gt; (virtual machine)"), "{}", chart.name);
+        assert!(svg.contains("20260301T123005Z-wrk") && svg.contains("3 rounds x 1 s"), "{}", chart.name);
+        assert!(svg.contains(&format!("<title id=\"{}-title\">", chart.name)));
+        // 15 of 17 rows were measured; each has at least one mark, and the whole picture has its own title.
+        assert!(svg.matches("<title").count() >= 16, "{}: {}", chart.name, svg.matches("<title").count());
+        assert_eq!(chart.data.rows.len(), 17);
+        assert!(chart.data.rows.iter().all(|row| row.len() == chart.data.columns.len()));
+    }
+    let capacity = charts[0].inline();
+    for words in ["9,628, not valid", "too noisy", "at least"] {
+        assert!(capacity.contains(words), "{words}");
+    }
+}
+
+#[test]
+fn the_workloads_of_a_part_share_one_picture() {
+    let mut measurements = Vec::new();
+    for connections in [10, 100, 1_000] {
+        for server in ["epoll", "limit", "<b>\u{1}"] {
+            let mut one = measurement(server, "a model", Some(1), false);
+            one.workload.connections = connections;
+            one.workload_hash = connections.to_string();
+            one.rounds = vec![round(0, if server == "limit" { 90_000.0 } else { 20_000.0 + f64::from(connections) })];
+            measurements.push(one);
+        }
+    }
+    let mut run = run(measurements, 0);
+    run.parts[0].varies = Varies::Connections;
+    let charts = chart::draw(&run, &tables(&run)).unwrap();
+    let names: Vec<&str> = charts.iter().map(|chart| chart.name.as_str()).collect();
+    assert_eq!(names, ["wrk-rate", "wrk-memory"]);
+    for chart in &charts {
+        assert_eq!(chart.inline().matches("<title").count(), 1 + 9);
+        // It stays in the target directory, to be looked at.
+        let path = format!("{}/{}.svg", env!("CARGO_TARGET_TMPDIR"), chart.name);
+        std::fs::write(path, chart.standalone()).unwrap();
+        assert!(!chart.inline().contains("<b>") && !chart.inline().contains('\u{1}'));
+    }
+}
