@@ -6,11 +6,11 @@ use crate::summary;
 use crate::words;
 
 /// Machine, run and caveats, a paragraph each.
-pub(super) fn notes(run: &Run, table: &Table<'_>) -> Vec<String> {
+pub(super) fn notes(run: &Run, tables: &[&Table<'_>]) -> Vec<String> {
     let environment = &run.environment;
-    // Measurements of one table may have been given different CPUs.
+    // Measurements of one part may have been given different CPUs.
     let mut placements: Vec<String> = Vec::new();
-    for row in &table.rows {
+    for row in tables.iter().flat_map(|table| &table.rows) {
         let placement = &row.measurement.placement;
         let text = format!(
             "server on {}, client on {}{}",
@@ -29,19 +29,39 @@ pub(super) fn notes(run: &Run, table: &Table<'_>) -> Vec<String> {
         placements.join(" or "),
         environment.kernel,
     );
-    let arrival = match table.workload.arrival {
-        Arrival::Closed => "closed loop: latency is mostly connections / throughput",
-        Arrival::Open { .. } | Arrival::OpenShare { .. } => "open loop",
+    let arrivals = tables.iter().map(|table| match table.workload.arrival {
+        Arrival::Closed => "closed loop: latency is mostly connections / throughput".to_owned(),
+        Arrival::Open { .. } | Arrival::OpenShare { .. } => "open loop".to_owned(),
+    });
+    let lengths = tables.iter().map(|table| words::seconds(table.workload.duration_seconds));
+    let mut connections: Vec<u32> = tables.iter().map(|table| table.workload.connections).collect();
+    connections.sort_unstable();
+    let connections = match (connections.first(), connections.last()) {
+        (Some(fewest), Some(most)) if fewest != most => {
+            format!("{} to {}", words::count((*fewest).into()), words::plural((*most).into(), "connection"))
+        }
+        (fewest, _) => words::plural(fewest.copied().unwrap_or(0).into(), "connection"),
     };
     let provisional =
         if run.is_finished() { String::new() } else { format!("; provisional: {}", summary::progress(run)) };
     let origin = format!(
-        "Run {}, {}; {} x {}; {}; {arrival}{provisional}",
+        "Run {}, {}; {} x {}; {connections}; {}{provisional}",
         run.id,
         run.started_at.for_reader(),
         words::plural(run.rounds_planned.into(), "round"),
-        words::seconds(table.workload.duration_seconds),
-        words::plural(table.workload.connections.into(), "connection"),
+        distinct(lengths),
+        distinct(arrivals),
     );
     vec![machine, origin]
+}
+
+/// Each of the texts once, in their order.
+fn distinct(texts: impl Iterator<Item = String>) -> String {
+    let mut once: Vec<String> = Vec::new();
+    for text in texts {
+        if !once.contains(&text) {
+            once.push(text);
+        }
+    }
+    once.join(" or ")
 }

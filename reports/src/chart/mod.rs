@@ -161,7 +161,7 @@ pub fn draw(run: &Run, tables: &[Table<'_>]) -> Result<Vec<Chart>, ChartError> {
 
 /// Requests per second, beside what a part varies.
 const RATE: trend::Figure = trend::Figure {
-    name: "rate",
+    name: trend::RATE_NAME,
     title: "Requests per second",
     of: |row| row.figures.requests_per_second(),
     words: words::figure,
@@ -211,7 +211,7 @@ fn trend(run: &Run, tables: &[&Table<'_>], axis: &str, figure: trend::Figure) ->
         return Ok(None);
     };
     let title = format!("{} against {axis}", figure.title);
-    let frame = Frame { title: title.clone(), notes: frame::notes(run, table) };
+    let frame = Frame { title: title.clone(), notes: frame::notes(run, tables) };
     let svg = trend::draw(tables, axis, figure, &frame)
         .map_err(|error| ChartError { chart: figure.name, reason: error.to_string() })?;
     let caption =
@@ -232,7 +232,7 @@ fn finish(table: &Table<'_>, name: String, title: String, caption: &str, data: C
 
 impl Kind {
     fn chart(&self, run: &Run, table: &Table<'_>, name: String) -> Result<Chart, ChartError> {
-        let frame = Frame { title: self.title.to_owned(), notes: frame::notes(run, table) };
+        let frame = Frame { title: self.title.to_owned(), notes: frame::notes(run, &[table]) };
         let svg =
             (self.draw)(table, &frame).map_err(|error| ChartError { chart: self.name, reason: error.to_string() })?;
         Ok(finish(table, name, self.title.to_owned(), self.caption, (self.data)(table), &svg))

@@ -35,6 +35,9 @@ pub(super) struct Figure {
     pub(super) is_logarithmic: bool,
 }
 
+/// The name of the figure that a delay sets a ceiling to.
+pub(super) const RATE_NAME: &str = "rate";
+
 /// One point.
 struct Point<'table, 'run> {
     row: &'table Row<'run>,
@@ -103,6 +106,19 @@ fn points<'table, 'run>(tables: &[&'table Table<'run>], figure: Figure) -> Vec<P
         .collect()
 }
 
+/// The most answers per second that the delay allows: those that wait at a time, over how long each waits.
+fn ceiling(row: &Row<'_>) -> Option<f64> {
+    let measurement = row.measurement;
+    let delay = measurement.workload.delay_seconds.filter(|delay| *delay > 0.0)?;
+    let connections = measurement.workload.connections;
+    // An event loop waits for all its connections at a time, a blocking worker for one.
+    let at_a_time = match (measurement.server.name.as_str(), measurement.configuration.workers) {
+        ("thread-per-connection" | "epoll" | "async", _) | (_, None) => connections,
+        (_, Some(workers)) => connections.min(workers),
+    };
+    Some(f64::from(at_a_time) / delay)
+}
+
 /// Everything that the chart draws.
 pub(super) fn data(tables: &[&Table<'_>], figure: Figure) -> ChartData {
     let columns = ["measurement", "at", figure.title, "standing"].map(str::to_owned).to_vec();
@@ -134,7 +150,9 @@ pub(super) fn draw(tables: &[&Table<'_>], axis: &str, figure: Figure, frame: &Fr
     let top = MARGIN + LEGEND * ((names.len() as i32 + 1) / 2) + 10;
     let bottom = top + PLOT;
     let (left, right) = (MARGIN + VALUES, WIDTH - MARGIN);
-    let highest = points.iter().map(|point| point.value).fold(0.0, f64::max);
+    let has_ceiling = figure.name == RATE_NAME;
+    let ceiling = |row| ceiling(row).filter(|_| has_ceiling);
+    let highest = points.iter().flat_map(|point| [point.value, ceiling(point.row).unwrap_or(0.0)]).fold(0.0, f64::max);
     let lowest = points.iter().map(|point| point.value).filter(|value| *value > 0.0).fold(f64::INFINITY, f64::min);
     let scale = if figure.is_logarithmic {
         Axis::logarithmic(lowest, highest, 0.06, bottom, top)
@@ -188,6 +206,10 @@ pub(super) fn draw(tables: &[&Table<'_>], axis: &str, figure: Figure, frame: &Fr
             }
             for (point, (x, y)) in line.iter().zip(way) {
                 canvas.mark((x, y), look.shape, 5, look.colour, fill(point.row))?;
+                if let Some(y) = ceiling(point.row).map(|most| scale.pixel(most)) {
+                    canvas.line(vec![(x - 14, y), (x + 14, y)], look.colour, 2)?;
+                    canvas.hint((x - 14, y - 5), (x + 14, y + 5), &format!("{name}: the most that the delay allows"));
+                }
                 let value = (figure.words)(point.value);
                 let hint = format!("{name}, {}: {value}, {}", point.label, point.row.standing().label());
                 canvas.hint((x - 9, y - 9), (x + 9, y + 9), &hint);

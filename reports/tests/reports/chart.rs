@@ -52,3 +52,19 @@ fn the_workloads_of_a_part_share_one_picture() {
         assert!(!chart.inline().contains("<b>") && !chart.inline().contains('\u{1}'));
     }
 }
+
+#[test]
+fn a_delay_shows_the_most_that_it_allows() {
+    let plan = [("thread-pool", 4), ("epoll", 1)].map(|(server, workers)| {
+        let mut one = measurement(server, "a model", Some(workers), false);
+        one.workload.delay_seconds = Some(0.01);
+        one.rounds = vec![round(0, 350.0)];
+        one
+    });
+    let mut run = run(plan.to_vec(), 0);
+    run.parts[0].varies = Varies::Delay;
+    let charts = chart::draw(&run, &tables(&run)).unwrap();
+    assert_eq!(charts[0].inline().matches("the most that the delay allows").count(), 2);
+    // 100 connections of an event loop, each after 10 ms, fit on the scale: 10,000 per second.
+    assert!(charts[0].inline().contains("\n10,000\n"), "{}", charts[0].inline());
+}
