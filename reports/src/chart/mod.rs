@@ -16,7 +16,7 @@ mod trend;
 use std::io;
 
 use crate::ranking::Table;
-use crate::record::{Run, Varies};
+use crate::record::{Arrival, Run, Varies};
 use crate::words;
 
 use canvas::{Frame, escaped};
@@ -142,7 +142,9 @@ pub fn draw(run: &Run, tables: &[Table<'_>]) -> Result<Vec<Chart>, ChartError> {
             // One chart shows all workloads of such a part.
             let of_part: Vec<&Table<'_>> = tables.iter().filter(|other| other.part.suite == table.part.suite).collect();
             for figure in figures(table.part.varies).iter().filter(|_| before == 0) {
-                charts.extend(trend(run, &of_part, axis, *figure)?);
+                for (suffix, axis, tables) in loads(axis, &of_part) {
+                    charts.extend(trend(run, &tables, axis, suffix, *figure)?);
+                }
             }
             continue;
         }
@@ -205,8 +207,29 @@ fn figures(varies: Varies) -> &'static [trend::Figure] {
     }
 }
 
+/// Tables that share an axis, with its words and the end of their charts' names: a share of the own capacity is another
+/// axis than a rate, and a closed loop, which only shows the capacity, is on neither.
+fn loads<'a, 'run>(axis: &'a str, tables: &[&'a Table<'run>]) -> Vec<(&'a str, &'a str, Vec<&'a Table<'run>>)> {
+    let is_of = |wanted: fn(Arrival) -> bool| -> Vec<&'a Table<'run>> {
+        tables.iter().copied().filter(|table| wanted(table.workload.arrival)).collect()
+    };
+    if tables.iter().any(|table| table.part.varies != Varies::OfferedLoad) {
+        return vec![("", axis, tables.to_vec())];
+    }
+    vec![
+        ("", "offered share of the own capacity", is_of(|arrival| matches!(arrival, Arrival::OpenShare { .. }))),
+        ("-absolute", "offered requests per second", is_of(|arrival| matches!(arrival, Arrival::Open { .. }))),
+    ]
+}
+
 /// The chart of one figure against what a part varies.
-fn trend(run: &Run, tables: &[&Table<'_>], axis: &str, figure: trend::Figure) -> Result<Option<Chart>, ChartError> {
+fn trend(
+    run: &Run,
+    tables: &[&Table<'_>],
+    axis: &str,
+    suffix: &str,
+    figure: trend::Figure,
+) -> Result<Option<Chart>, ChartError> {
     let Some(table) = tables.first() else {
         return Ok(None);
     };
@@ -216,7 +239,7 @@ fn trend(run: &Run, tables: &[&Table<'_>], axis: &str, figure: trend::Figure) ->
         .map_err(|error| ChartError { chart: figure.name, reason: error.to_string() })?;
     let caption =
         "A line for each configuration; the stops of the axis are evenly apart. Hollow marks may not be ranked.";
-    let name = format!("{}-{}", plain(&table.part.suite), figure.name);
+    let name = format!("{}-{}{suffix}", plain(&table.part.suite), figure.name);
     Ok(Some(finish(table, name, title, caption, trend::data(tables, figure), &svg)))
 }
 

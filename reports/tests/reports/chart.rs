@@ -2,7 +2,7 @@
 
 use reports::chart;
 use reports::ranking::tables;
-use reports::record::Varies;
+use reports::record::{Arrival, Varies};
 
 use crate::fixture::{measurement, mixed_run, round, run};
 
@@ -67,4 +67,24 @@ fn a_delay_shows_the_most_that_it_allows() {
     assert_eq!(charts[0].inline().matches("the most that the delay allows").count(), 2);
     // 100 connections of an event loop, each after 10 ms, fit on the scale: 10,000 per second.
     assert!(charts[0].inline().contains("\n10,000\n"), "{}", charts[0].inline());
+}
+
+#[test]
+fn shares_and_rates_are_on_axes_of_their_own() {
+    let loads = [Arrival::Closed, Arrival::OpenShare { share: 0.5 }, Arrival::Open { rate: 1_000.0 }];
+    let plan = loads.map(|arrival| {
+        let mut one = measurement("epoll", "a model", Some(1), false);
+        one.workload.arrival = arrival;
+        one.workload_hash = format!("{arrival:?}");
+        one.rounds = vec![round(0, 1_000.0)];
+        one
+    });
+    let mut run = run(plan.to_vec(), 0);
+    run.parts[0].varies = Varies::OfferedLoad;
+    let charts = chart::draw(&run, &tables(&run)).unwrap();
+    let found: Vec<(&str, &str)> =
+        charts.iter().map(|chart| (chart.name.as_str(), chart.data.rows[0][1].as_str())).collect();
+    let (share, rate) = ("50 %", "1,000/s");
+    assert_eq!(found, [("wrk-p99", share), ("wrk-p99-absolute", rate), ("wrk-p50", share), ("wrk-p50-absolute", rate)]);
+    assert!(charts.iter().all(|chart| chart.data.rows.len() == 1 && chart.inline().contains("open loop")));
 }
