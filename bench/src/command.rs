@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// The names that may stand in braces.
-pub const PLACEHOLDERS: [&str; 9] = ["port", "workers", "root", "cpus", "log", "flags", "program", "scratch", "config"];
+pub const PLACEHOLDERS: [&str; 10] =
+    ["port", "workers", "root", "cpus", "log", "flags", "program", "requires", "scratch", "config"];
 
 /// A command line that is not yet filled in: words, parted by spaces, with placeholders in braces. A word with spaces
 /// stands in single or double quotes. No shell reads it.

@@ -196,7 +196,7 @@ impl Plan {
                 chosen.iter().filter(|server| load.only.as_ref().is_none_or(|only| only.contains(&server.name)))
             {
                 match server.is_missing() {
-                    Some(program) => self.miss(&server.name, program),
+                    Some(program) => self.miss(&server.name, &program),
                     None => self.add_configurations(part, schedule, changes, server, &workload),
                 }
             }
@@ -507,7 +507,7 @@ mod tests {
         assert_eq!(plan.measurements.len(), 10);
         assert_eq!(plan.measurements[0].server.name, "async");
         assert_eq!((plan.rounds.get(), plan.measurements[0].workload.connections.get()), (5, 7));
-        assert_eq!(plan.measurements[0].time(), Duration::from_secs(2) + PER_MEASUREMENT + PER_CONNECTION * 7);
+        assert_eq!(plan.measurements[0].time(), Duration::from_millis(1500) + PER_MEASUREMENT + PER_CONNECTION * 7);
     }
 
     #[test]

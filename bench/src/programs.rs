@@ -36,7 +36,7 @@ impl Programs {
         let mut programs = Self::default();
         let mut ours: Vec<&Server> = Vec::new();
         for server in servers {
-            if server.is_ours() && !ours.iter().any(|other| other.package == server.package) {
+            if server.package.is_some() && !ours.iter().any(|other| other.package == server.package) {
                 ours.push(server);
             }
             if let Some(build) = &server.build

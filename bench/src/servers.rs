@@ -27,8 +27,10 @@ pub struct Server {
     pub package: Option<String>,
     /// The command that builds it, for one that is not ours.
     pub build: Option<Command>,
-    /// A program that must be there; without it the server is passed over.
-    pub requires: Option<String>,
+    /// Programs of which one must be there, the first that is: without any, the server is passed over.
+    pub requires: Vec<String>,
+    /// Whether it is somebody else's, or no true server: ours are seen beside it.
+    pub is_reference: bool,
     /// How it is started.
     pub command: Command,
     /// The text of a configuration file with placeholders; filled in, it lies at `{config}`.
@@ -84,7 +86,9 @@ struct Entry {
     model: Option<String>,
     package: Option<String>,
     build: Option<Spanned<String>>,
-    requires: Option<String>,
+    requires: Option<OneOrMore>,
+    #[serde(default)]
+    reference: bool,
     command: Spanned<String>,
     template: Option<Spanned<PathBuf>>,
     logged: Option<Spanned<String>>,
@@ -97,6 +101,14 @@ struct Entry {
     start_limit: Span,
     path: Option<Spanned<String>>,
     expect: Option<PathBuf>,
+}
+
+/// A word, or several in their order.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMore {
+    One(String),
+    More(Vec<String>),
 }
 
 fn yes() -> bool {
@@ -135,7 +147,8 @@ impl Servers {
             model: format!("the server that answers at {url}"),
             package: None,
             build: None,
-            requires: None,
+            requires: Vec::new(),
+            is_reference: true,
             command: Command::literally(&[&url]),
             template: None,
             logged: None,
@@ -165,7 +178,7 @@ impl Servers {
     #[cfg(test)]
     pub(crate) fn pretend_installed(&mut self) {
         for server in &mut self.all {
-            server.requires = None;
+            server.requires.clear();
         }
     }
 
@@ -179,13 +192,19 @@ impl Server {
     /// Whether it is one of this project's models.
     #[must_use]
     pub fn is_ours(&self) -> bool {
-        self.package.is_some()
+        !self.is_reference
     }
 
-    /// Whether a program that it needs is missing here.
+    /// The program that it needs, if none of those that would do is here.
     #[must_use]
-    pub fn is_missing(&self) -> Option<&str> {
-        self.requires.as_deref().filter(|program| !is_in_path(program))
+    pub fn is_missing(&self) -> Option<String> {
+        (!self.requires.is_empty() && self.required().is_none()).then(|| self.requires.join(" or "))
+    }
+
+    /// The first of the programs it needs that is here; none if it needs none, or none is here.
+    #[must_use]
+    pub fn required(&self) -> Option<&str> {
+        self.requires.iter().map(String::as_str).find(|program| is_in_path(program))
     }
 
     /// Whether it can be told to write an access log or not.
@@ -234,8 +253,13 @@ impl Entry {
             name: self.name.get_ref().clone(),
             // What is not described is shown as it is started.
             model: self.model.unwrap_or_else(|| self.command.get_ref().clone()),
+            requires: match self.requires {
+                None => Vec::new(),
+                Some(OneOrMore::One(program)) => vec![program],
+                Some(OneOrMore::More(programs)) => programs,
+            },
+            is_reference: self.reference || self.package.is_none(),
             package: self.package,
-            requires: self.requires,
             template,
             always_logs: self.always_logs,
             has_workers: self.workers,
@@ -309,7 +333,7 @@ mod tests {
         assert!(!b.can_choose_log() && !b.has_workers && b.always_logs);
         assert_eq!((a.model.as_str(), b.model.as_str()), ("m", "b {port}"));
         let c = servers.named("c").unwrap();
-        assert!(c.can_choose_log() && c.is_missing() == Some("no-such-program"));
+        assert!(c.can_choose_log() && c.is_missing().as_deref() == Some("no-such-program"));
         let error = servers.named("d").unwrap_err().to_string();
         assert!(error.contains("\"d\"") && error.contains("a, b, c"), "{error}");
     }

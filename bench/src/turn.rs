@@ -340,6 +340,9 @@ pub fn values(measurement: &Measurement, program: Option<&Path>, root: &Path, di
     if let Some(program) = program {
         values.insert("program", vec![text(program)]);
     }
+    if let Some(program) = server.required() {
+        values.insert("requires", vec![program.to_owned()]);
+    }
     values
 }
 

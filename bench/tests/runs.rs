@@ -329,6 +329,30 @@ fn every_load_of_a_suite_is_offered_as_it_says() {
     assert_eq!(hashes.len(), run.measurements.len(), "other loads are other work");
 }
 
+/// A server in another language, as somebody might have it.
+const SOMEBODYS: &str = "import http.server, sys\n\
+    class Handler(http.server.SimpleHTTPRequestHandler):\n    protocol_version = 'HTTP/1.1'\n    log_message = print\n\
+    def handler(*words): return Handler(*words, directory=sys.argv[1])\n\
+    http.server.ThreadingHTTPServer(('127.0.0.1', int(sys.argv[2])), handler).serve_forever()\n";
+
+#[test]
+fn a_server_in_another_language_joins_in_three_lines() {
+    if Command::new("python3").arg("--version").output().is_err() {
+        assert!(std::env::var_os("OTUS_REQUIRE_TOOLS").is_none(), "python3 is required and missing");
+        eprintln!("skipped: no python3");
+        return;
+    }
+    let place = Place::new(&[("one", "none")], 1, "400ms");
+    fs::write(place.path().join("mine.py"), SOMEBODYS).unwrap();
+    let three_lines = "[[server]]\nname = \"mine\"\ncommand = \"python3 mine.py {root} {port}\"\nworkers = false\n";
+    fs::write(place.path().join("servers.toml"), three_lines).unwrap();
+    let output = place.run(&["--only", "mine"]);
+    assert!(output.status.success(), "{}", output_of(&output));
+    let run = place.stored();
+    let outcome = run.measurements[0].rounds[0].outcome.as_ref().unwrap();
+    assert!(outcome.responses > 20 && run.measurements[0].rounds[0].check.as_ref().unwrap().passed());
+}
+
 #[test]
 fn a_server_that_runs_already_is_measured_where_it_is() {
     let place = Place::new(&[("one", "none")], 1, "400ms");

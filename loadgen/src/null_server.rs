@@ -26,6 +26,8 @@ const BATCH: usize = 512;
 const PIECE: usize = 64 * 1024;
 /// How many whole responses go out by one `send`.
 const RESPONSES: usize = 64;
+/// How many bytes of responses are kept at most, unless one alone is longer.
+const MANY_BYTES: usize = 1 << 20;
 /// What an event of the listening socket is known by.
 const LISTENER: u64 = u64::MAX;
 
@@ -34,6 +36,7 @@ const LISTENER: u64 = u64::MAX;
 pub struct NullServer {
     listener: TcpListener,
     workers: usize,
+    response: Vec<u8>,
 }
 
 impl NullServer {
@@ -47,7 +50,14 @@ impl NullServer {
         listener.set_nonblocking(true)?;
         // The standard library asks for a backlog of 128, which a few hundred connections at once overrun.
         rustix::net::listen(&listener, 4096)?;
-        Ok(Self { listener, workers: workers.max(1) })
+        Ok(Self { listener, workers: workers.max(1), response: response("text/plain", &[b'.'; BODY_LENGTH]) })
+    }
+
+    /// The same with another body in its one response, which must not be empty for a server to be compared with others that
+    /// serve a file of these bytes; `content_type` is a header value as it stands.
+    #[must_use]
+    pub fn with_body(self, content_type: &str, body: &[u8]) -> Self {
+        Self { response: response(content_type, body), ..self }
     }
 
     /// Where it listens.
@@ -65,7 +75,9 @@ impl NullServer {
     ///
     /// When the system refuses a thread or a poll descriptor.
     pub fn serve(&self, stop: &AtomicBool) -> io::Result<()> {
-        let responses = response().repeat(RESPONSES);
+        // A long response is not kept many times: it fills a `send` by itself.
+        let times = (MANY_BYTES / self.response.len()).clamp(1, RESPONSES);
+        let responses = Responses { bytes: self.response.repeat(times), length: self.response.len() };
         thread::scope(|scope| {
             let mut others = Vec::new();
             for index in 1..self.workers {
@@ -83,14 +95,20 @@ impl NullServer {
 }
 
 /// The one response.
-fn response() -> Vec<u8> {
+fn response(content_type: &str, body: &[u8]) -> Vec<u8> {
     let head = format!(
-        "HTTP/1.1 200 OK\r\nServer: null-server\r\nContent-Type: text/plain\r\n\
-         Content-Length: {BODY_LENGTH}\r\nConnection: keep-alive\r\n\r\n"
+        "HTTP/1.1 200 OK\r\nServer: null-server\r\nContent-Type: {content_type}\r\n\
+         Content-Length: {}\r\nConnection: keep-alive\r\n\r\n",
+        body.len(),
     );
-    let mut response = head.into_bytes();
-    response.resize(response.len() + BODY_LENGTH, b'.');
-    response
+    [head.as_bytes(), body].concat()
+}
+
+/// The one response, many times.
+struct Responses {
+    bytes: Vec<u8>,
+    /// The length of one of them.
+    length: usize,
 }
 
 /// A client's connection.
@@ -104,8 +122,7 @@ struct Connection {
 /// One thread with its epoll; all of them accept from the same listening socket.
 struct Worker<'a> {
     listener: &'a TcpListener,
-    /// Many times the response.
-    responses: &'a [u8],
+    responses: &'a Responses,
     epoll: OwnedFd,
     connections: Vec<Option<Connection>>,
     vacant: Vec<usize>,
@@ -113,7 +130,7 @@ struct Worker<'a> {
 }
 
 impl<'a> Worker<'a> {
-    fn new(listener: &'a TcpListener, responses: &'a [u8]) -> io::Result<Self> {
+    fn new(listener: &'a TcpListener, responses: &'a Responses) -> io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let interest = epoll::EventFlags::IN | epoll::EventFlags::EXCLUSIVE;
         epoll::add(&epoll, listener, epoll::EventData::new_u64(LISTENER), interest)?;
@@ -190,8 +207,8 @@ impl<'a> Worker<'a> {
 
 impl Connection {
     /// Reads requests and writes as many responses, until one of both has to wait. False when the connection is done.
-    fn answer(&mut self, buffer: &mut [u8], responses: &[u8], ended: bool) -> bool {
-        let response = responses.len() / RESPONSES;
+    fn answer(&mut self, buffer: &mut [u8], responses: &Responses, ended: bool) -> bool {
+        let (responses, response) = (&responses.bytes, responses.length);
         let mut emptied = false;
         loop {
             // Nothing is read while something is owed, or a client that never reads could run up a debt without bounds.
@@ -276,6 +293,10 @@ mod tests {
 
     use super::*;
 
+    fn one_response() -> Vec<u8> {
+        response("text/plain", &[b'.'; BODY_LENGTH])
+    }
+
     fn naive(text: &[u8]) -> usize {
         let (mut count, mut position) = (0, 0);
         while position + 4 <= text.len() {
@@ -325,22 +346,44 @@ mod tests {
     }
 
     #[test]
+    fn the_one_response_has_the_body_that_it_is_given() {
+        for body in [&b"<p>here</p>"[..], &vec![b'x'; 3 << 20]] {
+            let server = NullServer::bind(0, 1).unwrap().with_body("text/html", body);
+            let address = server.address().unwrap();
+            let stop = AtomicBool::new(false);
+            thread::scope(|scope| {
+                let serving = scope.spawn(|| server.serve(&stop));
+                let mut stream = connect(address);
+                stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+                let expected = response("text/html", body);
+                assert!(expected.starts_with(b"HTTP/1.1 200 OK\r\n") && expected.ends_with(body));
+                let mut two = vec![0; 2 * expected.len()];
+                stream.read_exact(&mut two).unwrap();
+                assert!(two == expected.repeat(2));
+                drop(stream);
+                stop.store(true, Ordering::Relaxed);
+                serving.join().unwrap().unwrap();
+            });
+        }
+    }
+
+    #[test]
     fn pipelined_and_cut_requests_get_one_response_each() {
         with_server(2, |address| {
             let mut stream = connect(address);
             let requests =
                 b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r";
             stream.write_all(requests).unwrap();
-            let mut two = vec![0; 2 * response().len()];
+            let mut two = vec![0; 2 * one_response().len()];
             stream.read_exact(&mut two).unwrap();
-            assert_eq!(two, response().repeat(2));
+            assert_eq!(two, one_response().repeat(2));
             stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
             assert!(stream.read(&mut [0]).is_err(), "a response to a request that is not whole");
             stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
             stream.write_all(b"\n").unwrap();
-            let mut one = vec![0; response().len()];
+            let mut one = vec![0; one_response().len()];
             stream.read_exact(&mut one).unwrap();
-            assert_eq!(one, response());
+            assert_eq!(one, one_response());
         });
     }
 
@@ -352,10 +395,10 @@ mod tests {
             let mut writer = stream.try_clone().unwrap();
             let writing = thread::spawn(move || writer.write_all(&b"GET / HTTP/1.1\r\n\r\n".repeat(count)));
             thread::sleep(Duration::from_millis(100));
-            let mut read = vec![0; response().len()];
+            let mut read = vec![0; one_response().len()];
             for number in 0..count {
                 stream.read_exact(&mut read).unwrap();
-                assert!(read == response(), "response {number} is out of place");
+                assert!(read == one_response(), "response {number} is out of place");
             }
             writing.join().unwrap().unwrap();
         });
@@ -369,7 +412,7 @@ mod tests {
             stream.shutdown(std::net::Shutdown::Write).unwrap();
             let mut read = Vec::new();
             stream.read_to_end(&mut read).unwrap();
-            assert_eq!(read, response());
+            assert_eq!(read, one_response());
         });
     }
 

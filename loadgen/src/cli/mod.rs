@@ -50,6 +50,12 @@ pub(crate) struct NullServerArguments {
     /// Threads that serve
     #[arg(short, long, value_name = "N", default_value = "1", value_parser = values::count)]
     pub(crate) workers: usize,
+    /// A file whose bytes are the body of the one response, which is then as good as a file server's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) body: Option<PathBuf>,
+    /// The Content-Type of that file
+    #[arg(long, value_name = "TYPE", default_value = "text/html")]
+    pub(crate) content_type: String,
 }
 
 /// What to add up.

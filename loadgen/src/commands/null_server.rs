@@ -1,5 +1,6 @@
 //! `loadgen null-server`.
 
+use std::fs;
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 
@@ -9,8 +10,15 @@ use super::{Failure, print};
 use crate::cli::NullServerArguments;
 
 pub(super) fn serve(arguments: &NullServerArguments, stop: &AtomicBool) -> Result<ExitCode, Failure> {
-    let &NullServerArguments { port, workers } = arguments;
-    let server = NullServer::bind(port, workers).map_err(|source| Failure::Listen { port, source })?;
+    let &NullServerArguments { port, workers, .. } = arguments;
+    let body = match &arguments.body {
+        Some(path) => Some(fs::read(path).map_err(|source| Failure::Read { path: path.clone(), source })?),
+        None => None,
+    };
+    let mut server = NullServer::bind(port, workers).map_err(|source| Failure::Listen { port, source })?;
+    if let Some(body) = body {
+        server = server.with_body(&arguments.content_type, &body);
+    }
     let address = server.address().map_err(Failure::Serve)?;
     let plural = if workers == 1 { "worker" } else { "workers" };
     print(&format!("listening on http://{address} (null-server, {workers} {plural})\n"));
