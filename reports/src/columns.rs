@@ -22,7 +22,7 @@ pub struct Column {
 }
 
 /// The columns, from left to right; the first one names the row.
-pub const COLUMNS: [Column; 19] = [
+pub const COLUMNS: [Column; 20] = [
     Column {
         title: "server",
         meaning: "the program under test, with the flags that set it apart",
@@ -38,9 +38,16 @@ pub const COLUMNS: [Column; 19] = [
     Column { title: "log", meaning: "whether it wrote an access log, and where to", is_number: false, cell: log },
     Column {
         title: "rank",
-        meaning: "the place by capacity among the measurements that are valid",
+        meaning: "the place among the measurements that are valid: by capacity in a closed loop, by p99 in an open one",
         is_number: true,
         cell: |row| row.rank.map_or_else(unknown, |rank| rank.to_string()),
+    },
+    Column {
+        title: "group",
+        meaning: "1 for the best server and all that cannot be told apart from it, each at its best, corrected for all \
+                  pairs (Holm); then the best of the rest and its like",
+        is_number: true,
+        cell: |row| row.group.map_or_else(unknown, |group| group.to_string()),
     },
     Column {
         title: "validity",
@@ -62,7 +69,8 @@ pub const COLUMNS: [Column; 19] = [
     },
     Column {
         title: "to best",
-        meaning: "its capacity over that of the best row, round by round, with the 95 % interval where there is one",
+        meaning: "its figure, by which rows are ranked, over that of the best row, round by round, with the 95 % interval \
+                  where there is one",
         is_number: true,
         cell: |row| row.to_best.map_or_else(unknown, |ratio| to_best(row, ratio)),
     },

@@ -80,9 +80,18 @@ pub struct RoundFigures {
     pub quiet: QuietTime,
     /// CPU time of the server per complete response, in microseconds.
     pub server_cpu_microseconds: Option<f64>,
+    /// The latency that 99 % of the responses did not exceed, in nanoseconds.
+    pub p99_nanoseconds: Option<u64>,
 }
 
 impl RoundFigures {
+    /// The latency that 99 % of the responses did not exceed, in nanoseconds, if the round was quiet enough for it to mean
+    /// something.
+    #[must_use]
+    pub fn quiet_p99(&self) -> Option<f64> {
+        self.p99_nanoseconds.filter(|_| self.quiet.suffices()).map(|nanoseconds| nanoseconds as f64)
+    }
+
     /// Responses per available CPU-second of the server, if the round was quiet enough for it to mean something.
     #[must_use]
     pub fn capacity(&self) -> Option<f64> {
@@ -121,6 +130,7 @@ impl Figures {
                     .server
                     .as_ref()
                     .and_then(|sample| per(sample.cpu_seconds() * 1e6, outcome.responses)),
+                p99_nanoseconds: outcome.latency.percentile(99.0),
             });
         }
         figures.generator_utilisation = median(&generator);

@@ -4,10 +4,11 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::chart::{self, Chart};
 use crate::columns::COLUMNS;
+use crate::decision::{self, Cell};
 use crate::ranking::{Row, Table};
-use crate::record::Run;
+use crate::record::{Part, Run, Varies};
 use crate::validity::Standing;
-use crate::{facts, summary};
+use crate::{csv, facts, interpreter, summary};
 
 /// The page's own rules of style.
 const STYLE: &str = include_str!("page.css");
@@ -35,11 +36,9 @@ pub fn render(run: &Run, tables: &[Table<'_>], charts: &[Chart]) -> String {
                 }
                 main {
                     @if tables.is_empty() { p.lead { "The suite holds no measurement." } }
-                    @for table in tables { (findings(run, table, tables.len() > 1)) }
-                    @if !charts.is_empty() {
-                        section { h2 { "Charts" } @for chart in charts { (figure(chart)) } }
-                    }
-                    @for table in tables { (measurements(table, tables.len() > 1)) }
+                    @if let Some(table) = tables.first() { p.lead { (summary::first_paragraph(run, table)) } }
+                    @if tables.len() > 1 { (decisions(run, tables)) }
+                    @for (number, part) in run.parts.iter().enumerate() { (question(run, number, part, tables, charts)) }
                     (commands(tables))
                     (environment(run))
                     (reading())
@@ -58,21 +57,80 @@ pub fn render(run: &Run, tables: &[Table<'_>], charts: &[Chart]) -> String {
     page.into_string()
 }
 
-/// What is known now, and what is not.
-fn findings(run: &Run, table: &Table<'_>, one_of_many: bool) -> Markup {
-    let within = summary::within_servers(table);
+/// All loads and all servers.
+fn decisions(run: &Run, tables: &[Table<'_>]) -> Markup {
+    let servers = decision::servers(run);
     html! {
         section {
-            @if one_of_many { h2 { (summary::workload(table.workload)) } }
-            p.lead { (summary::first_paragraph(run, table)) }
-            @if !one_of_many { p.faint { (summary::workload(table.workload)) "." } }
-            h2 { "What this does not show" }
-            ul { @for limit in summary::limits(run, table) { li { (limit) } } }
-            @if !within.is_empty() {
-                h2 { "Within each server" }
-                ul { @for sentence in within { li { (sentence) } } }
+            h2 { "Which server for which load" }
+            div.box {
+                table.decisions {
+                    thead {
+                        tr { th scope="col" { "load" } @for server in &servers { th scope="col" { (server) } } }
+                    }
+                    tbody {
+                        @for line in decision::lines(run, tables) {
+                            tr {
+                                th scope="row" { a href={ "#" (line.anchor) } { (line.load) } }
+                                @for cell in &line.cells {
+                                    @let tells = if let Cell::Breaks(reason) = cell { reason.as_str() } else { "" };
+                                    td title=(tells) { a href={ "#" (line.anchor) } { (cell.text()) } }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            p.faint {
+                "Best: no other server can be told apart from it as a better one. The rest is the ratio to the best: of what is \
+                 carried, or in an open loop of the latency that 99 % of the answers did not exceed. Breaks: not valid under \
+                 this load; the reason stands at its measurements."
             }
         }
+    }
+}
+
+/// One question: what is known now and what is not, its charts, its measurements.
+fn question(run: &Run, number: usize, part: &Part, tables: &[Table<'_>], charts: &[Chart]) -> Markup {
+    let of_part = || tables.iter().enumerate().filter(|(_, table)| table.part.suite == part.suite);
+    let within: Vec<String> = of_part().flat_map(|(_, table)| summary::within_servers(table)).collect();
+    html! {
+        section id={ "question-" (number + 1) } {
+            @if run.parts.len() > 1 { h2 { (part.question) } }
+            @for (place, table) in of_part() {
+                // What stands at the top of the page is not said again.
+                @if place > 0 { p { strong { (decision::load(table)) ". " } (summary::first_paragraph(run, table)) } }
+            }
+            @if let Some((_, table)) = of_part().next() {
+                h3 { "What this does not show" }
+                ul { @for limit in summary::limits(run, table) { li { (limit) } } }
+            }
+            @if !within.is_empty() {
+                h3 { "Within each server" }
+                ul { @for sentence in within { li { (sentence) } } }
+            }
+            @if part.varies == Varies::Interpreter { (interpreters(run, tables)) }
+            @for chart in charts.iter().filter(|chart| chart.part == part.suite) { (figure(chart)) }
+            @for (place, table) in of_part() { (measurements(place, table)) }
+        }
+    }
+}
+
+/// The first benchmark, and what the experiment says of its question.
+fn interpreters(run: &Run, tables: &[Table<'_>]) -> Markup {
+    let finding = interpreter::Finding::of(run, tables);
+    html! {
+        h3 { "Is it the interpreter's lock?" }
+        p { (finding.conclusion) }
+        ul { @for sentence in finding.evidence.iter().chain(&finding.limits) { li { (sentence) } } }
+        h3 { "The first benchmark, for comparison" }
+        div.box {
+            table.history {
+                thead { tr { @for title in interpreter::HISTORY_COLUMNS { th scope="col" { (title) } } } }
+                tbody { @for row in interpreter::HISTORY { tr { @for cell in row { td { (cell) } } } } }
+            }
+        }
+        p.faint { (interpreter::HISTORY_CAVEAT) }
     }
 }
 
@@ -82,17 +140,27 @@ fn figure(chart: &Chart) -> Markup {
             h3 { (chart.title) }
             figcaption { (chart.caption) }
             div.box { (PreEscaped(chart.inline())) }
+            details {
+                summary { "The data of this chart" }
+                p { a download={ (chart.name) ".csv" } href=(csv::link(&chart.data)) { "Download as CSV" } }
+                div.box {
+                    table.data {
+                        thead { tr { @for column in &chart.data.columns { th scope="col" { (column) } } } }
+                        tbody { @for row in &chart.data.rows { tr { @for cell in row { td { (cell) } } } } }
+                    }
+                }
+            }
         }
     }
 }
 
-fn measurements(table: &Table<'_>, one_of_many: bool) -> Markup {
+fn measurements(place: usize, table: &Table<'_>) -> Markup {
     let remarks: Vec<&Row<'_>> =
         table.rows.iter().filter(|row| !row.validity.reasons.is_empty() || !row.validity.notes.is_empty()).collect();
     html! {
-        section {
-            h2 { "All measurements" }
-            @if one_of_many { p.faint { (summary::workload(table.workload)) } }
+        section id=(decision::anchor(place)) {
+            h3 { "All measurements" }
+            p.faint { (summary::workload(table.workload)) "." }
             div.box {
                 table.measurements {
                     thead {
@@ -108,7 +176,7 @@ fn measurements(table: &Table<'_>, one_of_many: bool) -> Markup {
                 }
             }
             @if !remarks.is_empty() {
-                h3 { "Remarks on rows" }
+                h4 { "Remarks on rows" }
                 ul.remarks {
                     @for row in remarks {
                         li {

@@ -11,7 +11,7 @@
 //!   [`statistics`] compares rounds, [`scalability`] fits what more workers bring;
 //! - what may be said: [`validity`] judges a measurement and gives each [`reason`], [`ranking`] puts the valid ones in
 //!   order;
-//! - how it is said: [`summary`] in sentences, [`facts`] about machine and build, [`columns`] of the table, [`mod@chart`]
+//! - how it is said: [`summary`] in sentences, [`decision`] in a table of all loads, [`facts`] about machine and build, [`columns`] of the table, [`mod@chart`]
 //!   in pictures, with figures set in [`words`];
 //! - where it goes: [`html`], [`markdown`], [`text`], and [`mod@report`] for the folder.
 //!
@@ -29,11 +29,14 @@
 
 pub mod chart;
 pub mod columns;
+pub mod csv;
+pub mod decision;
 pub mod environment;
 pub mod facts;
 pub mod failure;
 pub mod figures;
 pub mod html;
+pub mod interpreter;
 pub mod markdown;
 pub mod ranking;
 pub mod reason;

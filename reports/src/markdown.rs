@@ -6,8 +6,8 @@ use crate::chart::Chart;
 use crate::columns::COLUMNS;
 use crate::environment::Environment;
 use crate::ranking::{Row, Table};
-use crate::record::Run;
-use crate::{facts, summary};
+use crate::record::{Run, Varies};
+use crate::{decision, facts, interpreter, summary};
 
 /// Writes the report; the charts are shown from the folder `charts` beside it.
 #[must_use]
@@ -20,9 +20,14 @@ pub fn render(run: &Run, tables: &[Table<'_>], charts: &[Chart]) -> String {
     if tables.is_empty() {
         paragraph(&mut out, "The suite holds no measurement.");
     }
+    if tables.len() > 1 {
+        heading(&mut out, 2, "Which server for which load");
+        decisions(&mut out, run, tables);
+    }
     for table in tables {
         if tables.len() > 1 {
-            heading(&mut out, 2, &summary::workload(table.workload));
+            heading(&mut out, 2, &decision::load(table));
+            paragraph(&mut out, &escaped(&table.part.question));
         }
         paragraph(&mut out, &escaped(&summary::first_paragraph(run, table)));
         heading(&mut out, 2, "What this does not show");
@@ -36,6 +41,7 @@ pub fn render(run: &Run, tables: &[Table<'_>], charts: &[Chart]) -> String {
             list(&mut out, &within);
         }
     }
+    interpreters(&mut out, run, tables);
     if !charts.is_empty() {
         heading(&mut out, 2, "Charts");
     }
@@ -52,6 +58,28 @@ pub fn render(run: &Run, tables: &[Table<'_>], charts: &[Chart]) -> String {
     heading(&mut out, 2, "How to repeat it");
     paragraph(&mut out, &format!("`{}`", run.command.join(" ").replace(['`', '\n'], "'")));
     out
+}
+
+fn decisions(out: &mut String, run: &Run, tables: &[Table<'_>]) {
+    let servers: Vec<String> = decision::servers(run).into_iter().map(escaped).collect();
+    let _ = writeln!(out, "| load | {} |", servers.join(" | "));
+    let _ = writeln!(out, "| :-- |{}", " :-- |".repeat(servers.len()));
+    for line in decision::lines(run, tables) {
+        let cells: Vec<String> = line.cells.iter().map(|cell| escaped(&cell.text())).collect();
+        let _ = writeln!(out, "| {} | {} |", escaped(&line.load), cells.join(" | "));
+    }
+    out.push('\n');
+}
+
+/// What the experiment with interpreters says.
+fn interpreters(out: &mut String, run: &Run, tables: &[Table<'_>]) {
+    if !run.parts.iter().any(|part| part.varies == Varies::Interpreter) {
+        return;
+    }
+    heading(out, 2, "Is it the interpreter's lock?");
+    let finding = interpreter::Finding::of(run, tables);
+    paragraph(out, &escaped(&finding.conclusion));
+    list(out, &[finding.evidence, finding.limits].concat());
 }
 
 fn heading(out: &mut String, level: usize, text: &str) {

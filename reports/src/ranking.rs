@@ -1,8 +1,8 @@
 //! Who carried more than whom: the measurements of a run, judged, ranked and compared.
 
-use crate::figures::Figures;
+use crate::figures::{Figures, RoundFigures};
 use crate::record::{Measurement, Part, Run, Workload};
-use crate::statistics::{Ratio, paired_ratio};
+use crate::statistics::{Better, Place, Ratio, groups_in_order, paired_ratio};
 use crate::validity::{Standing, Validity};
 
 /// The measurements of one part of a run that did the same work, in the suite's order. Only such are compared.
@@ -16,6 +16,16 @@ pub struct Table<'run> {
     pub rows: Vec<Row<'run>>,
 }
 
+/// By what the rows of a table are ranked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Merit {
+    /// By what they carry, in a closed loop: the more the better.
+    Capacity,
+    /// By how long 99 % of their answers take at most under a load that is the same for all, in an open loop: the less
+    /// the better.
+    Latency,
+}
+
 /// One measurement, judged.
 #[derive(Clone, Debug)]
 pub struct Row<'run> {
@@ -27,8 +37,11 @@ pub struct Row<'run> {
     pub validity: Validity,
     /// Its place by capacity, from 1; none if it is not ranked.
     pub rank: Option<usize>,
-    /// Its capacity over the best one's; none if it is not ranked.
+    /// Its figure over the best one's; none if it is not ranked.
     pub to_best: Option<Ratio>,
+    /// The group of its server, which is judged by its best row: 1 for the best and all that cannot be told apart from it,
+    /// Holm-corrected; none for its other rows, where it is not ranked, and where it has too few rounds.
+    pub group: Option<usize>,
 }
 
 /// Judges every measurement of a run, and ranks those of the same workload among each other.
@@ -54,7 +67,8 @@ pub fn tables(run: &Run) -> Vec<Table<'_>> {
         .collect()
 }
 
-/// How many times the capacity of the second row the first one has, by their rounds in pairs.
+/// How many times the figure of the second row the first one has, by their rounds in pairs: their capacity, or in an open
+/// loop the latency that 99 % of their answers did not exceed.
 ///
 /// Where no round of both was quiet enough, but all rounds together are, it is the ratio of these, from 0 pairs.
 #[must_use]
@@ -66,16 +80,57 @@ pub fn compare(first: &Row<'_>, second: &Row<'_>) -> Option<Ratio> {
         .iter()
         .filter_map(|round| {
             let partner = other.iter().find(|partner| partner.index == round.index)?;
-            Some((round.capacity()?, partner.capacity()?))
+            let merit = Merit::of(first.measurement);
+            Some((merit.of_round(round)?, merit.of_round(partner)?))
         })
         .collect();
     paired_ratio(&pairs).or_else(|| {
+        if Merit::of(first.measurement) == Merit::Latency {
+            return None;
+        }
         let pooled = paired_ratio(&[(first.figures.capacity()?, second.figures.capacity()?)])?;
         Some(Ratio { rounds: 0, ..pooled })
     })
 }
 
+impl Merit {
+    /// By what a measurement is ranked.
+    #[must_use]
+    pub fn of(measurement: &Measurement) -> Self {
+        if measurement.workload.arrival.is_open() { Self::Latency } else { Self::Capacity }
+    }
+
+    /// The figure of one round, if it was quiet enough to have one.
+    #[must_use]
+    pub fn of_round(self, round: &RoundFigures) -> Option<f64> {
+        match self {
+            Self::Capacity => round.capacity(),
+            Self::Latency => round.quiet_p99(),
+        }
+    }
+
+    fn of_all(self, figures: &Figures) -> Option<f64> {
+        match self {
+            Self::Capacity => figures.capacity(),
+            Self::Latency => figures.latency.percentile(99.0).map(|nanoseconds| nanoseconds as f64),
+        }
+    }
+
+    fn better(self) -> Better {
+        match self {
+            Self::Capacity => Better::Higher,
+            Self::Latency => Better::Lower,
+        }
+    }
+}
+
 impl<'run> Table<'run> {
+    /// By what its rows are ranked.
+    #[must_use]
+    pub fn merit(&self) -> Merit {
+        if self.workload.arrival.is_open() { Merit::Latency } else { Merit::Capacity }
+    }
+
     /// The rows that are ranked, the best first.
     #[must_use]
     pub fn ranked(&self) -> Vec<&Row<'run>> {
@@ -109,21 +164,48 @@ impl<'run> Table<'run> {
     }
 
     fn rank(&mut self) {
+        let merit = self.merit();
         let mut order: Vec<(usize, f64)> = self
             .rows
             .iter()
             .enumerate()
-            .filter(|(_, row)| row.validity.standing() == Standing::Ranked)
-            .filter_map(|(place, row)| Some((place, row.figures.capacity()?)))
+            .filter(|(_, row)| row.validity.standing() == Standing::Ranked && !row.measurement.is_twin)
+            .filter_map(|(place, row)| Some((place, merit.of_all(&row.figures)?)))
             .collect();
-        order.sort_by(|(_, first), (_, second)| second.total_cmp(first));
+        order.sort_by(|(_, first), (_, second)| match merit {
+            Merit::Capacity => second.total_cmp(first),
+            Merit::Latency => first.total_cmp(second),
+        });
         let Some(best) = order.first().map(|(place, _)| self.rows[*place].clone()) else {
             return;
         };
-        for (rank, (place, _)) in (1..).zip(order) {
-            let row = &mut self.rows[place];
+        let rounds = |row: &Row<'_>| -> Vec<Option<f64>> {
+            let last = row.figures.rounds.iter().map(|round| round.index as usize + 1).max().unwrap_or(0);
+            let mut by_index = vec![None; last];
+            for round in &row.figures.rounds {
+                by_index[round.index as usize] = merit.of_round(round);
+            }
+            by_index
+        };
+        for (rank, (place, _)) in (1..).zip(&order) {
+            let row = &mut self.rows[*place];
             row.rank = Some(rank);
             row.to_best = compare(row, &best);
+        }
+        // A server for each contestant, at its best: rows of one server are no rivals, and each further pair would make it
+        // harder to tell any two apart. They stand in the order of their ranks, so that the first row leads the first group.
+        let mut servers: Vec<usize> = Vec::new();
+        for (place, _) in order {
+            let name = &self.rows[place].measurement.server.name;
+            if !servers.iter().any(|other| self.rows[*other].measurement.server.name == *name) {
+                servers.push(place);
+            }
+        }
+        let contestants: Vec<Vec<Option<f64>>> = servers.iter().map(|place| rounds(&self.rows[*place])).collect();
+        let best_first: Vec<usize> = (0..contestants.len()).collect();
+        let places: Vec<Place> = groups_in_order(&contestants, merit.better(), &best_first);
+        for (place, group) in servers.into_iter().zip(places) {
+            self.rows[place].group = group.group();
         }
     }
 }
@@ -132,7 +214,7 @@ impl<'run> Row<'run> {
     fn of(measurement: &'run Measurement) -> Self {
         let figures = Figures::of(measurement);
         let validity = Validity::of(measurement, &figures);
-        Self { measurement, figures, validity, rank: None, to_best: None }
+        Self { measurement, figures, validity, rank: None, to_best: None, group: None }
     }
 
     /// Where the measurement stands.

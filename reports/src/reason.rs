@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use loadgen::validity::Complaint;
+
 use crate::failure::Failure;
 use crate::figures::OTHERS_LIMIT;
 use crate::steal::{QUIET_SHARE_NEEDED, QuietTime, STEAL_LIMIT};
@@ -76,6 +78,24 @@ pub enum Reason {
         kinds: Vec<(ConnectionError, u64)>,
         /// Their share of all attempts.
         share: f64,
+    },
+    /// The load generator complains of something that only it can see.
+    Generator {
+        /// What, as it was in the first round that had it.
+        complaint: Complaint,
+        /// In how many rounds it was so.
+        rounds: usize,
+        /// Rounds in all.
+        of: usize,
+    },
+    /// The server answered more often than its delay allows.
+    FasterThanDelay {
+        /// Responses per second.
+        found: f64,
+        /// How many its delay allows.
+        allowed: f64,
+        /// The delay, in seconds.
+        delay_seconds: f64,
     },
     /// There was no answer at all.
     NoAnswer,
@@ -260,6 +280,21 @@ impl fmt::Display for Reason {
                 let advice = kinds.iter().max_by_key(|(_, count)| *count).map_or("", |(kind, _)| kind.advice());
                 write!(out, "{} of the attempts failed ({}): {advice}.", words::percent(*share), texts.join(", "))
             }
+            Self::Generator { complaint, rounds, of } => {
+                write!(out, "{complaint}")?;
+                if *of > 1 {
+                    write!(out, " This was so in {rounds} of {of} rounds.")?;
+                }
+                Ok(())
+            }
+            Self::FasterThanDelay { found, allowed, delay_seconds } => write!(
+                out,
+                "It answered {} times a second, and a delay of {} allows {} on these connections: look whether it \
+                 waits before each answer.",
+                words::figure(*found),
+                words::seconds(*delay_seconds),
+                words::figure(*allowed),
+            ),
             Self::NoAnswer => {
                 out.write_str("Not one answer came: ask the server by hand, with curl, and look at what it does.")
             }

@@ -7,7 +7,7 @@ use crate::chart::{self, ChartError};
 use crate::ranking::tables;
 use crate::record::Run;
 use crate::store::{StoreError, write_whole};
-use crate::{html, markdown};
+use crate::{csv, html, markdown};
 
 /// Where the parts of a report were written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct PathsWritten {
     pub html: PathBuf,
     /// The same for a repository.
     pub markdown: PathBuf,
+    /// All measurements, for a spreadsheet.
+    pub csv: PathBuf,
     /// The charts, a file each.
     pub charts: Vec<PathBuf>,
 }
@@ -31,7 +33,7 @@ pub enum Error {
     Chart(#[from] ChartError),
 }
 
-/// Writes `report.html`, `report.md` and `charts/*.svg` into a folder, each file whole or not at all, so that a
+/// Writes `report.html`, `report.md`, `measurements.csv` and `charts/*.svg` into a folder, each file whole or not at all, so that a
 /// provisional report can be read while the run goes on.
 ///
 /// # Errors
@@ -42,6 +44,7 @@ pub fn write_all(run: &Run, folder: &Path) -> Result<PathsWritten, Error> {
     let paths = PathsWritten {
         html: folder.join("report.html"),
         markdown: folder.join("report.md"),
+        csv: folder.join("measurements.csv"),
         charts: charts.iter().map(|chart| folder.join("charts").join(format!("{}.svg", chart.name))).collect(),
     };
     let charts_folder = folder.join("charts");
@@ -54,6 +57,7 @@ pub fn write_all(run: &Run, folder: &Path) -> Result<PathsWritten, Error> {
         write_whole(path, chart.standalone().as_bytes())?;
     }
     write_whole(&paths.markdown, markdown::render(run, &tables, &charts).as_bytes())?;
+    write_whole(&paths.csv, csv::of_tables(&tables).as_bytes())?;
     write_whole(&paths.html, html::render(run, &tables, &charts).as_bytes())?;
     Ok(paths)
 }

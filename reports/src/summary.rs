@@ -2,7 +2,7 @@
 
 use std::mem::discriminant;
 
-use crate::ranking::{Row, Table, compare};
+use crate::ranking::{Merit, Row, Table, compare};
 use crate::reason::{Note, Reason};
 use crate::record::{Arrival, Company, Run, Workload};
 use crate::statistics::Ratio;
@@ -15,11 +15,14 @@ pub fn first_paragraph(run: &Run, table: &Table<'_>) -> String {
     let ranked = table.ranked();
     let mut sentences = Vec::new();
     match ranked.first() {
+        Some(best) if table.merit() == Merit::Latency => sentences.extend(soonest(run, table, best)),
         Some(best) => sentences.extend(winner(run, table, best)),
         None => sentences.push(nothing_ranked(table)),
     }
-    sentences.extend(lower_bounds(table, ranked.first().copied()));
-    let unranked = table.rows.iter().filter(|row| is_excluded(row)).count();
+    if table.merit() == Merit::Capacity {
+        sentences.extend(lower_bounds(table, ranked.first().copied()));
+    }
+    let unranked = table.rows.iter().filter(|row| is_excluded(row) && !row.measurement.is_twin).count();
     if unranked > 0 && !ranked.is_empty() {
         sentences.push(format!(
             "{} of {} {} not ranked; below the table stands why.",
@@ -70,6 +73,7 @@ pub fn limits(run: &Run, table: &Table<'_>) -> Vec<String> {
         table.workload.expected_length.map(|length| format!(" ({})", words::bytes(length))).unwrap_or_default(),
     ));
     limits.extend(noise(run, table));
+    limits.extend(twins(table));
     limits
 }
 
@@ -193,6 +197,41 @@ pub fn progress(run: &Run) -> String {
     let turns: usize = run.measurements.iter().map(|measurement| measurement.rounds.len()).sum();
     let all = planned * run.measurements.len() as u64;
     format!("{rounds}, {} of {}", words::count(turns as u64), words::plural(all, "turn"))
+}
+
+/// Who keeps users waiting least, under a load that is offered whatever the server does.
+fn soonest(run: &Run, table: &Table<'_>, best: &Row<'_>) -> Vec<String> {
+    let so_far = if run.is_finished() { "" } else { "So far, " };
+    let p99 = |row: &Row<'_>| words::duration(row.figures.latency.percentile(99.0).unwrap_or_default());
+    let mut sentences = vec![format!(
+        "{so_far}{} answered soonest: 99 % of its answers took at most {}.",
+        best.measurement.phrase(),
+        p99(best),
+    )];
+    let others: Vec<String> = table
+        .best_of_each_server()
+        .into_iter()
+        .skip(1)
+        .filter_map(|other| {
+            let ratio = compare(other, best)?;
+            let took = format!("{} took {}", other.measurement.phrase(), p99(other));
+            let doubt = if ratio.interval.is_some() && !ratio.is_distinct() { ": no difference seen" } else { "" };
+            Some(format!("{took}, {} as long ({}{doubt})", times(ratio), evidence(ratio)))
+        })
+        .collect();
+    if !others.is_empty() {
+        sentences.push(format!("Beside it, {}.", words::list(&others)));
+    }
+    let broken: Vec<String> = table
+        .rows
+        .iter()
+        .filter(|row| row.standing() == Standing::Invalid)
+        .map(|row| row.measurement.server.name.clone())
+        .collect();
+    if !broken.is_empty() {
+        sentences.push(format!("At this load {} did not keep up.", words::list(&broken)));
+    }
+    sentences
 }
 
 fn winner(run: &Run, table: &Table<'_>, best: &Row<'_>) -> Vec<String> {
@@ -333,6 +372,23 @@ fn noise(run: &Run, table: &Table<'_>) -> Vec<String> {
         sentences.push("One round has no interval: nobody knows by how much another one would differ.".to_owned());
     }
     sentences
+}
+
+/// How far a server that was entered twice is apart from itself.
+#[must_use]
+pub fn twins(table: &Table<'_>) -> Option<String> {
+    let twin = table.rows.iter().find(|row| row.measurement.is_twin)?;
+    let same = |row: &&Row<'_>| {
+        !row.measurement.is_twin && row.measurement.configuration_hash == twin.measurement.configuration_hash
+    };
+    let ratio = compare(twin, table.rows.iter().find(same)?)?;
+    let name = &twin.measurement.server.name;
+    Some(format!(
+        "{name} was entered twice, to see how far one and the same server is apart from itself: the second entry carried \
+         {} as much as the first ({}). Differences of that size between others mean nothing.",
+        times(ratio),
+        evidence(ratio),
+    ))
 }
 
 fn is_excluded(row: &Row<'_>) -> bool {

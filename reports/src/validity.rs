@@ -1,5 +1,7 @@
 //! May a measurement be ranked, and if not, why not and what to do about it.
 
+use loadgen::validity::{Complaint, complaints};
+
 use crate::failure::Failure;
 use crate::figures::Figures;
 use crate::reason::{ConnectionError, Note, Reason};
@@ -21,6 +23,10 @@ pub const MATERIAL_ERRORS: f64 = 0.001;
 
 /// How far Little's law may be missed, as a share of the connections, before the latency is not believed.
 pub const LITTLE_TOLERANCE: f64 = 0.25;
+
+/// By how much more than its delay allows a server may answer, as a share: what was under way when the measuring began
+/// is answered in it.
+pub const DELAY_TOLERANCE: f64 = 0.05;
 
 /// What may be said of a measurement.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,7 +69,13 @@ impl Validity {
     /// Where the measurement stands.
     #[must_use]
     pub fn standing(&self) -> Standing {
-        let is_noise = |reason: &Reason| matches!(reason, Reason::TooNoisy { .. } | Reason::Disturbed { .. });
+        let is_noise = |reason: &Reason| match reason {
+            Reason::TooNoisy { .. } | Reason::Disturbed { .. } => true,
+            Reason::Generator { complaint, .. } => {
+                matches!(complaint, Complaint::Crowded { .. } | Complaint::HalvesDiffer { .. })
+            }
+            _ => false,
+        };
         let at_ceiling = |note: &Note| matches!(note, Note::GeneratorAtCeiling { .. });
         if !self.is_measured {
             Standing::Pending
@@ -104,6 +116,8 @@ fn reasons(measurement: &Measurement, figures: &Figures) -> Vec<Reason> {
         reasons.extend(failed_check(measurement));
     }
     reasons.extend(lost_requests(&measurement.workload, figures));
+    reasons.extend(generators_complaints(measurement));
+    reasons.extend(faster_than_its_delay(measurement, figures));
     reasons.extend(impossible_figures(measurement, figures, reasons.is_empty()));
     if !figures.rounds.is_empty() && !figures.quiet.suffices() {
         reasons.push(match figures.others_share.filter(|_| figures.disturbed_rounds > 0) {
@@ -200,6 +214,46 @@ fn lost_requests(workload: &Workload, figures: &Figures) -> Vec<Reason> {
     reasons
 }
 
+/// What the load generator has to say of its rounds, as far as it is not judged here over all of them together.
+///
+/// What the server did wrong counts once it was seen; what may be chance, or the machine's, when it was so in at least
+/// half of the rounds.
+fn generators_complaints(measurement: &Measurement) -> Vec<Reason> {
+    let outcomes = || measurement.rounds.iter().filter_map(|round| round.outcome.as_ref());
+    let of = outcomes().count();
+    let mut found: Vec<(Complaint, usize)> = Vec::new();
+    for complaint in outcomes().flat_map(complaints) {
+        let kind = std::mem::discriminant(&complaint);
+        match found.iter_mut().find(|(known, _)| std::mem::discriminant(known) == kind) {
+            Some((_, rounds)) => *rounds += 1,
+            None => found.push((complaint, 1)),
+        }
+    }
+    let counts = |complaint: &Complaint, rounds: usize| match complaint {
+        Complaint::UnexpectedBody { .. } | Complaint::IdleLost { .. } => true,
+        // Where nothing was answered at all, that is said in plainer words.
+        Complaint::Stuck { usual_ns, .. } => usual_ns.is_some(),
+        Complaint::Overloaded { .. } | Complaint::Late { .. } => 2 * rounds >= of,
+        // On shared CPUs the server is meant to take the client's time.
+        Complaint::Crowded { .. } => 2 * rounds >= of && !measurement.placement.is_shared(),
+        Complaint::HalvesDiffer { .. } => 2 * rounds >= of,
+        // The rest is judged over all rounds.
+        _ => false,
+    };
+    let found = found.into_iter().filter(|(complaint, rounds)| counts(complaint, *rounds));
+    found.map(|(complaint, rounds)| Reason::Generator { complaint, rounds, of }).collect()
+}
+
+/// More answers than a server can give that waits before each: one at a time on each connection.
+fn faster_than_its_delay(measurement: &Measurement, figures: &Figures) -> Option<Reason> {
+    let workload = &measurement.workload;
+    let delay_seconds = workload.delay_seconds.filter(|delay| *delay > 0.0)?;
+    let at_once = f64::from(workload.connections) * f64::from(workload.pipeline.max(1));
+    let allowed = at_once / delay_seconds;
+    let found = figures.requests_per_second()?;
+    (found > allowed * (1.0 + DELAY_TOLERANCE)).then_some(Reason::FasterThanDelay { found, allowed, delay_seconds })
+}
+
 /// Counts that contradict each other.
 fn impossible_figures(measurement: &Measurement, figures: &Figures, unexplained: bool) -> Vec<Reason> {
     let mut reasons = Vec::new();
@@ -219,7 +273,7 @@ fn impossible_figures(measurement: &Measurement, figures: &Figures, unexplained:
 
 fn littles_law(workload: &Workload, figures: &Figures) -> Option<Reason> {
     let under_way = figures.requests_under_way()?;
-    let connections = workload.connections;
+    let connections = workload.connections.saturating_mul(workload.pipeline.max(1));
     let share = under_way / f64::from(connections.max(1));
     // Where connections are made anew for every few requests, the time to connect is not in the latency.
     let reuses = figures.requests_per_connection().is_some_and(|requests| requests >= 10.0);

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use reports::columns::COLUMNS;
 use reports::ranking::tables;
+use reports::record::{Arrival, Part, Varies};
 use reports::sample::Others;
 use reports::summary::{first_paragraph, limits, within_servers};
 use reports::{Run, text, write_all};
 
-use crate::fixture::{measurement, mixed_run, plan, round, run, whole_run};
+use crate::fixture::{measurement, mixed_run, part, plan, round, run, whole_run};
 
 /// What was written of a run.
 struct Written {
@@ -84,6 +85,11 @@ fn rows(html: &str) -> Vec<Vec<String>> {
         .collect()
 }
 
+/// Where the links of a page lead to.
+fn targets(html: &str) -> Vec<&str> {
+    html.split(" href=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect()
+}
+
 fn column(title: &str) -> usize {
     COLUMNS.iter().position(|column| column.title == title).unwrap()
 }
@@ -99,8 +105,11 @@ fn the_page_shows_all_17_measurements_and_needs_nothing_else() {
     }
     // The name space of the charts is a name and is never asked for.
     let rest = html.replace("xmlns=\"http://www.w3.org/2000/svg\"", "");
-    for outside in ["http://", "https://", "url(", "@import", "src=", "href="] {
+    for outside in ["http://", "https://", "url(", "@import", "src="] {
         assert!(!rest.contains(outside), "{outside}");
+    }
+    for target in targets(&rest) {
+        assert!(target.starts_with("data:text/csv") || target.starts_with('#'), "{target}");
     }
     let rows = rows(&html);
     assert_eq!(rows.len(), 17);
@@ -364,7 +373,7 @@ fn a_report_is_written_again_over_a_provisional_one() {
     assert!(write(&mixed_run(), folder.path()).html.contains("Provisional"));
     assert!(!write(&whole_run(), folder.path()).html.contains("Provisional"));
     let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(names.len(), 3, "{names:?}");
+    assert_eq!(names.len(), 4, "{names:?}");
 }
 
 #[test]
@@ -387,4 +396,63 @@ fn a_good_and_a_bad_day_can_be_looked_at() {
         fs::write(folder.join("report.txt"), text::render(&run)).unwrap();
         assert_eq!(rows(&written.html).len(), 17);
     }
+}
+
+#[test]
+fn a_run_of_several_parts_answers_each_question_and_links_its_decisions_to_their_evidence() {
+    let mut run = whole_run();
+    let question = |suite: &str, varies| Part { varies, question: format!("What of {suite}?"), ..part(suite) };
+    run.parts.extend([question("latency", Varies::OfferedLoad), question("gil", Varies::Interpreter)]);
+    let mut open = run.measurements[8].clone();
+    (open.part, open.workload_hash) = ("latency".to_owned(), "latency".to_owned());
+    open.workload.arrival = Arrival::OpenShare { share: 0.5 };
+    let mut sooner = run.measurements[13].clone();
+    (sooner.part, sooner.workload_hash, sooner.workload.arrival) =
+        ("latency".to_owned(), "latency".to_owned(), open.workload.arrival);
+    for (one, factor) in [(&mut open, 2), (&mut sooner, 1)] {
+        for round in &mut one.rounds {
+            let outcome = round.outcome.as_mut().unwrap();
+            outcome.latency = loadgen::Histogram::new();
+            (0..outcome.responses).for_each(|place| outcome.latency.record(factor * (100_000 + place % 1000)));
+        }
+    }
+    let interpreters = [
+        ("python-threads", 1, 10_000.0),
+        ("python-threads", 50, 4_000.0),
+        ("python-processes", 1, 9_000.0),
+        ("python-processes", 50, 9_100.0),
+    ];
+    for (place, (name, workers, rate)) in interpreters.into_iter().enumerate() {
+        let mut one = measurement(name, "Python", Some(workers), false);
+        (one.part, one.workload_hash) = ("gil".to_owned(), "gil".to_owned());
+        one.rounds =
+            (0..3).map(|index| round(index, rate * (1.0 + 0.002 * f64::from(index * place as u32 % 3)))).collect();
+        run.measurements.push(one);
+    }
+    run.measurements.extend([open, sooner]);
+    let written = written(&run);
+    for question in ["What of latency?", "What of gil?"] {
+        assert!(written.html.contains(question) && written.markdown.contains(question), "{question}");
+    }
+    let (html, markdown) = (&written.html, &written.markdown);
+    assert!(html.contains("async with 1 worker answered soonest: 99 % of its answers took at most"), "{markdown}");
+    assert!(markdown.contains("it is something that the threads of one interpreter share"), "{markdown}");
+    assert!(html.contains("53859 of 53859") && html.contains("None of them would be ranked here"));
+    let anchors: Vec<&str> = targets(html).into_iter().filter_map(|target| target.strip_prefix('#')).collect();
+    assert!(anchors.len() >= 3 * 6, "{anchors:?}");
+    for anchor in anchors {
+        assert_eq!(html.matches(&format!(" id=\"{anchor}\"")).count(), 1, "{anchor}");
+    }
+    let tables = tables(&run);
+    let lines = reports::decision::lines(&run, &tables);
+    let cell = |line: usize, server: &str| {
+        let place = reports::decision::servers(&run).iter().position(|name| *name == server).unwrap();
+        lines[line].cells[place].text()
+    };
+    assert_eq!(
+        lines.iter().map(|line| line.load.as_str()).collect::<Vec<_>>(),
+        ["wrk", "latency: 50 % of its capacity offered", "gil"]
+    );
+    assert_eq!((cell(0, "epoll").as_str(), cell(0, "python-threads").as_str()), ("best", "–"));
+    assert_eq!((cell(1, "async").as_str(), cell(1, "epoll").as_str()), ("best", "2.00 × as long"));
 }

@@ -1,0 +1,194 @@
+//! The first benchmark's question: do more workers make a Python server slower because of its interpreter's lock?
+//!
+//! The experiment: threads of one interpreter, which share its lock, against processes, which share nothing; beside them
+//! an interpreter without the lock, where one is installed, and a pool of threads without any interpreter.
+
+use crate::decision;
+use crate::ranking::{Row, Table, compare};
+use crate::record::{Run, Varies};
+use crate::statistics::Ratio;
+use crate::words;
+
+/// The columns of the first benchmark's table.
+pub const HISTORY_COLUMNS: [&str; 6] = ["scenario", "req/s", "avg latency", "max", "timeouts", "non-2xx"];
+
+/// What it measured: `wrk -c 100 -d 30 -t 1` against a pool of Python threads.
+pub const HISTORY: [[&str; 6]; 5] = [
+    ["1 worker, log on the console", "1793.97", "5.70 ms", "1.66 s", "7", "53859 of 53859"],
+    ["1 worker, quiet", "2503.74", "4.73 ms", "1.65 s", "5", "75167 of 75167"],
+    ["4 workers, quiet", "2208.11", "8.96 ms", "1.66 s", "20", "66301 of 66301"],
+    ["10 workers, quiet", "2164.28", "13.26 ms", "1.66 s", "21", "64985 of 64985"],
+    ["50 workers, quiet", "2105.68", "28.53 ms", "1.68 s", "2", "63210 of 63210"],
+];
+
+/// Why none of its rows would be ranked here.
+pub const HISTORY_CAVEAT: &str = "History, and no measurement of this run. Every answer was an error page; client and server shared their CPUs; the \
+     averages leave out the requests that timed out; each row is one run. None of them would be ranked here.";
+
+const THREADS: &str = "python-threads";
+const PROCESSES: &str = "python-processes";
+const FREE_THREADED: &str = "python-free-threaded";
+
+/// What the experiment says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What may be concluded, in a sentence or two.
+    pub conclusion: String,
+    /// What it rests on, a sentence for each server and number of CPUs.
+    pub evidence: Vec<String>,
+    /// What cannot be concluded.
+    pub limits: Vec<String>,
+}
+
+/// What more workers do to a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Effect {
+    Slower,
+    Faster,
+    /// No difference was seen.
+    None,
+    /// It was not measured, or not validly.
+    Unknown,
+}
+
+impl Finding {
+    /// What the tables of the run's experiment with interpreters say.
+    #[must_use]
+    pub fn of(run: &Run, tables: &[Table<'_>]) -> Self {
+        let tables: Vec<&Table<'_>> = tables.iter().filter(|table| table.part.varies == Varies::Interpreter).collect();
+        let mut evidence = Vec::new();
+        let mut seen: Vec<(bool, [Effect; 3])> = Vec::new();
+        for table in &tables {
+            for server in table.servers() {
+                evidence.extend(sentence(table, server));
+            }
+            let effects = [THREADS, PROCESSES, FREE_THREADED].map(|server| effect(table, server));
+            seen.push((is_shared(table), effects));
+        }
+        // On CPUs of its own a server shows itself; shared ones are the second choice.
+        seen.sort_by_key(|(shared, _)| *shared);
+        let decided = seen
+            .iter()
+            .find(|(_, [threads, processes, _])| *threads != Effect::Unknown && *processes != Effect::Unknown);
+        let conclusion = decided.map_or_else(
+            || "Undecided: threads and processes of Python were not both measured validly with few and with many workers.".to_owned(),
+            |(_, [threads, processes, free])| conclude(*threads, *processes, *free).to_owned(),
+        );
+        Self { conclusion, evidence, limits: limits(run, &tables) }
+    }
+}
+
+fn conclude(threads: Effect, processes: Effect, free_threaded: Effect) -> &'static str {
+    match (threads, processes, free_threaded) {
+        (Effect::Slower, Effect::Slower, _) => {
+            "More workers make processes slower, too, and they share no lock: the lock is not the reason, or not the only one."
+        }
+        (Effect::Slower, _, Effect::Slower) => {
+            "More threads are slower and more processes are not, but threads without the lock are slower as well: it is \
+             something that threads of one interpreter share, and not the lock alone."
+        }
+        (Effect::Slower, _, Effect::None | Effect::Faster) => {
+            "More threads are slower; more processes are not, nor are more threads without the lock: it is the lock."
+        }
+        (Effect::Slower, _, Effect::Unknown) => {
+            "More threads are slower and more processes are not: it is something that the threads of one interpreter share. \
+             The lock is the first candidate; an interpreter without it would tell."
+        }
+        _ => {
+            "Threads were not seen to get slower with more workers here, so there is nothing that a lock has to explain."
+        }
+    }
+}
+
+/// The valid rows of a server with the fewest and the most workers.
+fn ends<'a, 'run>(table: &'a Table<'run>, server: &str) -> Option<(&'a Row<'run>, &'a Row<'run>)> {
+    let rows = || table.rows.iter().filter(|row| row.measurement.server.name == server && row.rank.is_some());
+    let workers = |row: &&Row<'_>| row.measurement.configuration.workers;
+    let (fewest, most) = (rows().min_by_key(workers)?, rows().max_by_key(workers)?);
+    (workers(&fewest) < workers(&most)).then_some((fewest, most))
+}
+
+fn ratio(table: &Table<'_>, server: &str) -> Option<Ratio> {
+    let (fewest, most) = ends(table, server)?;
+    compare(most, fewest)
+}
+
+fn effect(table: &Table<'_>, server: &str) -> Effect {
+    match ratio(table, server) {
+        Some(ratio) if ratio.interval.is_none() => Effect::Unknown,
+        Some(ratio) if ratio.is_distinct() && ratio.ratio < 1.0 => Effect::Slower,
+        Some(ratio) if ratio.is_distinct() => Effect::Faster,
+        Some(_) => Effect::None,
+        None => Effect::Unknown,
+    }
+}
+
+fn sentence(table: &Table<'_>, server: &str) -> Option<String> {
+    let (fewest, most) = ends(table, server)?;
+    let ratio = compare(most, fewest)?;
+    let workers = |row: &Row<'_>| row.measurement.configuration.workers.unwrap_or(1);
+    let interval = match ratio.interval {
+        Some((low, high)) => {
+            format!("95 % interval {} to {}, {} rounds", words::ratio(low), words::ratio(high), ratio.rounds)
+        }
+        None => "without an interval".to_owned(),
+    };
+    let place = &fewest.measurement.placement;
+    let cpus = words::plural(place.server_cpus.len() as u64, "CPU");
+    let shared = if place.is_shared() { ", shared with the client" } else { "" };
+    Some(format!(
+        "{server} on {cpus}{shared}: {} workers carry {} times as much as {} ({interval}).",
+        workers(most),
+        words::ratio(ratio.ratio),
+        workers(fewest),
+    ))
+}
+
+fn is_shared(table: &Table<'_>) -> bool {
+    table.rows.iter().any(|row| row.measurement.placement.is_shared())
+}
+
+fn limits(run: &Run, tables: &[&Table<'_>]) -> Vec<String> {
+    let mut limits = Vec::new();
+    let cpus = |table: &&&Table<'_>| table.rows.iter().map(|row| row.measurement.placement.server_cpus.len()).max();
+    if tables.iter().any(|table| cpus(&table) == Some(1)) {
+        limits.push(
+            "On one CPU no two threads run at the same time, lock or not: what is seen there is the price of handing it around."
+                .to_owned(),
+        );
+    }
+    if tables.iter().any(|table| is_shared(table)) {
+        limits.push(
+            "Where the server has all CPUs, the client takes its share of them: more parallel work for the server is less for \
+             the client, so neither shows what it could do alone."
+                .to_owned(),
+        );
+    }
+    if let Some(missing) = run.missing.iter().find(|missing| missing.name == FREE_THREADED) {
+        limits.push(format!("No interpreter without the lock was measured: {} is not installed.", missing.program));
+    }
+    let unranked =
+        tables.iter().flat_map(|table| table.rows.iter().filter(|row| row.rank.is_none()).map(|row| (*table, row)));
+    for (table, row) in unranked {
+        limits.push(format!("{} is not ranked ({}).", row.measurement.name(), decision::load(table)));
+    }
+    limits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_concluded_beyond_what_was_seen() {
+        use Effect::{Faster, None, Slower, Unknown};
+        assert!(conclude(Slower, None, None).ends_with("it is the lock."));
+        assert!(conclude(Slower, Faster, Faster).ends_with("it is the lock."));
+        assert!(conclude(Slower, None, Unknown).contains("first candidate"));
+        assert!(conclude(Slower, None, Slower).contains("not the lock alone"));
+        assert!(conclude(Slower, Slower, None).contains("not the reason"));
+        for threads in [None, Faster] {
+            assert!(conclude(threads, Slower, Slower).contains("nothing that a lock has to explain"));
+        }
+    }
+}
