@@ -7,7 +7,9 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use loadgen::validity::Complaint;
 use reports::failure::{Failure, Phase};
+use reports::reason::Reason;
 use reports::record::{Measurement, Run};
 use reports::{Store, ranking};
 
@@ -327,6 +329,55 @@ fn every_load_of_a_suite_is_offered_as_it_says() {
     let hashes: std::collections::BTreeSet<&str> =
         run.measurements.iter().map(|one| one.workload_hash.as_str()).collect();
     assert_eq!(hashes.len(), run.measurements.len(), "other loads are other work");
+}
+
+/// The reasons against each row, by the name of its server, and whether it is ranked.
+fn judged(run: &Run) -> Vec<(String, Vec<Reason>, bool)> {
+    let tables = ranking::tables(run);
+    let rows = tables.iter().flat_map(|table| &table.rows);
+    rows.map(|row| (row.measurement.server.name.clone(), row.validity.reasons.clone(), row.rank.is_some())).collect()
+}
+
+#[test]
+fn more_than_a_server_carries_is_not_valid_and_says_so() {
+    let place = Place::new(&[("one", "none")], 1, "600ms");
+    let suite = fs::read_to_string(place.path().join("suite.toml")).unwrap();
+    let loads = "loads = [{}, { offered = \"200%\" }]\n[workload]";
+    fs::write(place.path().join("suite.toml"), suite.replace("[workload]", loads)).unwrap();
+    let output = place.run(&[]);
+    assert_eq!(output.status.code(), Some(1), "{}", output_of(&output));
+    let judged = judged(&place.stored());
+    let overloaded = |reason: &Reason| {
+        matches!(reason, Reason::Generator { complaint: Complaint::Overloaded { .. } | Complaint::Late { .. }, .. })
+    };
+    assert!(judged[1].1.iter().any(overloaded) && !judged[1].2, "{judged:?}");
+    assert!(!judged[0].1.iter().any(overloaded), "{judged:?}");
+}
+
+#[test]
+fn a_server_that_does_not_wait_as_it_is_told_is_not_valid() {
+    let place = Place::new(&[("one", "none")], 1, "400ms");
+    let suite = fs::read_to_string(place.path().join("suite.toml")).unwrap();
+    let loads = "loads = [{ delay = \"50ms\" }]\n[workload]";
+    fs::write(place.path().join("suite.toml"), suite.replace("[workload]", loads)).unwrap();
+    let servers = fs::read_to_string(place.path().join("servers.toml")).unwrap();
+    fs::write(place.path().join("servers.toml"), servers.replace("{port}", "{port} {flags}")).unwrap();
+    let output = place.run(&[]);
+    assert_eq!(output.status.code(), Some(1), "{}", output_of(&output));
+    let judged = judged(&place.stored());
+    assert!(judged[0].1.iter().any(|reason| matches!(reason, Reason::FasterThanDelay { .. })), "{judged:?}");
+    assert!(!judged[0].2);
+}
+
+#[test]
+fn other_bytes_in_the_middle_of_a_run_are_not_valid() {
+    let place = Place::new(&[("one", "changes-under-load")], 1, "600ms");
+    let output = place.run(&[]);
+    assert_eq!(output.status.code(), Some(1), "{}", output_of(&output));
+    let judged = judged(&place.stored());
+    let other_bytes =
+        |reason: &Reason| matches!(reason, Reason::Generator { complaint: Complaint::UnexpectedBody { .. }, .. });
+    assert!(judged[0].1.iter().any(other_bytes) && !judged[0].2, "{judged:?}");
 }
 
 /// A server in another language, as somebody might have it.

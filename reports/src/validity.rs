@@ -167,7 +167,7 @@ fn wrong_status(measurement: &Measurement, figures: &Figures) -> Option<Reason> 
 
 fn wrong_length(workload: &Workload, figures: &Figures) -> Option<Reason> {
     // An error page has another length, too; that is no second reason.
-    let count = figures.unexpected.responses.saturating_sub(figures.unexpected.status);
+    let count = figures.unexpected.length.min(figures.unexpected.responses.saturating_sub(figures.unexpected.status));
     let (expected, answers) = (workload.expected_length, figures.responses);
     (count > 0).then_some(Reason::WrongLength { expected, count, answers })
 }

@@ -23,7 +23,8 @@ struct Server {
 
 fn main() {
     let words: Vec<String> = std::env::args().collect();
-    let [_, fault, file, port] = words.as_slice() else {
+    // Further words are flags of suites, which it does not obey.
+    let [_, fault, file, port, ..] = words.as_slice() else {
         eprintln!("usage: faulty-server FAULT FILE PORT");
         exit(2);
     };
@@ -95,6 +96,7 @@ impl Server {
         match self.fault.as_str() {
             "not-found" => (status, body) = ("404 Not Found", b"nothing here".to_vec()),
             "wrong-bytes" => body.iter_mut().for_each(|byte| *byte ^= 1),
+            "changes-under-load" if before >= CHECKED => body.iter_mut().for_each(|byte| *byte ^= 1),
             "shortens-under-load" if before >= CHECKED => body.truncate(body.len() / 2),
             _ => {}
         }

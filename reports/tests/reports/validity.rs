@@ -479,3 +479,37 @@ fn a_round_that_was_stopped_early_is_noted() {
     assert_ranked(&run);
     assert_eq!(notes(&run), ["A round was stopped before its time; 2 s were measured in all."]);
 }
+
+#[test]
+fn a_pipeline_has_as_many_requests_under_way_as_it_is_deep() {
+    let run = changed(|one| {
+        one.workload.pipeline = 4;
+        for outcome in one.rounds.iter_mut().filter_map(|round| round.outcome.as_mut()) {
+            outcome.plan.pipeline = 4;
+            let latency = 4.0 * f64::from(CONNECTIONS) / outcome.responses_per_second() * 1e9;
+            outcome.latency = loadgen::Histogram::new();
+            (0..outcome.responses).for_each(|_| outcome.latency.record(latency as u64));
+        }
+    });
+    assert_ranked(&run);
+}
+
+#[test]
+fn answers_that_come_sooner_than_the_delay_allows_are_not_believed() {
+    let run = changed(|one| one.workload.delay_seconds = Some(0.1));
+    let found = reasons(&run);
+    assert!(found.len() == 1 && found[0].contains("a delay of 0.1 s allows 1,000"), "{found:?}");
+    assert_eq!(standing(&run), Standing::Invalid);
+}
+
+#[test]
+fn what_the_generator_alone_can_see_is_a_reason_too() {
+    let run = changed(|one| {
+        let outcome = outcome(one);
+        outcome.plan.idle_connections = 10;
+        outcome.idle_connections = Some(loadgen::IdleConnections { planned: 10, opened: 10, ended_by_server: 3 });
+    });
+    let found = reasons(&run);
+    assert!(found.len() == 1 && found[0].contains("1 of 2 rounds"), "{found:?}");
+    assert_eq!(standing(&run), Standing::Invalid);
+}
