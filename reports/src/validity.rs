@@ -1,5 +1,7 @@
 //! May a measurement be ranked, and if not, why not and what to do about it.
 
+use std::mem::discriminant;
+
 use loadgen::validity::{Complaint, complaints};
 
 use crate::failure::Failure;
@@ -116,7 +118,7 @@ fn reasons(measurement: &Measurement, figures: &Figures) -> Vec<Reason> {
         reasons.extend(failed_check(measurement));
     }
     reasons.extend(lost_requests(&measurement.workload, figures));
-    reasons.extend(generators_complaints(measurement));
+    reasons.extend(generators_complaints(measurement, figures));
     reasons.extend(faster_than_its_delay(measurement, figures));
     reasons.extend(impossible_figures(measurement, figures, reasons.is_empty()));
     if !figures.rounds.is_empty() && !figures.quiet.suffices() {
@@ -216,32 +218,49 @@ fn lost_requests(workload: &Workload, figures: &Figures) -> Vec<Reason> {
 
 /// What the load generator has to say of its rounds, as far as it is not judged here over all of them together.
 ///
-/// What the server did wrong counts once it was seen; what may be chance, or the machine's, when it was so in at least
-/// half of the rounds.
-fn generators_complaints(measurement: &Measurement) -> Vec<Reason> {
-    let outcomes = || measurement.rounds.iter().filter_map(|round| round.outcome.as_ref());
-    let of = outcomes().count();
-    let mut found: Vec<(Complaint, usize)> = Vec::new();
-    for complaint in outcomes().flat_map(complaints) {
-        let kind = std::mem::discriminant(&complaint);
-        match found.iter_mut().find(|(known, _)| std::mem::discriminant(known) == kind) {
-            Some((_, rounds)) => *rounds += 1,
-            None => found.push((complaint, 1)),
+/// Wrong bytes and lost connections count once they were seen. What noise can cause, too, counts where it was so in at least
+/// half of the rounds that were quiet; of the others nobody knows whose fault it was.
+fn generators_complaints(measurement: &Measurement, figures: &Figures) -> Vec<Reason> {
+    let outcomes = measurement.rounds.iter().filter_map(|round| round.outcome.as_ref());
+    let mut all: Vec<(Complaint, usize)> = Vec::new();
+    let mut quiet: Vec<(Complaint, usize)> = Vec::new();
+    let (mut rounds, mut quiet_rounds) = (0, 0);
+    for (outcome, of_round) in outcomes.zip(&figures.rounds) {
+        let is_quiet = of_round.quiet.suffices();
+        rounds += 1;
+        quiet_rounds += usize::from(is_quiet);
+        for complaint in complaints(outcome) {
+            if is_quiet {
+                count(&mut quiet, complaint.clone());
+            }
+            count(&mut all, complaint);
         }
     }
-    let counts = |complaint: &Complaint, rounds: usize| match complaint {
-        Complaint::UnexpectedBody { .. } | Complaint::IdleLost { .. } => true,
+    let certain =
+        |complaint: &Complaint| matches!(complaint, Complaint::UnexpectedBody { .. } | Complaint::IdleLost { .. });
+    let likely = |complaint: &Complaint| match complaint {
+        Complaint::Overloaded { .. } | Complaint::Late { .. } | Complaint::HalvesDiffer { .. } => true,
         // Where nothing was answered at all, that is said in plainer words.
         Complaint::Stuck { usual_ns, .. } => usual_ns.is_some(),
-        Complaint::Overloaded { .. } | Complaint::Late { .. } => 2 * rounds >= of,
         // On shared CPUs the server is meant to take the client's time.
-        Complaint::Crowded { .. } => 2 * rounds >= of && !measurement.placement.is_shared(),
-        Complaint::HalvesDiffer { .. } => 2 * rounds >= of,
+        Complaint::Crowded { .. } => !measurement.placement.is_shared(),
         // The rest is judged over all rounds.
         _ => false,
     };
-    let found = found.into_iter().filter(|(complaint, rounds)| counts(complaint, *rounds));
-    found.map(|(complaint, rounds)| Reason::Generator { complaint, rounds, of }).collect()
+    let certain =
+        all.into_iter().filter(|(complaint, _)| certain(complaint)).map(|(complaint, seen)| (complaint, seen, rounds));
+    let likely = quiet.into_iter().filter(|(complaint, seen)| likely(complaint) && 2 * seen >= quiet_rounds);
+    let likely = likely.map(|(complaint, seen)| (complaint, seen, quiet_rounds));
+    certain.chain(likely).map(|(complaint, rounds, of)| Reason::Generator { complaint, rounds, of }).collect()
+}
+
+/// Counts a complaint by its kind; the first of a kind stands for all.
+fn count(counts: &mut Vec<(Complaint, usize)>, complaint: Complaint) {
+    let is_same = |known: &Complaint| discriminant(known) == discriminant(&complaint);
+    match counts.iter_mut().find(|(known, _)| is_same(known)) {
+        Some((_, rounds)) => *rounds += 1,
+        None => counts.push((complaint, 1)),
+    }
 }
 
 /// More answers than a server can give that waits before each: one at a time on each connection.
