@@ -4,7 +4,7 @@ use std::mem::discriminant;
 
 use crate::ranking::{Merit, Row, Table, compare};
 use crate::reason::{Note, Reason};
-use crate::record::{Arrival, Company, Run, Workload};
+use crate::record::{Arrival, Company, Round, Run, Workload};
 use crate::statistics::Ratio;
 use crate::validity::Standing;
 use crate::words;
@@ -194,7 +194,9 @@ pub fn progress(run: &Run) -> String {
     if run.is_finished() {
         return rounds;
     }
-    let turns: usize = run.measurements.iter().map(|measurement| measurement.rounds.len()).sum();
+    // Those that were taken again for their noise are none of the plan.
+    let is_planned = |round: &&Round| round.index < run.rounds_planned;
+    let turns: usize = run.measurements.iter().map(|one| one.rounds.iter().filter(is_planned).count()).sum();
     let all = planned * run.measurements.len() as u64;
     format!("{rounds}, {} of {}", words::count(turns as u64), words::plural(all, "turn"))
 }

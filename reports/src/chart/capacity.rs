@@ -17,6 +17,8 @@ const HALF: i32 = 7;
 const VALUE: i32 = 132;
 /// The server that does nothing, by its name.
 const LIMIT: &str = "limit";
+/// Room for the label of its line, in pixels.
+const LABEL: i32 = 20;
 
 /// The mean of a row's rounds with its interval, as a ratio to one request per second.
 pub(super) fn mean(rates: &[f64]) -> Option<Ratio> {
@@ -34,7 +36,9 @@ pub(super) fn draw(table: &Table<'_>, frame: &Frame) -> Result<String, DrawingEr
         .fold(0.0, f64::max);
     let axis = Axis::from_zero(highest, lines.left, WIDTH - MARGIN - VALUE);
     let limit = table.rows.iter().find(|row| row.measurement.server.name == LIMIT);
-    sheet(lines.size(), frame, |canvas| {
+    let (width, height) = lines.size();
+    // The label of the limit stands below the rows.
+    sheet((width, height + LABEL.unsigned_abs()), frame, |canvas| {
         lines.grid(canvas, &axis, |value| words::count(value as u64))?;
         lines.names(canvas)?;
         for line in &lines.lines {
@@ -78,7 +82,7 @@ pub(super) fn draw(table: &Table<'_>, frame: &Frame) -> Result<String, DrawingEr
         if let Some(rate) = limit.and_then(|row| row.figures.requests_per_second()) {
             let x = axis.pixel(rate);
             canvas.line(vec![(x, 26), (x, lines.height - MARGIN)], INK, 2)?;
-            let label = (x, lines.height - 4);
+            let label = (x, lines.height + LABEL / 2 - MARGIN / 2);
             canvas.text("limit: a server that does nothing", label, letters(Anchor::Middle, INK))?;
         }
         Ok(())
