@@ -226,7 +226,9 @@ fn conclude(finished: &Finished) -> ExitCode {
     let failed = ranking::tables(&finished.run)
         .iter()
         .flat_map(|table| &table.rows)
-        .any(|row| matches!(row.standing(), Standing::Invalid | Standing::Pending));
+        .filter(|row| matches!(row.standing(), Standing::Invalid | Standing::Pending))
+        // What an open loop finds out about the place where a server breaks is an answer and no failure.
+        .any(|row| !(row.measurement.workload.arrival.is_open() && row.validity.is_beyond_capacity()));
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 

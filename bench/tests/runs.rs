@@ -351,12 +351,11 @@ fn more_than_a_server_carries_is_not_valid_and_says_so() {
     };
     // Beside other tests the round may be disturbed, and then nobody knows whose fault it was.
     let disturbed = |reason: &Reason| matches!(reason, Reason::Disturbed { .. } | Reason::TooNoisy { .. });
-    let is_overloaded = judged[1].1.iter().any(overloaded);
-    assert!((is_overloaded || judged[1].1.iter().any(disturbed)) && !judged[1].2, "{judged:?}");
+    let found = judged[1].1.iter().any(|reason| overloaded(reason) || disturbed(reason));
+    assert!(found && !judged[1].2, "{judged:?}");
     assert!(!judged[0].1.iter().any(overloaded), "{judged:?}");
-    if is_overloaded {
-        assert_eq!(output.status.code(), Some(1), "{}", output_of(&output));
-    }
+    // To find out where a server breaks is an answer.
+    assert!(output.status.success(), "{}", output_of(&output));
 }
 
 #[test]

@@ -68,6 +68,25 @@ impl Validity {
         }
     }
 
+    /// Whether all that speaks against it is that it was offered more than it carries. To find where that begins is what
+    /// such a load is for, so it is no fault of the server.
+    #[must_use]
+    pub fn is_beyond_capacity(&self) -> bool {
+        let is_overload = |reason: &Reason| match reason {
+            Reason::Generator { complaint, .. } => matches!(
+                complaint,
+                Complaint::Overloaded { .. }
+                    | Complaint::Late { .. }
+                    | Complaint::Stuck { .. }
+                    | Complaint::Crowded { .. }
+                    | Complaint::HalvesDiffer { .. }
+            ),
+            Reason::TimedOut { .. } | Reason::TooNoisy { .. } | Reason::Disturbed { .. } => true,
+            _ => false,
+        };
+        self.is_measured && !self.reasons.is_empty() && self.reasons.iter().all(is_overload)
+    }
+
     /// Where the measurement stands.
     #[must_use]
     pub fn standing(&self) -> Standing {
