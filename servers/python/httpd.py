@@ -1,299 +1,553 @@
 #!/usr/bin/env python3
-"""The first server of this project's history: a pool of Python threads, and a connection for each request.
+"""# Thread pool, in Python
 
-What it is: a thread accepts connections and puts them into a queue; N worker threads take them out, answer one request
-each, and close. With --processes, N processes share the listener instead; each accepts and answers by itself. Nothing
-else differs, so what threads of one interpreter share, its lock above all, is the difference between the two.
+A fixed number of worker threads; one more thread accepts and puts connections into a queue; each worker takes one,
+answers one request, says `Connection: close`, and closes. It is the *bounded thread pool* of `servers/thread-pool`
+(which says where the literature has it) in its plainest form, and the server with which this project began.
 
-Who uses this: every tutorial on thread pools; gunicorn's and uWSGI's synchronous workers are the second form.
+Who uses it: `socketserver` and `http.server` with a pool around them, gunicorn's gthread workers, waitress, and most
+servers that somebody wrote in an afternoon. With `--processes` it is *prefork*: Apache's prefork MPM, gunicorn's sync
+workers, PostgreSQL.
 
-What an idle connection costs: a worker, until REQUEST_SECONDS are over. There is none after an answer.
+An idle connection costs a worker, but not for long: there is no second request, so nobody idles between two, and who
+sends nothing is sent away after `HEAD_TIMEOUT`. The price is a new connection for every request.
 
-Where it breaks: N clients that send nothing stop it for REQUEST_SECONDS. Under an interpreter with a global lock, threads
-run in turn, however many CPUs there are; handing the lock around costs switches that grow with N.
+Where it breaks: Python runs the code of one thread at a time in each process, the one that holds the global interpreter
+lock (GIL). Threads wait for sockets side by side, but parse, look up and build answers one after the other, and each
+blocking call lets the lock go and has to win it back. A thread that comes back from a call while another computes waits
+for up to 5 ms (`sys.getswitchinterval`) before it may ask for the lock (Beazley, "Understanding the Python GIL", PyCon
+2010). So more workers should not make this server faster, and more CPUs not help; whether that is so, the suite `gil`
+measures. An interpreter that was built without the lock (PEP 703; `python3.13t`, `python3.14t`) is the same model
+without that; the ready line says which of the two it is. Nor does a process each share a lock, for the price of an
+interpreter's memory for each worker.
 
-It answers GET and HEAD with files beneath its root, and is as correct as that needs; for anything else, see the other
-servers of this project. Standard library only; Python 3.8 or later; Linux.
+With `--processes` there is no thread that accepts and no queue but the kernel's: all workers wait in `accept` on the
+one listener that they inherited, and the kernel wakes one of them for each connection, the one that has waited longest.
+That is what keeps it fair: whoever is free takes the next connection, as in the pool. With a listener for each process
+(SO_REUSEPORT) the kernel chooses by a hash of the addresses before it knows who is busy, and connections queue behind
+one slow client while other workers idle.
+
+Hostile clients: one that is slow or silent holds a worker for `HEAD_TIMEOUT`, one that does not read for
+`SEND_TIMEOUT`, and one that reads slowly but steadily for good. Everybody else waits in the queue.
+
+What it does not have, beside the servers in Rust: kept connections, a cache, ranges, conditional requests.
 """
 
 import argparse
-import mimetypes
+import ctypes
+import errno
 import os
 import queue
+import re
+import resource
 import signal
 import socket
 import stat
+import struct
 import sys
 import threading
 import time
 from email.utils import formatdate
 from urllib.parse import unquote_to_bytes
 
-REQUEST_SECONDS = 5.0
-LONGEST_HEAD = 16 * 1024
-PIECE = 256 * 1024
-BACKLOG = 1024
+# For the whole head of a request to come, for a client to take something of its answer, for it to notice that it was
+# refused, and for all of them once the server is to stop; in seconds.
+HEAD_TIMEOUT = 10.0
+SEND_TIMEOUT = 30.0
+LINGER_TIMEOUT = 1.0
+GRACE = 3
+
+LONGEST_HEAD = 16 * 1024  # bytes
+LARGEST_COPY = 64 * 1024  # bytes; longer files go from the page cache to the socket without a way through Python
+BACKLOG = 1024  # connections that the kernel keeps until they are accepted
+MOST_WORKERS = 4096
+
+NAME = "httpd.py"
+
+TYPES = {
+    b".css": b"text/css",
+    b".gif": b"image/gif",
+    b".html": b"text/html",
+    b".htm": b"text/html",
+    b".ico": b"image/x-icon",
+    b".jpeg": b"image/jpeg",
+    b".jpg": b"image/jpeg",
+    b".js": b"text/javascript",
+    b".json": b"application/json",
+    b".pdf": b"application/pdf",
+    b".png": b"image/png",
+    b".svg": b"image/svg+xml",
+    b".txt": b"text/plain",
+    b".wasm": b"application/wasm",
+    b".webp": b"image/webp",
+    b".xml": b"text/xml",
+}
 
 REASONS = {
-    200: "OK",
-    400: "Bad Request",
-    403: "Forbidden",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    408: "Request Timeout",
-    431: "Request Header Fields Too Large",
-    500: "Internal Server Error",
-    505: "HTTP Version Not Supported",
+    200: b"OK",
+    301: b"Moved Permanently",
+    400: b"Bad Request",
+    403: b"Forbidden",
+    404: b"Not Found",
+    405: b"Method Not Allowed",
+    408: b"Request Timeout",
+    431: b"Request Header Fields Too Large",
+    503: b"Service Unavailable",
+    505: b"HTTP Version Not Supported",
 }
 
 
-class Refusal(Exception):
-    """A request that is answered with an error page."""
-
-    def __init__(self, status):
-        super().__init__(status)
-        self.status = status
-
-
-# --- main -------------------------------------------------------------------------------------------------------------
-
-
 def main():
-    arguments = parse_arguments()
-    root = os.path.realpath(arguments.root)
-    if not os.path.isdir(root):
-        sys.exit(f"httpd.py: the root {arguments.root} is no folder; name another with -r")
+    options = parse_options()
+    site = Site(options.root)
+    log = Log(options.quiet)
+    allow_many_descriptors()
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # Otherwise connections of a server that ended a moment ago would keep the port.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener = socket.create_server(("127.0.0.1", arguments.port), backlog=BACKLOG)
+        listener.bind(("127.0.0.1", options.port))
+        listener.listen(BACKLOG)
     except OSError as error:
-        sys.exit(f"httpd.py: cannot listen on port {arguments.port}: {error.strerror}; choose another")
-    site = Site(root, quiet=arguments.quiet)
-    kind = "process" if arguments.processes else "thread"
-    workers = f"{arguments.workers} {kind}{'' if arguments.workers == 1 else 'es' if arguments.processes else 's'}"
+        fail(1, f"cannot listen on 127.0.0.1:{options.port}: {error.strerror}; choose another port, or 0 for a free one")
+    run = run_processes if options.processes else run_threads
+    sys.exit(run(listener, options.workers, lambda connection, client: serve(connection, client, site, log)))
+
+
+def parse_options():
+    parser = argparse.ArgumentParser(prog=NAME, description="A static file server with a pool of workers, in Python")
+    parser.add_argument("port", nargs="?", type=number(0, 65535), default=8080, help="port of 127.0.0.1; 0 takes a free one")
+    parser.add_argument("-r", "--root", metavar="DIR", default="www", help="document root (default: www)")
+    parser.add_argument(
+        "-w",
+        "--workers",
+        metavar="N",
+        type=number(1, MOST_WORKERS),
+        default=len(os.sched_getaffinity(0)),
+        help="workers (default: the CPUs available)",
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="no access log on standard output")
+    parser.add_argument("--processes", action="store_true", help="workers are processes, not threads")
+    options = parser.parse_args()
+    if not os.path.isdir(options.root):
+        fail(2, f"the document root {options.root} is no directory; name another with --root")
+    return options
+
+
+def number(least, most):
+    def parse(text):
+        if not text.isdigit() or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"{text} is no number from {least} to {most}")
+        return int(text)
+
+    return parse
+
+
+def say_ready(listener, model, workers):
+    lock = "GIL on" if getattr(sys, "_is_gil_enabled", lambda: True)() else "GIL off"
+    version = "Python %d.%d.%d" % sys.version_info[:3]
+    plural = "worker" if workers == 1 else "workers"
     port = listener.getsockname()[1]
-    # Whoever is told to stop ends at once: no answer of this server is longer than a moment.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: os._exit(0))
-    print(f"listening on http://127.0.0.1:{port} (python, {workers}, {interpreter_lock()})", flush=True)
-    if arguments.processes:
-        serve_with_processes(listener, site, arguments.workers)
-    else:
-        serve_with_threads(listener, site, arguments.workers)
+    line = f"listening on http://127.0.0.1:{port} ({model}, {workers} {plural}, {version}, {lock})\n"
+    try:
+        os.write(1, line.encode())
+    except OSError:
+        pass  # Nobody reads it, which is no reason not to serve.
 
 
-def parse_arguments():
-    parser = argparse.ArgumentParser(description="Serves files with a pool of threads or processes.")
-    parser.add_argument("-w", dest="workers", type=int, default=1, metavar="WORKERS", help="threads or processes")
-    parser.add_argument("-r", dest="root", default=".", metavar="ROOT", help="the document root")
-    parser.add_argument("-q", dest="quiet", action="store_true", help="write no access log")
-    parser.add_argument("--processes", action="store_true", help="processes instead of threads")
-    parser.add_argument("port", type=int, metavar="PORT", help="the port on 127.0.0.1; 0 takes a free one")
-    arguments = parser.parse_args()
-    if not 1 <= arguments.workers <= 1000:
-        parser.error("-w takes 1 to 1000 workers")
-    if not 0 <= arguments.port <= 65535:
-        parser.error("PORT is between 0 and 65535")
-    return arguments
+# Accepting: one thread accepts and queues; or each process accepts when it is free.
 
 
-def interpreter_lock():
-    """Whether threads of this interpreter run one at a time, which only 3.13 and later can tell to be otherwise."""
-    is_on = getattr(sys, "_is_gil_enabled", lambda: True)()
-    return "with the global interpreter lock" if is_on else "without a global interpreter lock"
-
-
-# --- accepting --------------------------------------------------------------------------------------------------------
-
-
-def serve_with_threads(listener, site, workers):
-    """One thread accepts; the others wait at a queue."""
+def run_threads(listener, workers, serve_one):
     waiting = queue.SimpleQueue()
 
     def work():
         while True:
-            serve(waiting.get(), site)
+            accepted = waiting.get()
+            if accepted is None:
+                return
+            serve_one(*accepted)
 
-    for _ in range(workers):
-        threading.Thread(target=work, daemon=True).start()
-    while True:
-        waiting.put(accept(listener))
+    stop = Stop(listener)
+    threads = [threading.Thread(target=work, name=f"worker-{place}", daemon=True) for place in range(workers)]
+    try:
+        for thread in threads:
+            thread.start()
+    except RuntimeError as error:
+        fail(1, f"cannot start {workers} workers: {error}; ask for fewer with --workers")
+    say_ready(listener, "python-threads", workers)
 
+    for accepted in accept(listener, stop):
+        waiting.put(accepted)
 
-def serve_with_processes(listener, site, workers):
-    """Processes that were forked accept from one listener: its queue is shared, so none waits while another is busy, as
-    it would with a listener for each."""
-    children = []
-    for _ in range(workers):
-        child = os.fork()
-        if child == 0:
-            while True:
-                serve(accept(listener), site)
-        children.append(child)
     listener.close()
-
-    def stop(*_):
-        for child in children:
-            os.kill(child, signal.SIGKILL)
-        os._exit(0)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
-    # A worker that ends by itself is a fault, and then this server is none any more.
-    os.wait()
-    for child in children:
-        os.kill(child, signal.SIGKILL)
-    sys.exit("httpd.py: a worker process has ended by itself")
+    for _ in threads:
+        waiting.put(None)
+    for thread in threads:
+        thread.join()
+    return 0
 
 
-def accept(listener):
-    """The next connection. Without descriptors there is none for a moment."""
-    while True:
+def run_processes(listener, workers, serve_one):
+    stop = Stop(listener)
+    parent = os.getpid()
+    # A signal that came between a fork and the next line would find the child with its parent's duties.
+    signal.pthread_sigmask(signal.SIG_BLOCK, stop.SIGNALS)
+    for _ in range(workers):
         try:
-            connection, _ = listener.accept()
-            return connection
-        except OSError:
-            time.sleep(0.01)
+            child = os.fork()
+        except OSError as error:
+            stop.end_children()
+            fail(1, f"cannot start {workers} workers: {error.strerror}; ask for fewer with --workers")
+        if child == 0:
+            stop.children.clear()
+            end_with(parent)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, stop.SIGNALS)
+            for connection, client in accept(listener, stop):
+                serve_one(connection, client)
+            os._exit(0)
+        stop.children.add(child)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, stop.SIGNALS)
+    say_ready(listener, "python-processes", workers)
+
+    code = 0
+    while stop.children:
+        child, status = os.wait()
+        stop.children.discard(child)
+        if status != 0:
+            complain(f"worker {child} ended with the wait status {status}; the others are stopped")
+            code = 1
+            stop.ask()
+    return code
 
 
-# --- serving one connection -------------------------------------------------------------------------------------------
+def accept(listener, stop):
+    """Yields connections with their clients' addresses, until the server is to stop and nobody waits any more."""
+    left = BACKLOG
+    while left > 0:
+        try:
+            yield listener.accept()
+        except BlockingIOError:
+            return  # The listener only stops blocking when the server is to stop.
+        except OSError as error:
+            # Out of descriptors or memory, which comes back when connections end. All else concerns one client that
+            # is gone already.
+            if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                time.sleep(0.01)
+        if stop.asked:
+            left -= 1  # Who came before the signal is still answered, but newcomers must not keep us for ever.
 
 
-def serve(connection, site):
-    """Answers one request and closes."""
+# Serving one connection.
+
+TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+REQUEST = re.compile(
+    rb"(" + TOKEN + rb") ([\x21-\x7e\x80-\xff]+) HTTP/([0-9])\.([0-9])\r\n((?:" + TOKEN + rb":[^\r\n\0]*\r\n)*)"
+)
+FIELDS_THAT_MATTER = re.compile(rb"(?mi)^(host|content-length|transfer-encoding):")
+BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+
+
+class Refusal(Exception):
+    """An answer other than the file."""
+
+    def __init__(self, status, field=b""):
+        super().__init__(status)
+        self.status = status
+        self.field = field
+
+
+def serve(connection, client, site, log):
+    """Answers one request and closes the connection, whatever happens."""
     try:
         with connection:
-            connection.settimeout(REQUEST_SECONDS)
-            answer(connection, site)
-            # Closing with unread input would reset the connection and could destroy the answer on its way.
-            connection.shutdown(socket.SHUT_WR)
+            converse(connection, client, site, log)
     except OSError:
-        # The client has gone, or does not read.
-        pass
+        pass  # The client is gone, or does not read: there is nobody left to tell.
+    except Exception as error:  # A mistake in here must cost one connection and not a worker.
+        complain(f"a connection ended with a mistake of the server's: {error!r}")
 
 
-def answer(connection, site):
-    line = b"-"
+def converse(connection, client, site, log):
+    # Not settimeout, with which Python would ask poll() before every recv and send.
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeval(HEAD_TIMEOUT))
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval(SEND_TIMEOUT))
+    line, unread, with_body = b"-", True, True
     try:
-        head = read_head(connection)
-        if not head:
+        head, unread = receive_head(connection)
+        if head is None:
             return
-        line = head.split(b"\r\n", 1)[0]
-        method, target = parse(line, head)
-        path, length = site.find(target)
+        line = head.partition(b"\r\n")[0]
+        with_body = not line.startswith(b"HEAD ")
+        target, announced = parse(head)
+        unread = unread or announced
+        descriptor, size, kind = site.find(target)
+        try:
+            status, sent = 200, send_file(connection, descriptor, size, kind, with_body)
+        finally:
+            os.close(descriptor)
     except Refusal as refusal:
-        status, body = refusal.status, error_page(refusal.status)
-        sent = 0 if line.startswith(b"HEAD ") else len(body)
-        send(connection, status, "text/html", len(body), body[:sent])
-    else:
-        status = 200
-        kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
-        sent = send_file(connection, path, kind, length, method)
-    if not site.quiet:
-        print(f'127.0.0.1 - - [{time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime())}] '
-              f'"{line.decode("latin-1").encode("unicode_escape").decode()}" {status} {sent}', flush=True)
+        status, sent = refusal.status, send_refusal(connection, refusal, with_body)
+    log.write(client[0], line, status, sent)
+    if unread:
+        linger(connection)
 
 
-def read_head(connection):
-    """The head of the request; empty if the client left without one."""
-    head = b""
-    deadline = time.monotonic() + REQUEST_SECONDS
-    while b"\r\n\r\n" not in head:
-        if len(head) > LONGEST_HEAD:
-            raise Refusal(431)
+def receive_head(connection):
+    """The head of the request with the last of its line ends, and whether bytes came behind it. (None, False) if the
+    client says nothing."""
+    deadline = time.monotonic() + HEAD_TIMEOUT
+    received = b""
+    while True:
         try:
             piece = connection.recv(LONGEST_HEAD)
-        except socket.timeout:
-            raise Refusal(408) from None
+        except BlockingIOError:  # What a socket with SO_RCVTIMEO says when the time is over.
+            piece = None
         if not piece:
-            if head:
-                raise Refusal(400)
-            return b""
-        head += piece
-        if time.monotonic() > deadline:
+            if not received:
+                return None, False
+            raise Refusal(400 if piece == b"" else 408)
+        # The end may lie across two pieces; what was searched before is not searched again, however small they are.
+        searched = max(len(received) - 3, 0)
+        received += piece
+        end = received.find(b"\r\n\r\n", searched)
+        if 0 <= end <= LONGEST_HEAD - 4:
+            return received[: end + 2], len(received) > end + 4
+        if len(received) >= LONGEST_HEAD:
+            raise Refusal(431)
+        left = deadline - time.monotonic()
+        if left <= 0:
             raise Refusal(408)
-    return head[: head.index(b"\r\n\r\n") + 2]
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeval(left))
 
 
-def parse(line, head):
-    """Method and target of a request."""
-    parts = line.split(b" ")
-    if len(parts) != 3 or not parts[1].startswith(b"/"):
+def parse(head):
+    """The target of a request, and whether a body is announced (RFC 9112)."""
+    request = REQUEST.fullmatch(head)
+    if request is None:
         raise Refusal(400)
-    method, target, version = parts
-    if not version.startswith(b"HTTP/1.") or len(version) != 8:
-        raise Refusal(505 if version.startswith(b"HTTP/") else 400)
-    if version == b"HTTP/1.1" and b"\nhost:" not in head.lower():
+    method, target, major, minor, fields = request.groups()
+    if major != b"1":
+        raise Refusal(505)
+    names = FIELDS_THAT_MATTER.findall(fields)
+    hosts = sum(len(name) == 4 for name in names)
+    if hosts > 1 or (hosts == 0 and minor != b"0"):
         raise Refusal(400)
     if method not in (b"GET", b"HEAD"):
-        raise Refusal(405)
-    return method.decode(), target
+        raise Refusal(405, b"Allow: GET, HEAD\r\n")
+    if target[:1] != b"/":
+        if target[:7].lower() != b"http://":
+            raise Refusal(400)
+        target = b"/" + target[7:].partition(b"/")[2]
+    return target, len(names) > hosts
 
 
 class Site:
-    """The files beneath the root."""
+    """The document root. Every answer is of the disk: there is no cache but the kernel's."""
 
-    def __init__(self, root, quiet):
-        self.root = os.fsencode(root)
-        self.quiet = quiet
+    FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK  # a FIFO must not make a worker wait
+
+    def __init__(self, root):
+        self.root = os.path.realpath(os.fsencode(root))
+        self.beneath = self.root.rstrip(b"/") + b"/"
 
     def find(self, target):
-        """The file that a target names, and its length; a folder's is its index.html."""
-        path = unquote_to_bytes(target.split(b"?", 1)[0])
-        if b"\0" in path:
-            raise Refusal(400)
-        if b".." in path.split(b"/"):
+        """An open descriptor of the file that a target names, its length in bytes and its type."""
+        path, _, query = target.partition(b"?")
+        name = path
+        if b"%" in path:
+            if BAD_ESCAPE.search(path):
+                raise Refusal(400)
+            name = unquote_to_bytes(path)
+            if b"\0" in name:
+                raise Refusal(400)
+            if b"%2f" in path.lower():
+                raise Refusal(404)  # No file has a slash in its name.
+        # Neither `..` nor what is hidden.
+        if b"/." in name:
             raise Refusal(404)
-        file = os.path.join(self.root, path.lstrip(b"/"))
-        if path.endswith(b"/"):
-            file = os.path.join(file, b"index.html")
+        if name[-1:] == b"/":
+            name += b"index.html"
         try:
-            # Links that lead out of the root are as good as not there.
-            real = os.path.realpath(file)
-            if os.path.commonpath([real, self.root]) != self.root:
+            descriptor = os.open(self.root + name, self.FLAGS)
+        except OSError as error:
+            scarce = error.errno in (errno.EMFILE, errno.ENFILE)
+            raise Refusal(503 if scarce else 403 if error.errno == errno.EACCES else 404) from None
+        try:
+            found = os.fstat(descriptor)
+            # Where the file is that was opened, after all symbolic links: asking before would be asking about another
+            # one, if somebody changed a link in between.
+            if not (os.readlink(b"/proc/self/fd/%d" % descriptor) + b"/").startswith(self.beneath):
                 raise Refusal(404)
-            found = os.stat(real)
-        except PermissionError:
-            raise Refusal(403) from None
-        except (OSError, ValueError):
-            raise Refusal(404) from None
-        if not stat.S_ISREG(found.st_mode):
-            raise Refusal(404)
-        return os.fsdecode(real), found.st_size
+            if stat.S_ISDIR(found.st_mode):
+                # With one slash in front, or `//host` would lead to another server.
+                place = b"/" + path.strip(b"/") + b"/" + (b"?" + query if query else b"")
+                raise Refusal(301, b"Location: %s\r\n" % place)
+            if not stat.S_ISREG(found.st_mode):
+                raise Refusal(404)
+            return descriptor, found.st_size, TYPES.get(os.path.splitext(name)[1].lower(), b"application/octet-stream")
+        except BaseException:
+            os.close(descriptor)
+            raise
 
 
-def send_file(connection, path, kind, length, method):
-    """Sends a file; small ones together with their head, in one piece."""
-    try:
-        with open(path, "rb", buffering=0) as file:
-            first = file.read(min(length, PIECE)) if method == "GET" else b""
-            send(connection, 200, kind, length, first)
-            sent = len(first)
-            while method == "GET" and sent < length:
-                piece = file.read(min(length - sent, PIECE))
-                if not piece:
-                    # It has shrunk meanwhile: what was announced cannot be sent, and closing says so.
-                    return sent
-                connection.sendall(piece)
-                sent += len(piece)
-            return sent
-    except PermissionError:
-        body = error_page(403)
-        send(connection, 403, "text/html", len(body), body)
+def send_file(connection, descriptor, size, kind, with_body):
+    """Sends the answer; the number of bytes of its body."""
+    if not with_body:
+        connection.sendall(render(200, kind, size))
+        return 0
+    if size <= LARGEST_COPY:
+        # Read first, so that the length is that of what was read, and head and body are one call.
+        body = os.read(descriptor, size)
+        connection.sendall(render(200, kind, len(body)) + body)
         return len(body)
+    connection.sendall(render(200, kind, size), socket.MSG_MORE)
+    sent = 0
+    while sent < size:
+        count = os.sendfile(connection.fileno(), descriptor, sent, size - sent)
+        if count == 0:
+            break  # The file shrank. That the connection ends early tells the client.
+        sent += count
+    return sent
 
 
-def send(connection, status, kind, length, body):
-    allow = "Allow: GET, HEAD\r\n" if status == 405 else ""
-    head = (
-        f"HTTP/1.1 {status} {REASONS[status]}\r\nServer: httpd.py\r\nDate: {formatdate(usegmt=True)}\r\n"
-        f"Connection: close\r\n{allow}Content-Type: {kind}\r\nContent-Length: {length}\r\n\r\n"
-    )
-    connection.sendall(head.encode("latin-1") + body)
+def send_refusal(connection, refusal, with_body):
+    text = b"%d %s" % (refusal.status, REASONS[refusal.status])
+    body = b"<!doctype html><title>%s</title><h1>%s</h1>\n" % (text, text)
+    head = render(refusal.status, b"text/html", len(body), refusal.field)
+    connection.sendall(head + body if with_body else head)
+    return len(body) if with_body else 0
 
 
-def error_page(status):
-    title = f"{status} {REASONS[status]}"
-    return f"<!DOCTYPE html>\n<html lang=\"en\">\n<title>{title}</title>\n<h1>{title}</h1>\n</html>\n".encode()
+def render(status, kind, length, field=b""):
+    return (
+        b"HTTP/1.1 %d %s\r\nDate: %s\r\nServer: httpd.py\r\nContent-Type: %s\r\nContent-Length: %d\r\n%s"
+        b"Connection: close\r\n\r\n"
+    ) % (status, REASONS[status], clock.date(), kind, length, field)
+
+
+class Clock:
+    """The date as HTTP and as the access log write it, made anew once a second."""
+
+    def __init__(self):
+        self.made = (0, b"", b"")
+
+    def date(self):
+        return self.now()[1]
+
+    def now(self):
+        second = int(time.time())
+        # One read and one write of the whole, so that threads without a lock never see half of it.
+        made = self.made
+        if made[0] != second:
+            http = formatdate(second, usegmt=True)
+            log = time.strftime("%d/", time.gmtime(second)) + http[8:11] + time.strftime("/%Y:%H:%M:%S +0000", time.gmtime(second))
+            made = self.made = (second, http.encode(), log.encode())
+        return made
+
+
+clock = Clock()
+
+
+class Log:
+    """The access log on standard output, in the Common Log Format."""
+
+    UNPRINTABLE = re.compile(rb'[^\x20-\x7e]|["\\]')
+    LONGEST_LINE = 2048  # bytes; a pipe does not mix what is shorter than 4 KiB
+
+    def __init__(self, quiet):
+        self.quiet = quiet
+
+    def write(self, client, line, status, length):
+        if self.quiet:
+            return
+        shown = self.UNPRINTABLE.sub(lambda byte: b"\\x%02x" % ord(byte.group()), line[: self.LONGEST_LINE // 4])
+        text = b'%s - - [%s] "%s" %d %d\n' % (client.encode(), clock.now()[2], shown, status, length)
+        try:
+            # At once, as one call for each line: workers that are processes have no buffer in common.
+            os.write(1, text)
+        except OSError:
+            pass  # Nobody reads it, or the disk is full: a line is lost, and no request.
+
+
+# Waiting: a worker waits in recv and send, and is missed.
+
+
+def timeval(seconds):
+    """A time as SO_RCVTIMEO and SO_SNDTIMEO want it; 0 would be for ever."""
+    return struct.pack("ll", int(seconds), max(int(seconds % 1 * 1e6), 1))
+
+
+def linger(connection):
+    """Reads for a moment what the client still sends. To close with bytes unread is to reset the connection, and a reset
+    may overtake the answer (RFC 9112, section 9.6)."""
+    connection.shutdown(socket.SHUT_WR)
+    deadline = time.monotonic() + LINGER_TIMEOUT
+    for _ in range(64):
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeval(left))
+        if not connection.recv(LONGEST_HEAD):
+            return
+
+
+# Stopping: what is queued or in flight is finished, within GRACE.
+
+
+class Stop:
+    """SIGTERM or SIGINT. Who has connected by then is answered; GRACE seconds later the process ends in any case."""
+
+    SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+    def __init__(self, listener):
+        self.listener = listener
+        self.asked = False
+        self.children = set()
+        for each in self.SIGNALS:
+            signal.signal(each, lambda *_: self.ask())
+        signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
+
+    def ask(self):
+        if not self.asked:
+            self.asked = True
+            signal.alarm(GRACE)
+            # Python repeats an accept that a signal interrupted. This time it does not wait.
+            self.listener.setblocking(False)
+        self.end_children()
+
+    def end_children(self):
+        for child in self.children:
+            os.kill(child, signal.SIGTERM)
+
+
+def end_with(parent):
+    """Has the kernel kill this process when its parent ends, however that ends: nobody else would know of it."""
+    set_parent_death_signal = 1  # prctl(2): PR_SET_PDEATHSIG
+    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(0)
+
+
+def allow_many_descriptors():
+    """A descriptor for each connection that waits in the queue."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    except (OSError, ValueError):
+        pass  # Then the limit stays, and accepting pauses when it is reached.
+
+
+def complain(text):
+    try:
+        os.write(2, f"{NAME}: {text}\n".encode())
+    except OSError:
+        pass
+
+
+def fail(code, text):
+    complain(text)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

