@@ -75,6 +75,7 @@ pub fn prepare(measurement: &plan::Measurement, program: Option<&Path>, root: &P
         // As it is written, not as it is filled in: the place of the project on the disk changes nothing.
         server.command.to_string().as_bytes(),
         server.template.as_deref().unwrap_or_default().as_bytes(),
+        server.required().unwrap_or_default().as_bytes(),
         format!("{:?} {:?} {}", configuration.workers, configuration.flags, configuration.access_log).as_bytes(),
     ]);
     let placement = Placement { server_cpus: division.server.to_vec(), client_cpus: division.client.to_vec() };

@@ -197,3 +197,12 @@ fn strict_fails_where_the_result_is_not_valid() {
     let strict = loadgen(&["-c3", "-t1", "-d300ms", "--strict", &url]);
     assert_eq!(strict.status.code(), Some(1));
 }
+
+#[test]
+fn the_null_server_refuses_a_body_that_is_no_file() {
+    for path in ["/dev/zero", "/nowhere/at/all", "/"] {
+        let output = loadgen(&["null-server", "--body", path, "0"]);
+        assert_eq!(output.status.code(), Some(2), "{path}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(&format!("cannot read {path}")), "{output:?}");
+    }
+}
