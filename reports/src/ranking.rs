@@ -16,6 +16,9 @@ pub struct Table<'run> {
     pub rows: Vec<Row<'run>>,
 }
 
+/// The name of the server that gives a fixed answer: what loopback TCP and the client allow, and no rival of anybody.
+pub const LIMIT: &str = "limit";
+
 /// By what the rows of a table are ranked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Merit {
@@ -169,7 +172,7 @@ impl<'run> Table<'run> {
             .rows
             .iter()
             .enumerate()
-            .filter(|(_, row)| row.validity.standing() == Standing::Ranked && !row.measurement.is_twin)
+            .filter(|(_, row)| row.validity.standing() == Standing::Ranked && row.is_contestant())
             .filter_map(|(place, row)| Some((place, merit.of_all(&row.figures)?)))
             .collect();
         order.sort_by(|(_, first), (_, second)| match merit {
@@ -215,6 +218,12 @@ impl<'run> Row<'run> {
         let figures = Figures::of(measurement);
         let validity = Validity::of(measurement, &figures);
         Self { measurement, figures, validity, rank: None, to_best: None, group: None }
+    }
+
+    /// Whether it takes part in the ranking: a server entered twice and the limit of all servers are only shown.
+    #[must_use]
+    pub fn is_contestant(&self) -> bool {
+        !self.measurement.is_twin && self.measurement.server.name != LIMIT
     }
 
     /// Where the measurement stands.
