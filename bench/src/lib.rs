@@ -38,5 +38,6 @@ pub mod running;
 pub mod sampler;
 pub mod servers;
 pub mod suite;
+pub mod throttling;
 pub mod toml_file;
 pub mod turn;

@@ -13,6 +13,7 @@ use crate::accounting::ThreadStatus;
 use crate::cpus::Division;
 use crate::others::{CpuTimes, others};
 use crate::process_tree;
+use crate::throttling::Throttling;
 
 /// Time between two looks. A look at a hundred threads costs about a millisecond of a client CPU.
 const INTERVAL: Duration = Duration::from_millis(250);
@@ -31,6 +32,7 @@ struct Look {
     descriptors: u32,
     voluntary_switches: u64,
     involuntary_switches: u64,
+    throttled_seconds: f64,
     cpus: CpuTimes,
 }
 
@@ -108,6 +110,7 @@ impl Looks {
         }
         let user = |look: &Look| look.user_seconds;
         let system = |look: &Look| look.system_seconds;
+        let throttled = |look: &Look| look.throttled_seconds;
         let (first_user, first_system) = (value_at(looks, start, user), value_at(looks, start, system));
         let within = || looks.iter().filter(|look| look.at > start && look.at <= end);
         let measured = (end - start).as_secs_f64();
@@ -129,6 +132,9 @@ impl Looks {
             peak_resident_bytes: looks.iter().map(|look| look.peak_resident_bytes).max().unwrap_or(0),
             peak_threads: near().map(|look| look.threads).max().unwrap_or(0),
             peak_descriptors: near().map(|look| look.descriptors).max().unwrap_or(0),
+            throttled_seconds: Some(value_at(looks, end, throttled) - value_at(looks, start, throttled))
+                .filter(|seconds| seconds.is_finite())
+                .map(|seconds| seconds.max(0.0)),
             points: within()
                 .map(|look| SamplePoint {
                     at_seconds: (look.at - start).as_secs_f64(),
@@ -182,6 +188,7 @@ struct Watch {
     members: Vec<i32>,
     looks: u32,
     switches: Switches,
+    throttling: Throttling,
     seconds_per_tick: f64,
     bytes_per_page: u64,
 }
@@ -194,6 +201,7 @@ impl Watch {
             members: Vec::new(),
             looks: 0,
             switches: Switches::default(),
+            throttling: Throttling::of(leader),
             seconds_per_tick: 1.0 / clock_ticks_per_second() as f64,
             bytes_per_page: page_size() as u64,
         }
@@ -217,6 +225,7 @@ impl Watch {
             descriptors: 0,
             voluntary_switches: 0,
             involuntary_switches: 0,
+            throttled_seconds: self.throttling.seconds(),
             cpus: CpuTimes::now(&self.division),
         };
         for &id in &self.members {
@@ -282,6 +291,7 @@ mod tests {
             descriptors: 10 + milliseconds as u32 / 1000,
             voluntary_switches: switches,
             involuntary_switches: switches / 2,
+            throttled_seconds: 0.5 * user_seconds,
             // Of the server's three tenths of a second, all on one CPU, and what somebody else had besides.
             cpus: CpuTimes { on_server_cpus: 4.0 * user_seconds, on_client_cpus: 0.0, own: 0.0 },
         }
@@ -306,6 +316,7 @@ mod tests {
         assert!((sample.cpu_system_seconds - 0.8).abs() < 1e-9, "{sample:?}");
         assert_eq!((sample.voluntary_switches, sample.involuntary_switches), (400, 200));
         assert_eq!((sample.peak_threads, sample.peak_descriptors, sample.peak_resident_bytes), (3, 14, 5000));
+        assert!((sample.throttled_seconds.unwrap() - 0.2).abs() < 1e-9, "{sample:?}");
         assert_eq!(sample.points.len(), 4);
         assert!((sample.points[0].at_seconds - 0.5).abs() < 1e-9);
         assert!((sample.points[0].cpu_user_seconds - 0.05).abs() < 1e-9);
@@ -330,6 +341,14 @@ mod tests {
         all.push(look(begin, 3500, 0.0, 5));
         let sample = looks(all).between(begin, begin + milliseconds(3400)).unwrap();
         assert_eq!(sample.voluntary_switches, 340);
+    }
+
+    #[test]
+    fn a_quota_that_is_not_known_is_not_none() {
+        let begin = Instant::now();
+        let unknown = |n: u64| Look { throttled_seconds: f64::NAN, ..look(begin, 1000 * n, 0.1, 0) };
+        let sample = looks((0..3).map(unknown).collect()).between(begin, begin + milliseconds(1500)).unwrap();
+        assert_eq!(sample.throttled_seconds, None);
     }
 
     #[test]

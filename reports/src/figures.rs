@@ -5,6 +5,7 @@ use loadgen::{Errors, Histogram, Outcome, Unexpected};
 use std::collections::BTreeMap;
 
 use crate::record::{Measurement, Placement, Round};
+use crate::sample::ServerSample;
 use crate::statistics::median;
 use crate::steal::{QuietTime, stolen_seconds};
 
@@ -12,6 +13,10 @@ use crate::steal::{QuietTime, stolen_seconds};
 /// window with much steal. What they take is missing from the server's capacity, and half of this is about what twins of
 /// one server differ by.
 pub const OTHERS_LIMIT: f64 = 0.10;
+
+/// The CPU time that a quota may keep back for each second of a round. A quota is met in every period of 100 ms or in none,
+/// and where it is met the figures show the quota; one per cent is a hiccup of a single period in a round of ten seconds.
+pub const THROTTLED_LIMIT: f64 = 0.01;
 
 /// What one measurement came to, all its rounds together: counts are summed and histograms merged, nothing is an
 /// average of averages.
@@ -68,6 +73,10 @@ pub struct Figures {
     /// The most that other processes took of the server's or of the client's CPUs in one round, 0 to 1; none where that
     /// is not known.
     pub others_share: Option<f64>,
+    /// Rounds that were set aside, because a quota kept back more than [`THROTTLED_LIMIT`].
+    pub throttled_rounds: usize,
+    /// The most CPU time that a quota kept back for each second of one round, 0 to 1; none where that is not known.
+    pub throttled_share: Option<f64>,
 }
 
 /// What one round came to.
@@ -117,6 +126,12 @@ impl Figures {
             figures.others_share = figures.others_share.into_iter().chain(others).reduce(f64::max);
             if others.is_some_and(|share| share > OTHERS_LIMIT) {
                 figures.disturbed_rounds += 1;
+                quiet = quiet.without_quiet();
+            }
+            let throttled = round.server.as_ref().and_then(throttled_share);
+            figures.throttled_share = figures.throttled_share.into_iter().chain(throttled).reduce(f64::max);
+            if throttled.is_some_and(|share| share > THROTTLED_LIMIT) {
+                figures.throttled_rounds += 1;
                 quiet = quiet.without_quiet();
             }
             figures.add_outcome(outcome);
@@ -254,6 +269,12 @@ fn others_share(round: &Round, outcome: &Outcome, placement: &Placement) -> Opti
     };
     let server = share(others.on_server_cpus_seconds, placement.server_cpus.len());
     Some(server.max(share(others.on_client_cpus_seconds, placement.client_cpus.len())))
+}
+
+/// The CPU time that a quota kept back for each second.
+fn throttled_share(sample: &ServerSample) -> Option<f64> {
+    let seconds = sample.throttled_seconds?;
+    (sample.wall_seconds > 0.0).then(|| (seconds / sample.wall_seconds).min(1.0))
 }
 
 /// The largest share of its available time that a thread of the load generator worked; none if there was no time.

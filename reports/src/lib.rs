@@ -9,7 +9,7 @@
 //! - the record: [`record`], [`failure`], [`sample`], [`system_calls`], [`environment`], [`timestamp`], and the folder it lives in, [`store`];
 //! - what it comes to: [`steal`] finds the quiet windows, [`figures`] adds up the rounds of a measurement,
 //!   [`statistics`] compares rounds, [`scalability`] fits what more workers bring;
-//! - what may be said: [`validity`] judges a measurement and gives each [`reason`], [`ranking`] puts the valid ones in
+//! - what may be said: [`validity`] judges a measurement, gives each [`reason`] and adds a [`note`], [`ranking`] puts the valid ones in
 //!   order;
 //! - how it is said: [`summary`] in sentences, [`decision`] in a table of all loads, [`facts`] about machine and build, [`columns`] of the table, [`mod@chart`]
 //!   in pictures, with figures set in [`words`];
@@ -29,6 +29,7 @@
 
 pub mod chart;
 pub mod columns;
+pub mod connection_error;
 pub mod csv;
 pub mod decision;
 pub mod environment;
@@ -38,6 +39,7 @@ pub mod figures;
 pub mod html;
 pub mod interpreter;
 pub mod markdown;
+pub mod note;
 pub mod ranking;
 pub mod reason;
 pub mod record;

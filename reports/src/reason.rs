@@ -1,11 +1,11 @@
-//! Why a measurement is not ranked, and what else should be known of it, in sentences.
+//! Why a measurement is not ranked, in sentences. The rules and their limits are told in `docs/validity.md`.
 
 use std::fmt;
 
 use loadgen::validity::Complaint;
 
+use crate::connection_error::ConnectionError;
 use crate::failure::Failure;
-use crate::figures::OTHERS_LIMIT;
 use crate::steal::{QUIET_SHARE_NEEDED, QuietTime, STEAL_LIMIT};
 use crate::words;
 
@@ -97,6 +97,24 @@ pub enum Reason {
         /// The delay, in seconds.
         delay_seconds: f64,
     },
+    /// An answer came sooner after its request than the server's delay allows.
+    SoonerThanDelay {
+        /// How soon the first such answer came, in seconds.
+        soonest_seconds: f64,
+        /// The delay, in seconds.
+        delay_seconds: f64,
+    },
+    /// The server's capacity is another in the second half of a round than in the first.
+    HalvesDiffer {
+        /// Responses per available CPU-second in the quiet windows of the first half of the first such round.
+        first: f64,
+        /// And in those of its second half.
+        second: f64,
+        /// In how many rounds it was so.
+        rounds: usize,
+        /// Rounds of which enough is known.
+        of: usize,
+    },
     /// There was no answer at all.
     NoAnswer,
     /// The client's own counts do not add up.
@@ -127,97 +145,91 @@ pub enum Reason {
         /// Rounds in all.
         of: usize,
     },
-}
-
-/// How a request or a connect can fail without a word of HTTP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConnectionError {
-    /// Nobody listened, or the queue was full.
-    Refused,
-    /// The connection was not established in time.
-    ConnectTimedOut,
-    /// It could not be established for another reason.
-    ConnectFailed,
-    /// The request could not be written.
-    NotWritten,
-    /// The connection was reset while an answer was due.
-    Reset,
-    /// It was closed while an answer was due.
-    ClosedEarly,
-    /// The answer could not be read.
-    NotRead,
-}
-
-impl ConnectionError {
-    fn text(self) -> &'static str {
-        match self {
-            Self::Refused => "connects refused",
-            Self::ConnectTimedOut => "connects timed out",
-            Self::ConnectFailed => "connects failed otherwise",
-            Self::NotWritten => "requests could not be written",
-            Self::Reset => "connections were reset before the answer",
-            Self::ClosedEarly => "connections were closed before the answer",
-            Self::NotRead => "answers could not be read",
-        }
-    }
-
-    fn advice(self) -> &'static str {
-        match self {
-            Self::Refused | Self::ConnectTimedOut => {
-                "look whether the server still accepts, and at the limit on waiting connections"
-            }
-            Self::ConnectFailed => "look at the limits on descriptors and on clients' ports",
-            Self::NotWritten | Self::Reset | Self::NotRead => "look at what the server says on standard error",
-            Self::ClosedEarly => {
-                "the server closes kept connections while a request is on its way; it has to say so in the answer before"
-            }
-        }
-    }
-}
-
-/// What a reader should know beside the figures; it excludes nothing.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Note {
-    /// The load generator was the limit.
-    GeneratorAtCeiling {
-        /// How busy its busiest thread was.
-        generator: f64,
-        /// How busy the server was, where that is known.
-        server: Option<f64>,
-    },
-    /// Neither the server nor the load generator was busy, though the next request never waits in a closed loop.
-    NeitherBusy {
-        /// How busy the generator's busiest thread was.
-        generator: f64,
-        /// How busy the server was.
-        server: f64,
-    },
-    /// Windows were set aside for their steal.
-    WindowsSetAside {
-        /// How many.
-        set_aside: u64,
-        /// Of how many.
-        windows: u64,
-    },
-    /// Rounds were set aside, because other processes were at work.
-    RoundsSetAside {
-        /// How many.
-        set_aside: usize,
-        /// Of how many.
+    /// A quota kept the CPUs back, and too little time is left without it.
+    Throttled {
+        /// CPU time that was kept back for each second of the worst round, 0 to 1.
+        share: f64,
+        /// In how many rounds it was too much.
         rounds: usize,
+        /// Rounds in all.
+        of: usize,
     },
-    /// The kernel did not tell of steal, so nobody knows how noisy it was.
-    StealUnknown,
-    /// The server had to be killed after a round.
-    Killed {
-        /// How long it was waited for, in seconds.
-        waited_seconds: f64,
-    },
-    /// A round was stopped before its time.
-    StoppedEarly {
-        /// Measured time in all, in seconds.
-        measured_seconds: f64,
-    },
+}
+
+impl Reason {
+    /// The names of all rules, in the order of `docs/validity.md`.
+    pub const NAMES: [&str; 24] = [
+        "wrong status",
+        "wrong length",
+        "failed check",
+        "other bytes",
+        "failed process",
+        "broken answers",
+        "surplus",
+        "timeouts",
+        "stuck requests",
+        "never served",
+        "connection errors",
+        "idle connections lost",
+        "no answer",
+        "unaccounted",
+        "more than the delay allows",
+        "sooner than the delay",
+        "Little's law",
+        "overload",
+        "late schedule",
+        "crowded generator",
+        "halves differ",
+        "disturbed",
+        "throttled",
+        "too noisy",
+    ];
+
+    /// The name of the rule, one of [`Self::NAMES`]: a word or three, for tables and for the page of the rules.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::WrongStatus { .. } => "wrong status",
+            Self::WrongLength { .. } => "wrong length",
+            Self::CheckFailed { .. } => "failed check",
+            Self::Failed { .. } => "failed process",
+            Self::Broken { .. } => "broken answers",
+            Self::Surplus { .. } => "surplus",
+            Self::TimedOut { .. } => "timeouts",
+            Self::NeverServed { .. } => "never served",
+            Self::ConnectionErrors { .. } => "connection errors",
+            Self::Generator { complaint, .. } => match complaint {
+                Complaint::UnexpectedBody { .. } => "other bytes",
+                Complaint::Stuck { .. } => "stuck requests",
+                Complaint::IdleLost { .. } => "idle connections lost",
+                Complaint::Overloaded { .. } => "overload",
+                Complaint::Late { .. } => "late schedule",
+                Complaint::Crowded { .. } => "crowded generator",
+                // The rest is judged over all rounds, and goes by the name that it has there.
+                Complaint::NoResponse { .. } => "no answer",
+                Complaint::UnexpectedStatus { .. } => "wrong status",
+                Complaint::UnexpectedLength { .. } => "wrong length",
+                Complaint::Broken { .. } => "broken answers",
+                Complaint::Surplus { .. } => "surplus",
+                Complaint::TimedOut { .. } => "timeouts",
+                Complaint::NotConnected { .. } | Complaint::ConnectionErrors { .. } => "connection errors",
+                Complaint::NeverServed { .. } => "never served",
+                Complaint::Unaccounted { .. } => "unaccounted",
+                Complaint::HalvesDiffer { .. } => "halves differ",
+                Complaint::LittlesLaw { .. } => "Little's law",
+                Complaint::TooNoisy { .. } => "too noisy",
+            },
+            Self::FasterThanDelay { .. } => "more than the delay allows",
+            Self::SoonerThanDelay { .. } => "sooner than the delay",
+            Self::HalvesDiffer { .. } => "halves differ",
+            Self::NoAnswer => "no answer",
+            Self::Unaccounted { .. } => "unaccounted",
+            Self::LittlesLaw { .. } => "Little's law",
+            Self::TooNoisy { .. } => "too noisy",
+            Self::Disturbed { .. } => "disturbed",
+            Self::Throttled { .. } => "throttled",
+        }
+    }
 }
 
 impl fmt::Display for Reason {
@@ -242,10 +254,7 @@ impl fmt::Display for Reason {
             ),
             Self::Failed { failure, rounds, of } => {
                 write!(out, "{failure}")?;
-                if *of > 1 {
-                    write!(out, " This was so in {rounds} of {of} rounds.")?;
-                }
-                Ok(())
+                in_rounds(out, *rounds, *of)
             }
             Self::Broken { truncated, malformed } => write!(
                 out,
@@ -282,10 +291,7 @@ impl fmt::Display for Reason {
             }
             Self::Generator { complaint, rounds, of } => {
                 write!(out, "{complaint}")?;
-                if *of > 1 {
-                    write!(out, " This was so in {rounds} of {of} rounds.")?;
-                }
-                Ok(())
+                in_rounds(out, *rounds, *of)
             }
             Self::FasterThanDelay { found, allowed, delay_seconds } => write!(
                 out,
@@ -295,6 +301,22 @@ impl fmt::Display for Reason {
                 words::seconds(*delay_seconds),
                 words::figure(*allowed),
             ),
+            Self::SoonerThanDelay { soonest_seconds, delay_seconds } => write!(
+                out,
+                "An answer came after {}, and it was to be delayed by {}: look whether the server waits before each answer.",
+                words::duration((soonest_seconds * 1e9) as u64),
+                words::seconds(*delay_seconds),
+            ),
+            Self::HalvesDiffer { first, second, rounds, of } => {
+                write!(
+                    out,
+                    "The server answered {} times per CPU-second in the first half of a round and {} in the second: warm up \
+                     longer, or look for what changes meanwhile.",
+                    words::figure(*first),
+                    words::figure(*second),
+                )?;
+                in_rounds(out, *rounds, *of)
+            }
             Self::NoAnswer => {
                 out.write_str("Not one answer came: ask the server by hand, with curl, and look at what it does.")
             }
@@ -325,7 +347,14 @@ impl fmt::Display for Reason {
                 "Other processes took up to {} of the CPUs that were measured on, and too much in {}: end what else is \
                  running, or give the bench CPUs of its own with --cpus.",
                 words::percent(*share),
-                if rounds == of { "every round".to_owned() } else { format!("{rounds} of {of} rounds") },
+                which_rounds(*rounds, *of),
+            ),
+            Self::Throttled { share, rounds, of } => write!(
+                out,
+                "A quota kept back up to {} of a CPU, and too much in {}: raise the CPU quota of the container or of the \
+                 service that this runs in (cpu.max), or run it outside.",
+                words::percent(*share),
+                which_rounds(*rounds, *of),
             ),
         }
     }
@@ -357,54 +386,14 @@ fn wrong_status_sentence(
     write!(out, " instead of {expected}: {advice}.")
 }
 
-impl fmt::Display for Note {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::GeneratorAtCeiling { generator, server } => {
-                write!(
-                    out,
-                    "The load generator was the limit: it was busy {} of its time",
-                    words::percent(*generator)
-                )?;
-                if let Some(server) = server {
-                    write!(out, ", the server {}", words::percent(*server))?;
-                }
-                out.write_str(". Requests per second are a lower bound; compare the server's CPU per request.")
-            }
-            Self::NeitherBusy { generator, server } => write!(
-                out,
-                "Neither side was at its limit: the server was busy {} of its time, the load generator {}. Unless it was \
-                 meant to wait, stop what else runs on these CPUs.",
-                words::percent(*server),
-                words::percent(*generator),
-            ),
-            Self::WindowsSetAside { set_aside, windows } => write!(
-                out,
-                "{} of {} had more than {} steal and were set aside.",
-                words::count(*set_aside),
-                words::plural(*windows, "window"),
-                words::percent(STEAL_LIMIT),
-            ),
-            Self::RoundsSetAside { set_aside, rounds } => write!(
-                out,
-                "{set_aside} of {rounds} rounds had other processes on more than {} of the CPUs and were set aside.",
-                words::percent(OTHERS_LIMIT),
-            ),
-            Self::StealUnknown => {
-                out.write_str("The kernel told no steal for some windows, so nobody knows how noisy they were.")
-            }
-            Self::Killed { waited_seconds } => write!(
-                out,
-                "The server did not end within {} of being told to, and was killed after the measuring.",
-                words::seconds(*waited_seconds),
-            ),
-            Self::StoppedEarly { measured_seconds } => write!(
-                out,
-                "A round was stopped before its time; {} were measured in all.",
-                words::seconds(*measured_seconds),
-            ),
-        }
-    }
+/// ` This was so in 2 of 3 rounds.`, where there is more than one.
+fn in_rounds(out: &mut fmt::Formatter<'_>, rounds: usize, of: usize) -> fmt::Result {
+    if of > 1 { write!(out, " This was so in {rounds} of {of} rounds.") } else { Ok(()) }
+}
+
+/// `every round`, `2 of 3 rounds`.
+fn which_rounds(rounds: usize, of: usize) -> String {
+    if rounds == of { "every round".to_owned() } else { format!("{rounds} of {of} rounds") }
 }
 
 /// `Every answer was`, `1 of 200 answers was`, `12 of 200 answers had`.

@@ -21,6 +21,10 @@ pub struct ServerSample {
     pub peak_threads: u32,
     /// The most open descriptors seen at one look.
     pub peak_descriptors: u32,
+    /// CPU time that a quota of the server's control groups kept from them while it was measured, in seconds, all CPUs
+    /// summed; absent where the kernel does not tell. The load generator may be in the same groups.
+    #[serde(default)]
+    pub throttled_seconds: Option<f64>,
     /// Each look, in the order of time.
     pub points: Vec<SamplePoint>,
 }

@@ -47,6 +47,18 @@ impl QuietTime {
         quiet
     }
 
+    /// The windows of the first half of an outcome's time, and those of the second, sorted in the same way.
+    #[must_use]
+    pub fn halves(outcome: &Outcome, placement: &Placement) -> (Self, Self) {
+        let (mut first, mut second) = (Self::default(), Self::default());
+        let end = outcome.windows.last().map_or(0, |last| last.offset_ns.saturating_add(last.length_ns));
+        for window in &outcome.windows {
+            let is_first = window.offset_ns.saturating_add(window.length_ns / 2) < end / 2;
+            if is_first { &mut first } else { &mut second }.count(window, placement);
+        }
+        (first, second)
+    }
+
     fn count(&mut self, window: &Window, placement: &Placement) {
         let length = window.length_ns as f64 / 1e9;
         let server = stolen_seconds(window, &placement.server_cpus);
@@ -76,8 +88,8 @@ impl QuietTime {
         self.stolen_cpu_seconds += other.stolen_cpu_seconds;
     }
 
-    /// The same time with nothing quiet in it: that of a round in which other processes were at work, which no window
-    /// shows. The windows that were set aside for their steal stay counted as before.
+    /// The same time with nothing quiet in it: that of a round in which other processes were at work or a quota held,
+    /// which no window shows. The windows that were set aside for their steal stay counted as before.
     #[must_use]
     pub fn without_quiet(self) -> Self {
         Self { quiet_seconds: 0.0, responses: 0, available_cpu_seconds: 0.0, ..self }

@@ -2,8 +2,9 @@
 
 use std::mem::discriminant;
 
+use crate::note::Note;
 use crate::ranking::{Merit, Row, Table, compare};
-use crate::reason::{Note, Reason};
+use crate::reason::Reason;
 use crate::record::{Arrival, Company, Round, Run, Workload};
 use crate::statistics::Ratio;
 use crate::validity::Standing;

@@ -2,12 +2,15 @@
 
 use std::mem::discriminant;
 
-use loadgen::validity::{Complaint, complaints};
+use loadgen::validity::{Complaint, HALVES_TOLERANCE, complaints};
 
+use crate::connection_error::ConnectionError;
 use crate::failure::Failure;
 use crate::figures::Figures;
-use crate::reason::{ConnectionError, Note, Reason};
+use crate::note::Note;
+use crate::reason::Reason;
 use crate::record::{Arrival, Measurement, Workload};
+use crate::steal::QuietTime;
 
 /// The share of its available time from which on the load generator is taken to be what limited the rate, if the server
 /// was below [`SERVER_BUSY`].
@@ -26,9 +29,15 @@ pub const MATERIAL_ERRORS: f64 = 0.001;
 /// How far Little's law may be missed, as a share of the connections, before the latency is not believed.
 pub const LITTLE_TOLERANCE: f64 = 0.25;
 
-/// By how much more than its delay allows a server may answer, as a share: what was under way when the measuring began
-/// is answered in it.
-pub const DELAY_TOLERANCE: f64 = 0.05;
+/// By how much more than its delay allows a server may answer, and by how much sooner, as a share: clocks tick, and
+/// histograms round.
+pub const DELAY_TOLERANCE: f64 = 0.02;
+
+/// So many seconds of quiet windows each half of a round has to have before the halves are compared.
+pub const HALF_SECONDS: f64 = 1.0;
+
+/// So many responses each half has to have before the halves are compared.
+pub const HALF_RESPONSES: u64 = 100;
 
 /// What may be said of a measurement.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,7 +58,8 @@ pub enum Standing {
     /// The load generator was the limit: its requests per second are a lower bound, and it is compared by its CPU time
     /// per request alone.
     AtLeast,
-    /// Other guests of the machine, or other processes on it, took too much for a figure to mean anything.
+    /// Other guests of the machine, other processes on it or a quota took too much for a figure to mean anything, or it
+    /// changed in mid-run.
     TooNoisy,
     /// Something was wrong with the answers or with the server.
     Invalid,
@@ -79,9 +89,10 @@ impl Validity {
                     | Complaint::Late { .. }
                     | Complaint::Stuck { .. }
                     | Complaint::Crowded { .. }
-                    | Complaint::HalvesDiffer { .. }
             ),
-            Reason::TimedOut { .. } | Reason::TooNoisy { .. } | Reason::Disturbed { .. } => true,
+            Reason::TimedOut { .. } | Reason::TooNoisy { .. } | Reason::Disturbed { .. } | Reason::Throttled { .. } => {
+                true
+            }
             _ => false,
         };
         self.is_measured && !self.reasons.is_empty() && self.reasons.iter().all(is_overload)
@@ -91,10 +102,11 @@ impl Validity {
     #[must_use]
     pub fn standing(&self) -> Standing {
         let is_noise = |reason: &Reason| match reason {
-            Reason::TooNoisy { .. } | Reason::Disturbed { .. } => true,
-            Reason::Generator { complaint, .. } => {
-                matches!(complaint, Complaint::Crowded { .. } | Complaint::HalvesDiffer { .. })
-            }
+            Reason::TooNoisy { .. }
+            | Reason::Disturbed { .. }
+            | Reason::Throttled { .. }
+            | Reason::HalvesDiffer { .. } => true,
+            Reason::Generator { complaint, .. } => matches!(complaint, Complaint::Crowded { .. }),
             _ => false,
         };
         let at_ceiling = |note: &Note| matches!(note, Note::GeneratorAtCeiling { .. });
@@ -138,13 +150,27 @@ fn reasons(measurement: &Measurement, figures: &Figures) -> Vec<Reason> {
     }
     reasons.extend(lost_requests(&measurement.workload, figures));
     reasons.extend(generators_complaints(measurement, figures));
-    reasons.extend(faster_than_its_delay(measurement, figures));
+    let faster = faster_than_its_delay(measurement, figures);
+    reasons.extend(faster.or_else(|| sooner_than_its_delay(&measurement.workload, figures)));
+    reasons.extend(halves_differ(measurement, figures));
     reasons.extend(impossible_figures(measurement, figures, reasons.is_empty()));
     if !figures.rounds.is_empty() && !figures.quiet.suffices() {
-        reasons.push(match figures.others_share.filter(|_| figures.disturbed_rounds > 0) {
-            Some(share) => Reason::Disturbed { share, rounds: figures.disturbed_rounds, of: figures.rounds.len() },
-            None => Reason::TooNoisy { quiet: figures.quiet },
-        });
+        reasons.extend(noise(figures));
+    }
+    reasons
+}
+
+/// Who took the quiet time; the hypervisor, where nobody else is known to have.
+fn noise(figures: &Figures) -> Vec<Reason> {
+    let of = figures.rounds.len();
+    let (disturbed, throttled) = (figures.disturbed_rounds, figures.throttled_rounds);
+    let disturbed = figures.others_share.filter(|_| disturbed > 0).map(|share| (share, disturbed));
+    let throttled = figures.throttled_share.filter(|_| throttled > 0).map(|share| (share, throttled));
+    let mut reasons = Vec::new();
+    reasons.extend(disturbed.map(|(share, rounds)| Reason::Disturbed { share, rounds, of }));
+    reasons.extend(throttled.map(|(share, rounds)| Reason::Throttled { share, rounds, of }));
+    if reasons.is_empty() {
+        reasons.push(Reason::TooNoisy { quiet: figures.quiet });
     }
     reasons
 }
@@ -258,7 +284,7 @@ fn generators_complaints(measurement: &Measurement, figures: &Figures) -> Vec<Re
     let certain =
         |complaint: &Complaint| matches!(complaint, Complaint::UnexpectedBody { .. } | Complaint::IdleLost { .. });
     let likely = |complaint: &Complaint| match complaint {
-        Complaint::Overloaded { .. } | Complaint::Late { .. } | Complaint::HalvesDiffer { .. } => true,
+        Complaint::Overloaded { .. } | Complaint::Late { .. } => true,
         // Where nothing was answered at all, that is said in plainer words.
         Complaint::Stuck { usual_ns, .. } => usual_ns.is_some(),
         // On shared CPUs the server is meant to take the client's time.
@@ -289,7 +315,38 @@ fn faster_than_its_delay(measurement: &Measurement, figures: &Figures) -> Option
     let at_once = f64::from(workload.connections) * f64::from(workload.pipeline.max(1));
     let allowed = at_once / delay_seconds;
     let found = figures.requests_per_second()?;
-    (found > allowed * (1.0 + DELAY_TOLERANCE)).then_some(Reason::FasterThanDelay { found, allowed, delay_seconds })
+    // In each round, what was under way when the measuring began is answered in it.
+    let most = (allowed * figures.measured_seconds + at_once * figures.rounds.len() as f64) * (1.0 + DELAY_TOLERANCE);
+    (figures.responses as f64 > most).then_some(Reason::FasterThanDelay { found, allowed, delay_seconds })
+}
+
+/// A single answer before its time tells that others may have come without waiting.
+fn sooner_than_its_delay(workload: &Workload, figures: &Figures) -> Option<Reason> {
+    let delay_seconds = workload.delay_seconds.filter(|delay| *delay > 0.0)?;
+    let soonest_seconds = figures.latency.minimum()? as f64 / 1e9;
+    let is_too_soon = soonest_seconds < delay_seconds * (1.0 - DELAY_TOLERANCE);
+    is_too_soon.then_some(Reason::SoonerThanDelay { soonest_seconds, delay_seconds })
+}
+
+/// Whether the server's capacity drifts within most of the rounds of which enough is known.
+fn halves_differ(measurement: &Measurement, figures: &Figures) -> Option<Reason> {
+    let workload = &measurement.workload;
+    // An open loop answers what it is offered, and cold files get warm.
+    if workload.arrival.is_open() || workload.cold_files {
+        return None;
+    }
+    let outcomes = measurement.rounds.iter().filter_map(|round| round.outcome.as_ref());
+    let quiet = outcomes.zip(&figures.rounds).filter(|(_, round)| round.quiet.suffices());
+    let is_enough = |half: &QuietTime| half.quiet_seconds >= HALF_SECONDS - 1e-9 && half.responses >= HALF_RESPONSES;
+    let halves: Vec<(f64, f64)> = quiet
+        .map(|(outcome, _)| QuietTime::halves(outcome, &measurement.placement))
+        .filter(|(first, second)| is_enough(first) && is_enough(second))
+        .filter_map(|(first, second)| Some((first.capacity()?, second.capacity()?)))
+        .collect();
+    let differ = |(first, second): &&(f64, f64)| first.min(*second) < (1.0 - HALVES_TOLERANCE) * first.max(*second);
+    let (rounds, of) = (halves.iter().filter(differ).count(), halves.len());
+    let &(first, second) = halves.iter().find(differ)?;
+    (2 * rounds > of).then_some(Reason::HalvesDiffer { first, second, rounds, of })
 }
 
 /// Counts that contradict each other.
@@ -330,6 +387,9 @@ fn notes(measurement: &Measurement, figures: &Figures) -> Vec<Note> {
     // A measurement that is not ranked for it says so as a reason.
     if figures.disturbed_rounds > 0 && quiet.suffices() {
         notes.push(Note::RoundsSetAside { set_aside: figures.disturbed_rounds, rounds: figures.rounds.len() });
+    }
+    if figures.throttled_rounds > 0 && quiet.suffices() {
+        notes.push(Note::RoundsThrottled { set_aside: figures.throttled_rounds, rounds: figures.rounds.len() });
     }
     if quiet.unknown > 0 {
         notes.push(Note::StealUnknown);

@@ -210,6 +210,7 @@ pub(crate) fn sample(outcome: &Outcome) -> ServerSample {
         peak_resident_bytes: 4 << 20,
         peak_threads: 5,
         peak_descriptors: 112,
+        throttled_seconds: Some(0.0),
         points: vec![SamplePoint {
             at_seconds: 1.0,
             cpu_user_seconds: 0.27,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use loadgen::{Connections, Outcome};
 use reports::failure::{Failure, Phase};
 use reports::ranking::{Row, tables};
+use reports::reason::Reason;
 use reports::record::{Measurement, Run};
 use reports::sample::Others;
 use reports::validity::Standing;
@@ -500,6 +501,113 @@ fn answers_that_come_sooner_than_the_delay_allows_are_not_believed() {
     let found = reasons(&run);
     assert!(found.len() == 1 && found[0].contains("a delay of 0.1 s allows 1,000"), "{found:?}");
     assert_eq!(standing(&run), Standing::Invalid);
+}
+
+#[test]
+fn one_answer_before_its_time_is_enough() {
+    // A hundred connections with a delay of 3 ms allow more than these answer, and the soonest comes after 0.9 of the mean.
+    let soonest = |factor: f64| {
+        changed(move |one| {
+            let outcomes = one.rounds.iter().filter_map(|round| round.outcome.as_ref());
+            let minimum = outcomes.filter_map(|outcome| outcome.latency.minimum()).min().unwrap();
+            one.workload.delay_seconds = Some(minimum as f64 / 1e9 * factor);
+        })
+    };
+    assert_ranked(&soonest(0.9));
+    assert_ranked(&soonest(1.01));
+    let found = reasons(&soonest(1.05));
+    assert!(found.len() == 1 && found[0].starts_with("An answer came after "), "{found:?}");
+    assert_eq!(standing(&soonest(1.05)), Standing::Invalid);
+}
+
+/// Ten windows of 200 ms in each of three rounds, the later five with this share of the earlier ones' responses in as many
+/// rounds as `drifting`.
+fn drifting(share: f64, drifting: usize) -> Run {
+    let mut run = run(vec![measurement("epoll", "event loops", Some(1), false)], 3);
+    for (place, round) in run.measurements[0].rounds.iter_mut().enumerate() {
+        let outcome = round.outcome.as_mut().unwrap();
+        let mut later = outcome.windows.clone();
+        for window in &mut later {
+            window.offset_ns += outcome.elapsed_ns;
+            if place < drifting {
+                window.responses = (window.responses as f64 * share) as u64;
+            }
+        }
+        outcome.windows.extend(later);
+    }
+    run
+}
+
+#[test]
+fn a_server_that_slows_down_in_most_rounds_is_not_ranked() {
+    assert_ranked(&drifting(0.85, 3));
+    assert_ranked(&drifting(0.5, 1));
+    for share in [0.5, 2.0] {
+        let run = drifting(share, 2);
+        let found = reasons(&run);
+        assert!(found.len() == 1 && found[0].starts_with("The server answered "), "{found:?}");
+        assert!(found[0].ends_with("This was so in 2 of 3 rounds."), "{found:?}");
+        assert_eq!(standing(&run), Standing::TooNoisy);
+    }
+    // With files that get warm, an open loop, or steal in all of one half, nobody can tell.
+    let mut cold = drifting(0.5, 3);
+    cold.measurements[0].workload.cold_files = true;
+    assert_ranked(&cold);
+    let mut stolen = drifting(0.5, 3);
+    for round in &mut stolen.measurements[0].rounds {
+        for window in round.outcome.as_mut().unwrap().windows.iter_mut().skip(5) {
+            window.steal_ns = Some(BTreeMap::from([(0, WINDOW_NS / 2)]));
+        }
+    }
+    assert_ranked(&stolen);
+}
+
+#[test]
+fn rounds_that_a_quota_held_back_are_set_aside() {
+    let throttled = |seconds: Option<f64>, rounds: usize| {
+        changed(move |one| {
+            for round in one.rounds.iter_mut().take(rounds) {
+                round.server.as_mut().unwrap().throttled_seconds = seconds;
+            }
+        })
+    };
+    for harmless in [None, Some(0.0), Some(0.01)] {
+        assert_ranked(&throttled(harmless, 2));
+        assert_eq!(notes(&throttled(harmless, 2)), [""; 0]);
+    }
+    let some = throttled(Some(0.3), 1);
+    assert_ranked(&some);
+    let note = "In 1 of 2 rounds a quota kept back more than 1 % of the time, and they were set aside.";
+    assert_eq!(notes(&some), [note]);
+    let all = throttled(Some(0.3), 2);
+    assert_eq!(standing(&all), Standing::TooNoisy);
+    assert_eq!(
+        reasons(&all),
+        [
+            "A quota kept back up to 30 % of a CPU, and too much in every round: raise the CPU quota of the container or of \
+          the service that this runs in (cpu.max), or run it outside."
+        ]
+    );
+}
+
+#[test]
+fn the_page_of_the_rules_has_each_once_and_no_other() {
+    let page = include_str!("../../../docs/validity.md");
+    let rules = page.split("## Notes").next().unwrap();
+    let first_cells = rules.lines().filter_map(|line| line.strip_prefix("| **")?.split_once("**"));
+    let named: Vec<&str> = first_cells.map(|(name, _)| name).collect();
+    assert_eq!(named, Reason::NAMES);
+    // What a measurement is refused for goes by one of these names.
+    let refused = [
+        changed(|one| one.workload.delay_seconds = Some(0.1)),
+        drifting(0.5, 3),
+        changed(|one| {
+            outcome(one).requests += 5;
+        }),
+    ];
+    for run in &refused {
+        with_row(run, |row| assert!(row.validity.reasons.iter().all(|reason| named.contains(&reason.name()))));
+    }
 }
 
 #[test]
