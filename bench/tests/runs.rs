@@ -1,89 +1,17 @@
 //! The whole bench, in miniature, on servers that fail in all the ways that servers fail.
 #![expect(clippy::unwrap_used, reason = "a test ends at the first thing that is not as it must be")]
 
+mod place;
+
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use loadgen::validity::Complaint;
 use reports::failure::{Failure, Phase};
-use reports::reason::Reason;
-use reports::record::{Measurement, Run};
 use reports::{Store, ranking};
 
-/// A folder with a document root, a suite and servers, and runs in it.
-struct Place {
-    folder: tempfile::TempDir,
-}
-
-impl Place {
-    /// With these servers, each a name and the fault that it is started with.
-    fn new(servers: &[(&str, &str)], rounds: u32, duration: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().join("root");
-        fs::create_dir(&root).unwrap();
-        fs::write(root.join("index.html"), "<!doctype html><title>Here</title><p>This is what is served.").unwrap();
-        let names: Vec<String> = servers.iter().map(|(name, _)| format!("\"{name}\"")).collect();
-        let suite = format!(
-            "question = \"Who fails, and how?\"\nservers = [{}]\n\
-             [workload]\nroot = {root:?}\npath = \"/\"\ncontent_type = \"text/html\"\nconnections = 4\n\
-             [schedule]\nrounds = {rounds}\nduration = \"{duration}\"\nwarm_up = \"100ms\"\n\
-             [[configurations]]\nworkers = [1]\naccess_log = false\n",
-            names.join(", "),
-        );
-        let entry = |(name, fault): &(&str, &str)| {
-            format!(
-                "[[server]]\nname = \"{name}\"\nmodel = \"a thread for each connection\"\nworkers = false\n\
-                 start_limit = \"2s\"\ncommand = \"'{}' {fault} {{root}}/index.html {{port}}\"\n\n",
-                env!("CARGO_BIN_EXE_faulty-server"),
-            )
-        };
-        fs::write(folder.path().join("suite.toml"), suite).unwrap();
-        fs::write(folder.path().join("servers.toml"), servers.iter().map(entry).collect::<String>()).unwrap();
-        Self { folder }
-    }
-
-    fn path(&self) -> &Path {
-        self.folder.path()
-    }
-
-    fn command(&self, more: &[&str]) -> Command {
-        let mut command = bench();
-        command
-            .args(["--suite", "suite.toml", "--servers", "servers.toml", "--out", "runs"])
-            .args(more)
-            .current_dir(self.path());
-        command
-    }
-
-    fn run(&self, more: &[&str]) -> Output {
-        self.command(more).output().unwrap()
-    }
-
-    fn latest(&self) -> PathBuf {
-        self.path().join("runs/latest")
-    }
-
-    fn stored(&self) -> Run {
-        Store::open(&self.latest()).unwrap().load().unwrap()
-    }
-}
-
-fn bench() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bench"));
-    command.stdin(Stdio::null());
-    command
-}
-
-fn output_of(output: &Output) -> String {
-    format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-}
-
-fn measurement<'a>(run: &'a Run, name: &str) -> &'a Measurement {
-    run.measurements.iter().find(|one| one.server.name == name).unwrap_or_else(|| panic!("no row for {name}"))
-}
+use place::{Ended, Place, bench, measurement, output_of};
 
 #[test]
 fn what_was_measured_is_stored_and_reported() {
@@ -307,10 +235,9 @@ fn a_run_that_was_killed_ends_with_the_same_measurements_as_an_undisturbed_one()
 #[test]
 fn every_load_of_a_suite_is_offered_as_it_says() {
     let place = Place::new(&[("one", "none")], 1, "500ms");
-    let suite = fs::read_to_string(place.path().join("suite.toml")).unwrap();
     let loads = "loads = [{}, { offered = \"50%\" }, { offered = \"200\" }, { idle = 7 }, { pipeline = 3, connections = 2 }, \
                  { slow_heads = 2 }, { slow_readers = 2 }]\nvaries = \"offered-load\"\n[workload]";
-    fs::write(place.path().join("suite.toml"), suite.replace("[workload]", loads)).unwrap();
+    place.replace("suite.toml", "[workload]", loads);
     let output = place.run(&[]);
     assert!(output.status.code().is_some_and(|code| code < 2), "{}", output_of(&output));
     let run = place.stored();
@@ -329,59 +256,6 @@ fn every_load_of_a_suite_is_offered_as_it_says() {
     let hashes: std::collections::BTreeSet<&str> =
         run.measurements.iter().map(|one| one.workload_hash.as_str()).collect();
     assert_eq!(hashes.len(), run.measurements.len(), "other loads are other work");
-}
-
-/// The reasons against each row, by the name of its server, and whether it is ranked.
-fn judged(run: &Run) -> Vec<(String, Vec<Reason>, bool)> {
-    let tables = ranking::tables(run);
-    let rows = tables.iter().flat_map(|table| &table.rows);
-    rows.map(|row| (row.measurement.server.name.clone(), row.validity.reasons.clone(), row.rank.is_some())).collect()
-}
-
-#[test]
-fn more_than_a_server_carries_is_not_valid_and_says_so() {
-    let place = Place::new(&[("one", "none")], 1, "600ms");
-    let suite = fs::read_to_string(place.path().join("suite.toml")).unwrap();
-    let loads = "loads = [{}, { offered = \"200%\" }]\n[workload]";
-    fs::write(place.path().join("suite.toml"), suite.replace("[workload]", loads)).unwrap();
-    let output = place.run(&[]);
-    let judged = judged(&place.stored());
-    let overloaded = |reason: &Reason| {
-        matches!(reason, Reason::Generator { complaint: Complaint::Overloaded { .. } | Complaint::Late { .. }, .. })
-    };
-    // Beside other tests the round may be disturbed, and then nobody knows whose fault it was.
-    let disturbed = |reason: &Reason| matches!(reason, Reason::Disturbed { .. } | Reason::TooNoisy { .. });
-    let found = judged[1].1.iter().any(|reason| overloaded(reason) || disturbed(reason));
-    assert!(found && !judged[1].2, "{judged:?}");
-    assert!(!judged[0].1.iter().any(overloaded), "{judged:?}");
-    // To find out where a server breaks is an answer.
-    assert!(output.status.success(), "{}", output_of(&output));
-}
-
-#[test]
-fn a_server_that_does_not_wait_as_it_is_told_is_not_valid() {
-    let place = Place::new(&[("one", "none")], 1, "400ms");
-    let suite = fs::read_to_string(place.path().join("suite.toml")).unwrap();
-    let loads = "loads = [{ delay = \"50ms\" }]\n[workload]";
-    fs::write(place.path().join("suite.toml"), suite.replace("[workload]", loads)).unwrap();
-    let servers = fs::read_to_string(place.path().join("servers.toml")).unwrap();
-    fs::write(place.path().join("servers.toml"), servers.replace("{port}", "{port} {flags}")).unwrap();
-    let output = place.run(&[]);
-    assert_eq!(output.status.code(), Some(1), "{}", output_of(&output));
-    let judged = judged(&place.stored());
-    assert!(judged[0].1.iter().any(|reason| matches!(reason, Reason::FasterThanDelay { .. })), "{judged:?}");
-    assert!(!judged[0].2);
-}
-
-#[test]
-fn other_bytes_in_the_middle_of_a_run_are_not_valid() {
-    let place = Place::new(&[("one", "changes-under-load")], 1, "600ms");
-    let output = place.run(&[]);
-    assert_eq!(output.status.code(), Some(1), "{}", output_of(&output));
-    let judged = judged(&place.stored());
-    let other_bytes =
-        |reason: &Reason| matches!(reason, Reason::Generator { complaint: Complaint::UnexpectedBody { .. }, .. });
-    assert!(judged[0].1.iter().any(other_bytes) && !judged[0].2, "{judged:?}");
 }
 
 /// A server in another language, as somebody might have it.
@@ -414,7 +288,7 @@ fn a_server_that_runs_already_is_measured_where_it_is() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
     let index = place.path().join("root/index.html");
     let words = [std::ffi::OsStr::new("none"), index.as_os_str(), port.as_ref()];
-    let mut server = Busy(Command::new(env!("CARGO_BIN_EXE_faulty-server")).args(words).spawn().unwrap());
+    let mut server = Ended(Command::new(env!("CARGO_BIN_EXE_faulty-server")).args(words).spawn().unwrap());
     let url = format!("http://127.0.0.1:{port}/");
     let begin = Instant::now();
     while std::net::TcpStream::connect(format!("127.0.0.1:{port}")).is_err() {
@@ -430,42 +304,6 @@ fn a_server_that_runs_already_is_measured_where_it_is() {
     assert!(round.outcome.as_ref().unwrap().responses > 50 && round.check.as_ref().unwrap().passed());
     assert!(round.server.as_ref().unwrap().cpu_seconds() > 0.0, "its process was not found");
     assert_eq!(server.0.try_wait().unwrap(), None, "it was stopped");
-}
-
-/// A process that does nothing, as fast as it can.
-struct Busy(Child);
-
-impl Busy {
-    fn start() -> Self {
-        Self(Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap())
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
-#[test]
-fn what_others_disturbed_is_taken_again_while_the_patience_lasts_and_is_not_ranked() {
-    let place = Place::new(&[("one", "none")], 1, "300ms");
-    let suite = fs::read_to_string(place.path().join("suite.toml")).unwrap();
-    fs::write(place.path().join("suite.toml"), suite.replace("\n[[conf", "\npatience = \"2s\"\n[[conf")).unwrap();
-    let busy: Vec<Busy> = (0..thread::available_parallelism().unwrap().get()).map(|_| Busy::start()).collect();
-    let output = place.run(&[]);
-    drop(busy);
-    let text = output_of(&output);
-    assert!(output.status.success(), "noise is nobody's failure: {text}");
-    assert!(text.contains("up to 2 s more") && text.contains("once more: one"), "{text}");
-    assert!(text.contains("Other processes took up to"), "{text}");
-    let run = place.stored();
-    let rounds: Vec<u32> = run.measurements[0].rounds.iter().map(|round| round.index).collect();
-    assert!(rounds.len() >= 2 && rounds.len() <= 6, "{rounds:?}");
-    assert_eq!(rounds, (0..rounds.len() as u32).collect::<Vec<_>>());
-    assert!(run.is_finished() && run.rounds_done() == 1);
-    assert!(ranking::tables(&run).iter().all(|table| table.ranked().is_empty()));
 }
 
 #[test]

@@ -4,21 +4,33 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::exit;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Requests that the check before the measuring makes, each on its own connection; the probe whether the server listens
 /// makes none.
 const CHECKED: u64 = 2;
-/// Answers after which a server that dies under load dies.
+/// Answers after which a server that dies under load dies, and one that changes its file does.
 const ENOUGH: u64 = 200;
+/// Of so many answers, servers that fail now and then fail at one.
+const NOW_AND_THEN: u64 = 50;
+/// How long a server that delays its answers does.
+const DELAY: Duration = Duration::from_millis(20);
+/// How long a server that tires stays fresh under load, ...
+const FRESH: Duration = Duration::from_millis(1500);
+/// ... and how long each of its answers takes from then on.
+const TIRED: Duration = Duration::from_millis(1);
+/// How long an impatient server waits for the next request.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 struct Server {
     fault: String,
+    file: String,
     body: Vec<u8>,
     answered: AtomicU64,
+    loaded_since: OnceLock<Instant>,
 }
 
 fn main() {
@@ -48,13 +60,24 @@ fn main() {
         eprintln!("cannot listen on port {port}");
         exit(1);
     };
-    let server = Arc::new(Server { fault: fault.clone(), body, answered: AtomicU64::new(0) });
+    let server = Arc::new(Server {
+        fault: fault.clone(),
+        file: file.clone(),
+        body,
+        answered: AtomicU64::new(0),
+        loaded_since: OnceLock::new(),
+    });
     if fault == "never-accepts" {
         loop {
             thread::park();
         }
     }
     for stream in listener.incoming().flatten() {
+        // The trap of a pool whose workers belong to connections: one worker, and the others wait for ever.
+        if fault == "pins-its-worker" {
+            server.serve(stream);
+            continue;
+        }
         let server = Arc::clone(&server);
         thread::spawn(move || server.serve(stream));
     }
@@ -62,6 +85,9 @@ fn main() {
 
 impl Server {
     fn serve(&self, stream: TcpStream) {
+        if self.fault == "is-impatient" {
+            let _ = stream.set_read_timeout(Some(PATIENCE));
+        }
         let Ok(mut writer) = stream.try_clone() else { return };
         let mut lines = BufReader::new(stream).lines();
         loop {
@@ -80,6 +106,31 @@ impl Server {
             if self.fault == "stops-answering" && before >= CHECKED {
                 thread::sleep(Duration::from_secs(3600));
             }
+            let now_and_then = before > CHECKED && before.is_multiple_of(NOW_AND_THEN);
+            match self.fault.as_str() {
+                "forgets" if now_and_then => continue,
+                "hangs-up" if now_and_then => return,
+                "babbles" if now_and_then => {
+                    let _ = writer.write_all(b"what was the question?\r\n\r\n");
+                    return;
+                }
+                "cuts-off" if now_and_then => {
+                    let answer = self.answer(before);
+                    let _ = writer.write_all(&answer[..answer.len() - 1]);
+                    return;
+                }
+                "repeats-itself" if now_and_then => {
+                    let _ = writer.write_all(&self.answer(before));
+                }
+                "delays" => thread::sleep(DELAY),
+                "hurries" if !now_and_then => thread::sleep(DELAY),
+                "tires" if self.is_tired(before) => thread::sleep(TIRED),
+                "changes-its-file" if before == ENOUGH => {
+                    let changed: Vec<u8> = self.body.iter().map(|byte| byte ^ 1).collect();
+                    let _ = std::fs::write(&self.file, changed);
+                }
+                _ => {}
+            }
             if writer.write_all(&self.answer(before)).is_err() {
                 return;
             }
@@ -90,10 +141,20 @@ impl Server {
         }
     }
 
+    fn is_tired(&self, before: u64) -> bool {
+        before >= CHECKED && self.loaded_since.get_or_init(Instant::now).elapsed() > FRESH
+    }
+
     fn answer(&self, before: u64) -> Vec<u8> {
-        let mut body = self.body.clone();
+        let mut body = match self.fault.as_str() {
+            "changes-its-file" => std::fs::read(&self.file).unwrap_or_default(),
+            _ => self.body.clone(),
+        };
         let mut status = "200 OK";
         match self.fault.as_str() {
+            "fails-under-load" if before >= CHECKED && before.is_multiple_of(NOW_AND_THEN) => {
+                (status, body) = ("500 Internal Server Error", b"sorry".to_vec());
+            }
             "not-found" => (status, body) = ("404 Not Found", b"nothing here".to_vec()),
             "wrong-bytes" => body.iter_mut().for_each(|byte| *byte ^= 1),
             "changes-under-load" if before >= CHECKED => body.iter_mut().for_each(|byte| *byte ^= 1),

@@ -1,0 +1,239 @@
+//! Every rule of validity that can be provoked, provoked for real: a server that breaks it is started, checked, loaded,
+//! stored and judged. The others (steal, a quota, counts that do not add up) are held to stored runs by the tests of
+//! `reports`.
+//!
+//! Other tests may run beside these, and then a round is disturbed. What noise cannot cause has to be found all the same;
+//! of the rest nobody knows then whose fault it was, and the row has to say so.
+#![expect(clippy::unwrap_used, reason = "a test ends at the first thing that is not as it must be")]
+
+mod place;
+
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use otus_bench::cpus::{Cpus, Division};
+use reports::ranking;
+use reports::reason::Reason;
+use reports::record::Run;
+use reports::validity::Standing;
+
+use place::{Ended, Place, measurement, output_of};
+
+/// What is said of a row.
+#[derive(Debug)]
+struct Judged {
+    server: String,
+    reasons: Vec<Reason>,
+    standing: Standing,
+    is_ranked: bool,
+}
+
+impl Judged {
+    fn names(&self) -> Vec<&'static str> {
+        self.reasons.iter().map(Reason::name).collect()
+    }
+
+    /// This is among the reasons, and the row is not ranked.
+    fn assert_refused_for(&self, name: &str) {
+        assert!(Reason::NAMES.contains(&name), "{name} is no rule");
+        assert!(self.names().contains(&name) && !self.is_ranked, "{name}: {self:?}");
+    }
+
+    /// As above, save where noise hides it.
+    fn assert_refused_for_or_noise(&self, name: &str) {
+        let is_noisy = self.names().iter().any(|name| ["disturbed", "throttled", "too noisy"].contains(name));
+        if is_noisy {
+            assert!(!self.is_ranked, "{self:?}");
+        } else {
+            self.assert_refused_for(name);
+        }
+    }
+}
+
+/// Each row, in the order of the suite.
+fn judged(run: &Run) -> Vec<Judged> {
+    let tables = ranking::tables(run);
+    let judged = |row: &ranking::Row<'_>| Judged {
+        server: row.measurement.server.name.clone(),
+        reasons: row.validity.reasons.clone(),
+        standing: row.standing(),
+        is_ranked: row.rank.is_some(),
+    };
+    tables.iter().flat_map(|table| &table.rows).map(judged).collect()
+}
+
+/// One test at a time, for they would be noise to each other.
+fn alone() -> MutexGuard<'static, ()> {
+    static LOCK: Mutex<()> = Mutex::new(());
+    LOCK.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[test]
+fn what_only_a_server_can_be_blamed_for_is_not_valid() {
+    let _alone = alone();
+    let plain = [
+        ("fails-under-load", "wrong status"),
+        ("shortens-under-load", "wrong length"),
+        ("wrong-bytes", "failed check"),
+        ("changes-under-load", "other bytes"),
+        ("dies-under-load", "failed process"),
+        ("cuts-off", "broken answers"),
+        ("babbles", "broken answers"),
+        ("repeats-itself", "surplus"),
+        ("forgets", "timeouts"),
+        ("pins-its-worker", "never served"),
+        ("hangs-up", "connection errors"),
+    ];
+    let idle = [("is-impatient", "idle connections lost")];
+    let delayed = [("none", "more than the delay allows"), ("hurries", "sooner than the delay")];
+    let faults: Vec<(&str, &str)> = plain.into_iter().chain(idle).chain(delayed).collect();
+    let mut servers: Vec<(&str, &str)> = faults.iter().map(|&(fault, _)| (fault, fault)).collect();
+    servers.extend([("good", "none"), ("delays", "delays")]);
+    let place = Place::new(&servers, 1, "400ms");
+    let only = |faults: &[(&str, &str)], good: &str| {
+        let names: Vec<&str> = faults.iter().map(|(fault, _)| *fault).chain([good]).collect();
+        format!("only = {names:?}")
+    };
+    let loads = format!(
+        "loads = [{{ {} }}, {{ idle = 5, {} }}, {{ delay = \"20ms\", {} }}]\n[workload]",
+        only(&plain, "good"),
+        only(&idle, "good"),
+        only(&delayed, "delays"),
+    );
+    place.replace("suite.toml", "[workload]", &loads);
+    place.replace("suite.toml", "connections = 4\n", "connections = 4\ntimeout = \"150ms\"\n");
+    // The flags bring the delay to those that should obey it.
+    place.replace("servers.toml", "{port}", "{port} {flags}");
+    let output = place.run(&[]);
+    assert_eq!(output.status.code(), Some(1), "{}", output_of(&output));
+    let judged = judged(&place.stored());
+    let rows = |server: &str| judged.iter().filter(move |row| row.server == server).collect::<Vec<_>>();
+    for (fault, rule) in faults {
+        let [row] = rows(fault)[..] else { panic!("one row for {fault}: {}", output_of(&output)) };
+        row.assert_refused_for(rule);
+        assert_eq!(row.standing, Standing::Invalid, "{fault}");
+    }
+    let [lost] = rows("is-impatient")[..] else { panic!() };
+    let sentence = lost.reasons.iter().find(|reason| reason.name() == "idle connections lost").unwrap().to_string();
+    assert!(sentence.starts_with("Of 5 idle connections 0 could not be opened and 5 were"), "{sentence}");
+    // Whatever happens beside it, nobody says of a good one that it is not valid.
+    let good = [rows("good"), rows("delays")].concat();
+    assert_eq!(good.len(), 3);
+    assert!(good.iter().all(|row| row.standing != Standing::Invalid), "{good:?}");
+}
+
+#[test]
+fn requests_that_wait_in_vain_at_the_end_are_told() {
+    let _alone = alone();
+    let place = Place::new(&[("one", "forgets")], 1, "600ms");
+    let output = place.run(&[]);
+    let judged = judged(&place.stored());
+    judged[0].assert_refused_for_or_noise("stuck requests");
+    assert!(!judged[0].names().contains(&"timeouts"), "{}", output_of(&output));
+}
+
+#[test]
+fn a_file_that_changes_in_mid_run_spoils_its_round_and_the_next() {
+    let _alone = alone();
+    let place = Place::new(&[("one", "changes-its-file")], 2, "400ms");
+    let output = place.run(&[]);
+    assert_eq!(output.status.code(), Some(1), "{}", output_of(&output));
+    let run = place.stored();
+    let judged = judged(&run);
+    judged[0].assert_refused_for("other bytes");
+    judged[0].assert_refused_for("failed check");
+    let checks: Vec<bool> =
+        measurement(&run, "one").rounds.iter().map(|round| round.check.as_ref().unwrap().passed()).collect();
+    assert_eq!(checks, [true, false]);
+}
+
+#[test]
+fn a_server_that_tires_in_mid_run_is_not_ranked() {
+    let _alone = alone();
+    let place = Place::new(&[("one", "tires")], 1, "3s");
+    place.run(&[]);
+    let judged = judged(&place.stored());
+    judged[0].assert_refused_for_or_noise("halves differ");
+    assert_eq!(judged[0].standing, Standing::TooNoisy, "{judged:?}");
+}
+
+#[test]
+fn more_than_a_server_carries_is_not_valid_and_says_so() {
+    let _alone = alone();
+    let place = Place::new(&[("one", "none")], 1, "600ms");
+    // So far above that it is too much, too, where noise let the server seem to carry less than it does.
+    place.replace("suite.toml", "[workload]", "loads = [{}, { offered = \"500%\" }]\n[workload]");
+    let output = place.run(&[]);
+    let judged = judged(&place.stored());
+    let [closed, open] = &judged[..] else { panic!("{}", output_of(&output)) };
+    let is_late = open.names().contains(&"late schedule") && !open.is_ranked;
+    if !is_late {
+        open.assert_refused_for_or_noise("overload");
+    }
+    assert!(!closed.names().iter().any(|name| ["overload", "late schedule"].contains(name)), "{closed:?}");
+    // To find out where a server breaks is an answer.
+    assert!(output.status.success(), "{}", output_of(&output));
+}
+
+/// A process on each of these CPUs that does nothing, as fast as it can.
+fn hogs(cpus: &Cpus) -> Vec<Ended> {
+    let start = |cpu: usize| {
+        // What a thread starts inherits the CPUs that it is bound to.
+        [cpu].into_iter().collect::<Cpus>().bind_this_thread().unwrap();
+        Ended(Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap())
+    };
+    cpus.iter().map(|cpu| thread::scope(|scope| scope.spawn(|| start(cpu)).join().unwrap())).collect()
+}
+
+#[test]
+fn what_others_disturbed_is_taken_again_while_the_patience_lasts_and_is_not_ranked() {
+    let _alone = alone();
+    let division = Division::halves(&Cpus::available().unwrap(), |cpu| cpu);
+    let place = Place::new(&[("one", "none")], 1, "300ms");
+    place.replace("suite.toml", "\n[[conf", "\npatience = \"1s\"\n[[conf");
+    let beside_the_server = hogs(&division.server);
+    let output = place.run(&[]);
+    drop(beside_the_server);
+    let text = output_of(&output);
+    assert!(output.status.success(), "noise is nobody's failure: {text}");
+    assert!(text.contains("up to 1 s more") && text.contains("once more: one"), "{text}");
+    assert!(text.contains("Other processes took up to"), "{text}");
+    let run = place.stored();
+    let rounds: Vec<u32> = run.measurements[0].rounds.iter().map(|round| round.index).collect();
+    assert!(rounds.len() >= 2 && rounds.len() <= 6, "{rounds:?}");
+    assert_eq!(rounds, (0..rounds.len() as u32).collect::<Vec<_>>());
+    assert!(run.is_finished() && run.rounds_done() == 1);
+    let judged = judged(&run);
+    judged[0].assert_refused_for("disturbed");
+    assert_eq!(judged[0].standing, Standing::TooNoisy);
+}
+
+#[test]
+fn a_generator_whose_mask_keeps_it_beside_others_is_not_ranked() {
+    let _alone = alone();
+    let division = Division::halves(&Cpus::available().unwrap(), |cpu| cpu);
+    let place = Place::new(&[("one", "none")], 1, "300ms");
+    let beside_the_generator = hogs(&division.client);
+    let output = place.run(&[]);
+    drop(beside_the_generator);
+    assert!(output.status.success(), "noise is nobody's failure: {}", output_of(&output));
+    let run = place.stored();
+    let judged = judged(&run);
+    judged[0].assert_refused_for("disturbed");
+    assert_eq!(judged[0].standing, Standing::TooNoisy);
+    let others = measurement(&run, "one").rounds[0].others.unwrap();
+    assert!(others.on_client_cpus_seconds > 0.03, "{others:?}");
+}
+
+#[test]
+fn a_generator_with_more_threads_than_its_mask_has_cpus_is_not_ranked() {
+    let _alone = alone();
+    let division = Division::halves(&Cpus::available().unwrap(), |cpu| cpu);
+    let (server, client) = (division.server.iter().next().unwrap(), division.client.iter().next().unwrap());
+    let place = Place::new(&[("one", "none")], 1, "600ms");
+    place.replace("suite.toml", "connections = 4\n", "connections = 16\nthreads = 16\n");
+    place.run(&["--cpus", &format!("{server}:{client}")]);
+    let judged = judged(&place.stored());
+    judged[0].assert_refused_for_or_noise("crowded generator");
+}
