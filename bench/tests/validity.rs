@@ -126,7 +126,7 @@ fn what_only_a_server_can_be_blamed_for_is_not_valid() {
 #[test]
 fn requests_that_wait_in_vain_at_the_end_are_told() {
     let _alone = alone();
-    let place = Place::new(&[("one", "forgets")], 1, "600ms");
+    let place = Place::new(&[("one", "loses-one")], 1, "600ms");
     let output = place.run(&[]);
     let judged = judged(&place.stored());
     judged[0].assert_refused_for_or_noise("stuck requests");

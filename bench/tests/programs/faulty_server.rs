@@ -18,6 +18,8 @@ const ENOUGH: u64 = 200;
 const NOW_AND_THEN: u64 = 50;
 /// How long a server that delays its answers does.
 const DELAY: Duration = Duration::from_millis(20);
+/// How long under load a server that loses one request answers all.
+const CAREFUL: Duration = Duration::from_millis(250);
 /// How long a server that tires stays fresh under load, ...
 const FRESH: Duration = Duration::from_millis(1500);
 /// ... and how long each of its answers takes from then on.
@@ -31,6 +33,7 @@ struct Server {
     body: Vec<u8>,
     answered: AtomicU64,
     loaded_since: OnceLock<Instant>,
+    has_lost_one: AtomicBool,
 }
 
 fn main() {
@@ -66,6 +69,7 @@ fn main() {
         body,
         answered: AtomicU64::new(0),
         loaded_since: OnceLock::new(),
+        has_lost_one: AtomicBool::new(false),
     });
     if fault == "never-accepts" {
         loop {
@@ -109,6 +113,11 @@ impl Server {
             let now_and_then = before > CHECKED && before.is_multiple_of(NOW_AND_THEN);
             match self.fault.as_str() {
                 "forgets" if now_and_then => continue,
+                "loses-one"
+                    if self.is_loaded_for(CAREFUL, before) && !self.has_lost_one.swap(true, Ordering::Relaxed) =>
+                {
+                    continue;
+                }
                 "hangs-up" if now_and_then => return,
                 "babbles" if now_and_then => {
                     let _ = writer.write_all(b"what was the question?\r\n\r\n");
@@ -124,7 +133,7 @@ impl Server {
                 }
                 "delays" => thread::sleep(DELAY),
                 "hurries" if !now_and_then => thread::sleep(DELAY),
-                "tires" if self.is_tired(before) => thread::sleep(TIRED),
+                "tires" if self.is_loaded_for(FRESH, before) => thread::sleep(TIRED),
                 "changes-its-file" if before == ENOUGH => {
                     let changed: Vec<u8> = self.body.iter().map(|byte| byte ^ 1).collect();
                     let _ = std::fs::write(&self.file, changed);
@@ -141,8 +150,9 @@ impl Server {
         }
     }
 
-    fn is_tired(&self, before: u64) -> bool {
-        before >= CHECKED && self.loaded_since.get_or_init(Instant::now).elapsed() > FRESH
+    /// Whether the load has lasted so long.
+    fn is_loaded_for(&self, time: Duration, before: u64) -> bool {
+        before >= CHECKED && self.loaded_since.get_or_init(Instant::now).elapsed() > time
     }
 
     fn answer(&self, before: u64) -> Vec<u8> {
