@@ -2,8 +2,11 @@
 
 use std::fmt;
 
-use crate::figures::{OTHERS_LIMIT, THROTTLED_LIMIT};
+use crate::failure::Failure;
+use crate::figures::{Figures, OTHERS_LIMIT, THROTTLED_LIMIT};
+use crate::record::Measurement;
 use crate::steal::STEAL_LIMIT;
+use crate::validity::{GENERATOR_BUSY, IDLE_BELOW, SERVER_BUSY};
 use crate::words;
 
 /// What a reader should know beside the figures; it excludes nothing.
@@ -56,6 +59,62 @@ pub enum Note {
         /// Measured time in all, in seconds.
         measured_seconds: f64,
     },
+}
+
+/// Everything that a reader should know beside the figures of this measurement.
+pub(crate) fn notes(measurement: &Measurement, figures: &Figures) -> Vec<Note> {
+    let mut notes = Vec::new();
+    notes.extend(who_was_the_limit(measurement, figures));
+    let quiet = &figures.quiet;
+    if quiet.set_aside > 0 {
+        notes.push(Note::WindowsSetAside { set_aside: quiet.set_aside, windows: quiet.windows });
+    }
+    // A measurement that is not ranked for it says so as a reason.
+    if figures.disturbed_rounds > 0 && quiet.suffices() {
+        notes.push(Note::RoundsSetAside { set_aside: figures.disturbed_rounds, rounds: figures.rounds.len() });
+    }
+    if figures.throttled_rounds > 0 && quiet.suffices() {
+        notes.push(Note::RoundsThrottled { set_aside: figures.throttled_rounds, rounds: figures.rounds.len() });
+    }
+    if quiet.unknown > 0 {
+        notes.push(Note::StealUnknown);
+    }
+    for round in &measurement.rounds {
+        if let Some(Failure::NotStopped { waited_seconds }) = round.failure {
+            notes.push(Note::Killed { waited_seconds });
+            break;
+        }
+    }
+    if measurement.rounds.iter().filter_map(|round| round.outcome.as_ref()).any(|outcome| outcome.stopped_early) {
+        notes.push(Note::StoppedEarly { measured_seconds: figures.measured_seconds });
+    }
+    notes
+}
+
+/// Whether the client was busy all the time while the server was not, or neither was. On shared CPUs nobody can tell.
+fn who_was_the_limit(measurement: &Measurement, figures: &Figures) -> Option<Note> {
+    if measurement.placement.is_shared() || measurement.workload.arrival.is_open() {
+        return None;
+    }
+    let generator = figures.generator_utilisation?;
+    let server = server_load(measurement, figures);
+    match server {
+        Some(server) if server >= SERVER_BUSY => None,
+        _ if generator >= GENERATOR_BUSY => Some(Note::GeneratorAtCeiling { generator, server }),
+        // Where other processes are known to have been at work, that is said for itself.
+        _ if figures.disturbed_rounds > 0 => None,
+        Some(server) if server < IDLE_BELOW && generator < IDLE_BELOW => Some(Note::NeitherBusy { generator, server }),
+        _ => None,
+    }
+}
+
+/// How busy the server was, as a share of what its workers could have used: one worker on four CPUs is fully busy at
+/// a quarter of them.
+fn server_load(measurement: &Measurement, figures: &Figures) -> Option<f64> {
+    let cpus = measurement.placement.server_cpus.len() as f64;
+    let usable = measurement.configuration.workers.map_or(cpus, |workers| cpus.min(f64::from(workers)));
+    let utilisation = figures.server_utilisation?;
+    (usable > 0.0).then(|| (utilisation * cpus / usable).min(1.0))
 }
 
 impl fmt::Display for Note {

@@ -7,7 +7,7 @@ use loadgen::validity::{Complaint, HALVES_TOLERANCE, complaints};
 use crate::connection_error::ConnectionError;
 use crate::failure::Failure;
 use crate::figures::Figures;
-use crate::note::Note;
+use crate::note::{Note, notes};
 use crate::reason::Reason;
 use crate::record::{Arrival, Measurement, Workload};
 use crate::steal::QuietTime;
@@ -375,59 +375,4 @@ fn littles_law(workload: &Workload, figures: &Figures) -> Option<Reason> {
     let too_few = reuses && share < 1.0 - LITTLE_TOLERANCE;
     let too_many = share > 1.0 + LITTLE_TOLERANCE;
     (too_few || too_many).then_some(Reason::LittlesLaw { under_way, connections })
-}
-
-fn notes(measurement: &Measurement, figures: &Figures) -> Vec<Note> {
-    let mut notes = Vec::new();
-    notes.extend(who_was_the_limit(measurement, figures));
-    let quiet = &figures.quiet;
-    if quiet.set_aside > 0 {
-        notes.push(Note::WindowsSetAside { set_aside: quiet.set_aside, windows: quiet.windows });
-    }
-    // A measurement that is not ranked for it says so as a reason.
-    if figures.disturbed_rounds > 0 && quiet.suffices() {
-        notes.push(Note::RoundsSetAside { set_aside: figures.disturbed_rounds, rounds: figures.rounds.len() });
-    }
-    if figures.throttled_rounds > 0 && quiet.suffices() {
-        notes.push(Note::RoundsThrottled { set_aside: figures.throttled_rounds, rounds: figures.rounds.len() });
-    }
-    if quiet.unknown > 0 {
-        notes.push(Note::StealUnknown);
-    }
-    for round in &measurement.rounds {
-        if let Some(Failure::NotStopped { waited_seconds }) = round.failure {
-            notes.push(Note::Killed { waited_seconds });
-            break;
-        }
-    }
-    if measurement.rounds.iter().filter_map(|round| round.outcome.as_ref()).any(|outcome| outcome.stopped_early) {
-        notes.push(Note::StoppedEarly { measured_seconds: figures.measured_seconds });
-    }
-    notes
-}
-
-/// Whether the client was busy all the time while the server was not, or neither was. On shared CPUs nobody can tell.
-fn who_was_the_limit(measurement: &Measurement, figures: &Figures) -> Option<Note> {
-    if measurement.placement.is_shared() || measurement.workload.arrival.is_open() {
-        return None;
-    }
-    let generator = figures.generator_utilisation?;
-    let server = server_load(measurement, figures);
-    match server {
-        Some(server) if server >= SERVER_BUSY => None,
-        _ if generator >= GENERATOR_BUSY => Some(Note::GeneratorAtCeiling { generator, server }),
-        // Where other processes are known to have been at work, that is said for itself.
-        _ if figures.disturbed_rounds > 0 => None,
-        Some(server) if server < IDLE_BELOW && generator < IDLE_BELOW => Some(Note::NeitherBusy { generator, server }),
-        _ => None,
-    }
-}
-
-/// How busy the server was, as a share of what its workers could have used: one worker on four CPUs is fully busy at
-/// a quarter of them.
-fn server_load(measurement: &Measurement, figures: &Figures) -> Option<f64> {
-    let cpus = measurement.placement.server_cpus.len() as f64;
-    let usable = measurement.configuration.workers.map_or(cpus, |workers| cpus.min(f64::from(workers)));
-    let utilisation = figures.server_utilisation?;
-    (usable > 0.0).then(|| (utilisation * cpus / usable).min(1.0))
 }
