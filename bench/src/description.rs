@@ -7,7 +7,8 @@ use reports::words;
 
 use crate::cpus::Division;
 use crate::duration::{Span, in_words};
-use crate::plan::{Measurement, Plan};
+use crate::measurement::Measurement;
+use crate::plan::Plan;
 
 /// What will run, on which CPUs and how long.
 #[must_use]

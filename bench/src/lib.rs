@@ -22,6 +22,7 @@ pub mod documents;
 pub mod duration;
 pub mod environment;
 pub mod experiment;
+pub mod measurement;
 pub mod others;
 pub mod plan;
 pub mod ports;

@@ -10,13 +10,10 @@ use reports::words;
 use crate::ceiling;
 use crate::duration::Span;
 use crate::experiment::{Experiment, Part};
+use crate::measurement::Measurement;
 use crate::servers::{Server, Servers, UnknownServer};
 use crate::suite::{Configuration, Load, Offer, Schedule, Workload};
 
-/// What each measurement takes beyond its load: starting the server, checking it, and stopping it.
-const PER_MEASUREMENT: Duration = Duration::from_millis(80);
-/// What each connection takes: opening it, and closing it at both ends.
-const PER_CONNECTION: Duration = Duration::from_micros(60);
 /// What each round takes to write its provisional report.
 const PER_ROUND: Duration = Duration::from_millis(500);
 
@@ -33,31 +30,6 @@ pub struct Changes {
     pub connections: Option<NonZeroU32>,
 }
 
-/// A server in one configuration under one workload.
-#[derive(Clone, Debug)]
-pub struct Measurement {
-    /// The suite that it belongs to: a [`Question::suite`].
-    pub part: String,
-    /// The server.
-    pub server: Server,
-    /// Its number of workers, if it has one.
-    pub workers: Option<NonZeroU32>,
-    /// Whether it writes an access log.
-    pub access_log: bool,
-    /// The suite's flags for it.
-    pub flags: Vec<String>,
-    /// What the client does.
-    pub workload: Workload,
-    /// Measured time in one round.
-    pub duration: Duration,
-    /// Load before it that is not measured.
-    pub warm_up: Duration,
-    /// Whether it is another entry of the measurement before.
-    pub is_twin: bool,
-    /// The place of the measurement that tells what this one's share is a share of.
-    pub capacity_of: Option<usize>,
-}
-
 /// One question of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
@@ -67,8 +39,6 @@ pub struct Question {
     pub question: String,
     /// What changes from measurement to measurement beside the server.
     pub varies: Varies,
-    /// The server that the others are shown against where a report is relative.
-    pub baseline: Option<String>,
 }
 
 /// What a run is going to do.
@@ -215,7 +185,6 @@ impl Plan {
                 suite: suite.name.clone(),
                 question: suite.question.clone(),
                 varies: suite.varies,
-                baseline: suite.baseline.clone(),
             });
         }
         Ok(())
@@ -338,39 +307,7 @@ impl Question {
     /// The question as a run's record has it.
     #[must_use]
     pub fn to_record(&self) -> record::Part {
-        record::Part {
-            suite: self.suite.clone(),
-            question: self.question.clone(),
-            varies: self.varies,
-            baseline: self.baseline.clone(),
-        }
-    }
-}
-
-impl Measurement {
-    /// What distinguishes it from the server's other measurements under the same workload, for a reader: `4 workers, log`.
-    #[must_use]
-    pub fn configuration(&self) -> String {
-        let workers = self.workers.map(|workers| words::plural(u64::from(workers.get()), "worker"));
-        let flags = (!self.flags.is_empty()).then(|| self.flags.join(" "));
-        let log = if self.access_log { "log" } else { "quiet" };
-        let twin = self.is_twin.then(|| "entered twice".to_owned());
-        workers.into_iter().chain(flags).chain([log.to_owned()]).chain(twin).collect::<Vec<_>>().join(", ")
-    }
-
-    /// How long one turn takes.
-    #[must_use]
-    pub fn time(&self) -> Duration {
-        self.warm_up + self.duration + PER_MEASUREMENT + PER_CONNECTION * self.workload.all_connections()
-    }
-
-    fn same_as(&self, other: &Self) -> bool {
-        self.part == other.part
-            && self.server.name == other.server.name
-            && self.workload == other.workload
-            && self.workers == other.workers
-            && self.access_log == other.access_log
-            && self.flags == other.flags
+        record::Part { suite: self.suite.clone(), question: self.question.clone(), varies: self.varies }
     }
 }
 
@@ -389,6 +326,7 @@ mod tests {
 
     use std::path::Path;
 
+    use crate::measurement::{PER_CONNECTION, PER_MEASUREMENT};
     use crate::suite::Suite;
 
     fn project() -> &'static Path {

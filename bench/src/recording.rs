@@ -16,7 +16,7 @@ use crate::check::{self, Expected, Request};
 use crate::company;
 use crate::cpus::Division;
 use crate::documents;
-use crate::plan;
+use crate::measurement;
 use crate::running::Address;
 use crate::servers::Server;
 use crate::suite::{self, Offer, Root};
@@ -44,7 +44,12 @@ pub struct Prepared {
 
 /// Prepares one measurement of a plan.
 #[must_use]
-pub fn prepare(measurement: &plan::Measurement, program: Option<&Path>, root: &Path, division: &Division) -> Prepared {
+pub fn prepare(
+    measurement: &measurement::Measurement,
+    program: Option<&Path>,
+    root: &Path,
+    division: &Division,
+) -> Prepared {
     let server = &measurement.server;
     let asked = &measurement.workload;
     let path = match asked.mix {
@@ -94,7 +99,6 @@ pub fn prepare(measurement: &plan::Measurement, program: Option<&Path>, root: &P
             workload,
             placement,
             is_twin: measurement.is_twin,
-            system_calls: None,
             configuration_hash,
             workload_hash,
             rounds: Vec::new(),

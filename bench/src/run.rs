@@ -359,12 +359,13 @@ fn in_a_line(taken: &Taken) -> String {
     }
 }
 
-/// What a server carried in a closed loop, in responses per second: in this round, or in the latest one before it where
-/// a turn is repeated.
+/// What a server carried in a closed loop, in responses per second: in this round, or in the latest one before it if this
+/// one was not quiet. A share of what it carried beside others at work would be a share of nothing that it can do.
 fn capacity(closed: &Measurement, round: u32) -> Option<f64> {
-    let rounds = closed.rounds.iter().filter(|taken| taken.index <= round);
-    let outcome = rounds.max_by_key(|taken| taken.index)?.outcome.as_ref()?;
-    Some(outcome.responses_per_second()).filter(|rate| *rate >= 1.0)
+    let figures = Figures::of(closed);
+    let quiet = figures.rounds.iter().filter(|taken| taken.index <= round && taken.capacity().is_some());
+    let rate = quiet.max_by_key(|taken| taken.index)?.requests_per_second;
+    Some(rate).filter(|rate| *rate >= 1.0)
 }
 
 /// A measurement for the reader who waits: with its suite and its load where there are several.

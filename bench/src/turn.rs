@@ -18,7 +18,7 @@ use crate::command::{Values, fill_text};
 use crate::company::Guests;
 use crate::cpus::Division;
 use crate::documents;
-use crate::plan::Measurement;
+use crate::measurement::Measurement;
 use crate::process::{Launch, ServerProcess};
 use crate::running;
 use crate::sampler::Sampler;

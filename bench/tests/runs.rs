@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use reports::failure::{Failure, Phase};
+use reports::figures::Figures;
 use reports::{Store, ranking};
 
 use place::{Ended, Place, bench, measurement, output_of};
@@ -242,13 +243,21 @@ fn every_load_of_a_suite_is_offered_as_it_says() {
     assert!(output.status.code().is_some_and(|code| code < 2), "{}", output_of(&output));
     let run = place.stored();
     let outcome = |place: usize| run.measurements[place].rounds[0].outcome.as_ref().unwrap();
-    for (place, one) in run.measurements.iter().enumerate() {
+    let rates: Vec<Option<f64>> = run.measurements.iter().map(|one| one.rounds[0].offered_rate).collect();
+    // Beside other tests the closed loop may be disturbed, and then there is nothing to take a share of.
+    let closed = Figures::of(&run.measurements[0]).rounds[0];
+    match closed.capacity() {
+        Some(_) => {
+            assert!((rates[1].unwrap() / outcome(0).responses_per_second() - 0.5).abs() < 1e-6, "{rates:?}");
+            assert_eq!(run.measurements[1].rounds[0].failure, None);
+        }
+        None => assert_eq!(run.measurements[1].rounds[0].failure, Some(Failure::NoCapacity)),
+    }
+    for (place, one) in run.measurements.iter().enumerate().filter(|(place, _)| *place != 1) {
         assert_eq!(one.rounds[0].failure, None, "load {place}");
         assert!(outcome(place).responses > 20, "load {place}: {:?}", outcome(place).errors);
     }
-    let rates: Vec<Option<f64>> = run.measurements.iter().map(|one| one.rounds[0].offered_rate).collect();
-    let capacity = outcome(0).responses_per_second();
-    assert!((rates[1].unwrap() / capacity - 0.5).abs() < 1e-6 && rates[2] == Some(200.0), "{capacity} {rates:?}");
+    assert_eq!(rates[2], Some(200.0));
     assert!(rates[0].is_none() && rates[3..].iter().all(Option::is_none));
     assert!(outcome(2).responses < 200, "500 ms at 200 requests per second");
     assert_eq!(outcome(3).plan.idle_connections, 7);

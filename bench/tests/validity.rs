@@ -13,6 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use otus_bench::cpus::{Cpus, Division};
+use reports::failure::Failure;
 use reports::ranking;
 use reports::reason::Reason;
 use reports::record::Run;
@@ -42,7 +43,11 @@ impl Judged {
 
     /// As above, save where noise hides it.
     fn assert_refused_for_or_noise(&self, name: &str) {
-        let is_noisy = self.names().iter().any(|name| ["disturbed", "throttled", "too noisy"].contains(name));
+        let is_noise = |reason: &Reason| {
+            let is_unknown = matches!(reason, Reason::Failed { failure: Failure::NoCapacity, .. });
+            is_unknown || ["disturbed", "throttled", "too noisy"].contains(&reason.name())
+        };
+        let is_noisy = self.reasons.iter().any(is_noise);
         if is_noisy {
             assert!(!self.is_ranked, "{self:?}");
         } else {

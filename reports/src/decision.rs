@@ -1,7 +1,7 @@
 //! Which server for which load: a table of all loads of a run and all servers, each cell a word and the place of its
 //! evidence.
 
-use crate::ranking::{Merit, Row, Table};
+use crate::ranking::{LIMIT, Merit, Row, Table};
 use crate::record::{Run, Varies};
 use crate::summary;
 use crate::validity::Standing;
@@ -21,8 +21,10 @@ pub struct Line {
 /// What may be said of a server under a load.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
-    /// It is the best, or cannot be told apart from it.
+    /// It is the best of those that are ranked.
     Best,
+    /// It cannot be told apart from the best.
+    LikeBest,
     /// It is ranked: how its figure compares with the best one's, in words.
     Behind(String),
     /// It may be better than is seen, because the load generator was the limit.
@@ -41,7 +43,8 @@ pub fn servers(run: &Run) -> Vec<&str> {
     let mut names: Vec<&str> = Vec::new();
     for ours in [true, false] {
         for server in run.measurements.iter().map(|one| &one.server).filter(|server| server.is_ours() == ours) {
-            if !names.contains(&server.name.as_str()) {
+            // The limit is no choice that anybody has.
+            if server.name != LIMIT && !names.contains(&server.name.as_str()) {
                 names.push(&server.name);
             }
         }
@@ -89,6 +92,7 @@ impl Cell {
     pub fn text(&self) -> String {
         match self {
             Self::Best => "best".to_owned(),
+            Self::LikeBest => "not told apart".to_owned(),
             Self::Behind(text) => text.clone(),
             Self::AtLeast => "at least".to_owned(),
             Self::Breaks(_) => "breaks".to_owned(),
@@ -102,8 +106,11 @@ impl Cell {
 fn cell(table: &Table<'_>, server: &str) -> Cell {
     let rows = || table.rows.iter().filter(|row| row.measurement.server.name == server && !row.measurement.is_twin);
     if let Some(best) = rows().filter(|row| row.rank.is_some()).min_by_key(|row| row.rank) {
-        let is_best = best.rank == Some(1) || best.group == Some(1);
-        return if is_best { Cell::Best } else { Cell::Behind(behind(table.merit(), best)) };
+        return match (best.rank, best.group) {
+            (Some(1), _) => Cell::Best,
+            (_, Some(1)) => Cell::LikeBest,
+            _ => Cell::Behind(behind(table.merit(), best)),
+        };
     }
     let with = |standing: Standing| rows().find(|row| row.standing() == standing);
     if with(Standing::AtLeast).is_some() {

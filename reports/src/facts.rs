@@ -1,7 +1,7 @@
 //! Where and when a run was made, as names and values in words.
 
 use crate::environment::Environment;
-use crate::record::Run;
+use crate::record::{MissingServer, Run};
 use crate::summary;
 use crate::words;
 
@@ -14,6 +14,10 @@ pub fn of_run(run: &Run) -> Vec<(&'static str, String)> {
         facts.push(("took", format!("{} min {} s", took / 60, took % 60)));
     }
     facts.push(("rounds", summary::progress(run)));
+    let missing = |one: &MissingServer| format!("{} ({} is not installed)", one.name, one.program);
+    if !run.missing.is_empty() {
+        facts.push(("passed over", run.missing.iter().map(missing).collect::<Vec<_>>().join(", ")));
+    }
     facts.push(("seed of the order", run.seed.to_string()));
     facts
 }

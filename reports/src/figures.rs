@@ -44,6 +44,8 @@ pub struct Figures {
     pub opened: u64,
     /// Time from writing a request to its complete response.
     pub latency: Histogram,
+    /// The same of the rounds that were quiet enough to say something; in an open loop those without a window set aside.
+    pub quiet_latency: Histogram,
     /// The quiet part of the measured time, and the capacity seen in it.
     pub quiet: QuietTime,
     /// CPU time of the server, in seconds, over `sampled_responses`; none if it was not sampled.
@@ -133,6 +135,13 @@ impl Figures {
             if throttled.is_some_and(|share| share > THROTTLED_LIMIT) {
                 figures.throttled_rounds += 1;
                 quiet = quiet.without_quiet();
+            }
+            // Capacity is taken from quiet windows, but a percentile cannot be parted into windows.
+            if measurement.workload.arrival.is_open() && quiet.set_aside > 0 {
+                quiet = quiet.without_quiet();
+            }
+            if quiet.suffices() {
+                figures.quiet_latency.add(&outcome.latency);
             }
             figures.add_outcome(outcome);
             figures.quiet.add(&quiet);

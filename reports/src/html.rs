@@ -82,7 +82,7 @@ fn decisions(run: &Run, tables: &[Table<'_>]) -> Markup {
                 }
             }
             p.faint {
-                "Best: no other server can be told apart from it as a better one. The rest is the ratio to the best: of what is \
+                "Not told apart: from the best, by this run; it may be as good. The rest is the ratio to the best: of what is \
                  carried, or in an open loop of the latency that 99 % of the answers did not exceed. Breaks: not valid under \
                  this load; the reason stands at its measurements."
             }

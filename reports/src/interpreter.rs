@@ -25,6 +25,9 @@ pub const HISTORY: [[&str; 6]; 5] = [
 pub const HISTORY_CAVEAT: &str = "History, and no measurement of this run. Every answer was an error page; client and server shared their CPUs; the \
      averages leave out the requests that timed out; each row is one run. None of them would be ranked here.";
 
+/// Whoever carries at least this much with many workers, of what it carries with few, is no slower for our purpose.
+const NEARLY: f64 = 0.9;
+
 const THREADS: &str = "python-threads";
 const PROCESSES: &str = "python-processes";
 const FREE_THREADED: &str = "python-free-threaded";
@@ -45,9 +48,9 @@ pub struct Finding {
 enum Effect {
     Slower,
     Faster,
-    /// No difference was seen.
+    /// It is at most a little slower: the interval reaches no lower than [`NEARLY`].
     None,
-    /// It was not measured, or not validly.
+    /// It was not measured, not validly, or too unsurely to say any of these.
     Unknown,
 }
 
@@ -57,46 +60,38 @@ impl Finding {
     pub fn of(run: &Run, tables: &[Table<'_>]) -> Self {
         let tables: Vec<&Table<'_>> = tables.iter().filter(|table| table.part.varies == Varies::Interpreter).collect();
         let mut evidence = Vec::new();
-        let mut seen: Vec<(bool, [Effect; 3])> = Vec::new();
+        let mut conclusions = Vec::new();
         for table in &tables {
             for server in table.servers() {
                 evidence.extend(sentence(table, server));
             }
-            let effects = [THREADS, PROCESSES, FREE_THREADED].map(|server| effect(table, server));
-            seen.push((is_shared(table), effects));
+            let [threads, processes, free] = [THREADS, PROCESSES, FREE_THREADED].map(|server| effect(table, server));
+            conclusions.push(format!("On {}: {}", cpus(table), conclude(threads, processes, free)));
         }
-        // On CPUs of its own a server shows itself; shared ones are the second choice.
-        seen.sort_by_key(|(shared, _)| *shared);
-        let decided = seen
-            .iter()
-            .find(|(_, [threads, processes, _])| *threads != Effect::Unknown && *processes != Effect::Unknown);
-        let conclusion = decided.map_or_else(
-            || "Undecided: threads and processes of Python were not both measured validly with few and with many workers.".to_owned(),
-            |(_, [threads, processes, free])| conclude(*threads, *processes, *free).to_owned(),
-        );
-        Self { conclusion, evidence, limits: limits(run, &tables) }
+        Self { conclusion: conclusions.join(" "), evidence, limits: limits(run, &tables) }
     }
 }
 
 fn conclude(threads: Effect, processes: Effect, free_threaded: Effect) -> &'static str {
     match (threads, processes, free_threaded) {
+        (Effect::Unknown, ..) | (_, Effect::Unknown, _) => {
+            "undecided, because what more workers do to threads or to processes of Python is not known surely enough."
+        }
         (Effect::Slower, Effect::Slower, _) => {
-            "More workers make processes slower, too, and they share no lock: the lock is not the reason, or not the only one."
+            "more workers make processes slower, too, and they share no lock: the lock is not the reason, or not the only one."
         }
         (Effect::Slower, _, Effect::Slower) => {
-            "More threads are slower and more processes are not, but threads without the lock are slower as well: it is \
+            "more threads are slower and more processes are not, but threads without the lock are slower as well: it is \
              something that threads of one interpreter share, and not the lock alone."
         }
         (Effect::Slower, _, Effect::None | Effect::Faster) => {
-            "More threads are slower; more processes are not, nor are more threads without the lock: it is the lock."
+            "more threads are slower; more processes are not, nor are more threads without the lock: it is the lock."
         }
         (Effect::Slower, _, Effect::Unknown) => {
-            "More threads are slower and more processes are not: it is something that the threads of one interpreter share. \
+            "more threads are slower and more processes are not: it is something that the threads of one interpreter share. \
              The lock is the first candidate; an interpreter without it would tell."
         }
-        _ => {
-            "Threads were not seen to get slower with more workers here, so there is nothing that a lock has to explain."
-        }
+        _ => "threads do not get slower with more workers here, so there is nothing that a lock has to explain.",
     }
 }
 
@@ -115,11 +110,11 @@ fn ratio(table: &Table<'_>, server: &str) -> Option<Ratio> {
 
 fn effect(table: &Table<'_>, server: &str) -> Effect {
     match ratio(table, server) {
-        Some(ratio) if ratio.interval.is_none() => Effect::Unknown,
         Some(ratio) if ratio.is_distinct() && ratio.ratio < 1.0 => Effect::Slower,
         Some(ratio) if ratio.is_distinct() => Effect::Faster,
-        Some(_) => Effect::None,
-        None => Effect::Unknown,
+        // That no difference was seen means something only where one would have been.
+        Some(ratio) if ratio.interval.is_some_and(|(low, _)| low >= NEARLY) => Effect::None,
+        _ => Effect::Unknown,
     }
 }
 
@@ -133,15 +128,21 @@ fn sentence(table: &Table<'_>, server: &str) -> Option<String> {
         }
         None => "without an interval".to_owned(),
     };
-    let place = &fewest.measurement.placement;
-    let cpus = words::plural(place.server_cpus.len() as u64, "CPU");
-    let shared = if place.is_shared() { ", shared with the client" } else { "" };
     Some(format!(
-        "{server} on {cpus}{shared}: {} workers carry {} times as much as {} ({interval}).",
+        "{server} on {}: {} workers carry {} times as much as {} ({interval}).",
+        cpus(table),
         workers(most),
         words::ratio(ratio.ratio),
         workers(fewest),
     ))
+}
+
+/// The CPUs of a table's servers, in words.
+fn cpus(table: &Table<'_>) -> String {
+    let placement = table.rows.first().map(|row| &row.measurement.placement);
+    let count = placement.map_or(0, |placement| placement.server_cpus.len());
+    let shared = if is_shared(table) { ", shared with the client" } else { "" };
+    format!("{}{shared}", words::plural(count as u64, "CPU"))
 }
 
 fn is_shared(table: &Table<'_>) -> bool {
@@ -150,8 +151,8 @@ fn is_shared(table: &Table<'_>) -> bool {
 
 fn limits(run: &Run, tables: &[&Table<'_>]) -> Vec<String> {
     let mut limits = Vec::new();
-    let cpus = |table: &&&Table<'_>| table.rows.iter().map(|row| row.measurement.placement.server_cpus.len()).max();
-    if tables.iter().any(|table| cpus(&table) == Some(1)) {
+    let has_one = |row: &Row<'_>| row.measurement.placement.server_cpus.len() == 1;
+    if tables.iter().any(|table| table.rows.iter().any(has_one)) {
         limits.push(
             "On one CPU no two threads run at the same time, lock or not: what is seen there is the price of handing it around."
                 .to_owned(),
@@ -187,6 +188,8 @@ mod tests {
         assert!(conclude(Slower, None, Unknown).contains("first candidate"));
         assert!(conclude(Slower, None, Slower).contains("not the lock alone"));
         assert!(conclude(Slower, Slower, None).contains("not the reason"));
+        assert!(conclude(Slower, Unknown, None).starts_with("undecided"));
+        assert!(conclude(Unknown, None, None).starts_with("undecided"));
         for threads in [None, Faster] {
             assert!(conclude(threads, Slower, Slower).contains("nothing that a lock has to explain"));
         }

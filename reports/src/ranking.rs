@@ -115,7 +115,7 @@ impl Merit {
     fn of_all(self, figures: &Figures) -> Option<f64> {
         match self {
             Self::Capacity => figures.capacity(),
-            Self::Latency => figures.latency.percentile(99.0).map(|nanoseconds| nanoseconds as f64),
+            Self::Latency => figures.quiet_latency.percentile(99.0).map(|nanoseconds| nanoseconds as f64),
         }
     }
 

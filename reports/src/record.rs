@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::sample::{Others, ServerSample};
-use crate::system_calls::SystemCallCount;
 use crate::timestamp::Timestamp;
 use crate::words;
 
@@ -56,8 +55,6 @@ pub struct Part {
     pub question: String,
     /// What changes from measurement to measurement beside the server.
     pub varies: Varies,
-    /// The server that every measurement is shown against where a report is relative, if the suite names one.
-    pub baseline: Option<String>,
 }
 
 /// What changes from measurement to measurement of a part, beside the server: the axis of its chart.
@@ -108,8 +105,6 @@ pub struct Measurement {
     pub placement: Placement,
     /// Whether this is another entry of one and the same measurement, which shows how far two that are equal differ.
     pub is_twin: bool,
-    /// The system calls that one request costs the server, from a short pass of its own, or why they are not known.
-    pub system_calls: Option<SystemCallCount>,
     /// A digest of server and configuration; measurements of different runs are compared only where it is equal.
     pub configuration_hash: String,
     /// A digest of the workload, of the served bytes too; compared only where it is equal.

@@ -205,7 +205,7 @@ pub fn progress(run: &Run) -> String {
 /// Who keeps users waiting least, under a load that is offered whatever the server does.
 fn soonest(run: &Run, table: &Table<'_>, best: &Row<'_>) -> Vec<String> {
     let so_far = if run.is_finished() { "" } else { "So far, " };
-    let p99 = |row: &Row<'_>| words::duration(row.figures.latency.percentile(99.0).unwrap_or_default());
+    let p99 = |row: &Row<'_>| words::duration(row.figures.quiet_latency.percentile(99.0).unwrap_or_default());
     let mut sentences = vec![format!(
         "{so_far}{} answered soonest: 99 % of its answers took at most {}.",
         best.measurement.phrase(),

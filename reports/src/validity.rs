@@ -106,6 +106,8 @@ impl Validity {
             | Reason::Disturbed { .. }
             | Reason::Throttled { .. }
             | Reason::HalvesDiffer { .. } => true,
+            // Without a quiet closed loop there is nothing to take a share of.
+            Reason::Failed { failure, .. } => *failure == Failure::NoCapacity,
             Reason::Generator { complaint, .. } => matches!(complaint, Complaint::Crowded { .. }),
             _ => false,
         };
@@ -177,7 +179,13 @@ fn noise(figures: &Figures) -> Vec<Reason> {
 
 /// The first failure of a process that spoils a round.
 fn process_failure(measurement: &Measurement) -> Option<Reason> {
-    let spoils = |failure: &&Failure| !matches!(failure, Failure::NotStopped { .. });
+    let is_measured = measurement.rounds.iter().any(|round| round.outcome.is_some());
+    let spoils = |failure: &&Failure| match failure {
+        Failure::NotStopped { .. } => false,
+        // Such a round was none, and others may take its place.
+        Failure::NoCapacity => !is_measured,
+        _ => true,
+    };
     let failures = || measurement.rounds.iter().filter_map(|round| round.failure.as_ref()).filter(spoils);
     Some(Reason::Failed {
         failure: failures().next()?.clone(),

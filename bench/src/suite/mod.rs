@@ -32,8 +32,6 @@ pub struct Suite {
     pub servers: Vec<String>,
     /// A server that is entered twice in its first configuration, which shows how far two that are equal differ.
     pub twin: Option<String>,
-    /// The server that the others are shown against where a report is relative.
-    pub baseline: Option<String>,
     /// What the client does.
     pub workload: Workload,
     /// What it does otherwise, load by load; the workload alone if there are none.

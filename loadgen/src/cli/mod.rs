@@ -47,8 +47,8 @@ pub(crate) struct NullServerArguments {
     /// The port of 127.0.0.1 to listen on; 0 takes a free one
     #[arg(default_value_t = 8080)]
     pub(crate) port: u16,
-    /// Threads that serve
-    #[arg(short, long, value_name = "N", default_value = "1", value_parser = values::count)]
+    /// Threads that serve; auto takes one for each CPU
+    #[arg(short, long, value_name = "N", default_value = "1", value_parser = values::workers)]
     pub(crate) workers: usize,
     /// A file whose bytes are the body of the one response, which is then as good as a file server's
     #[arg(long, value_name = "FILE")]

@@ -160,6 +160,10 @@ fn what_else_there_is_to_do() {
     };
     assert_eq!((null_server.port, null_server.workers), (0, 3));
     assert!(arguments("null-server 99999").is_err());
+    let Some(Command::NullServer(null_server)) = command("null-server -w auto") else {
+        panic!("not the null server");
+    };
+    assert_eq!(null_server.workers, std::thread::available_parallelism().unwrap().get());
     let Some(Command::Merge(merge)) = command("merge a.json b.json --strict -L --json c.json --hdr c") else {
         panic!("no merging");
     };

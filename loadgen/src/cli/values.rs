@@ -1,6 +1,7 @@
 //! The values of options, as people write them.
 
 use std::path::PathBuf;
+use std::thread::available_parallelism;
 
 use loadgen::{ExpectedBody, ExpectedLength};
 
@@ -64,6 +65,11 @@ pub(crate) fn count_or_none(text: &str) -> Result<usize, String> {
 
 pub(crate) fn threads(text: &str) -> Result<Threads, String> {
     if text == "auto" { Ok(Threads::Auto) } else { count(text).map(Threads::Number) }
+}
+
+/// A number of workers, or one for each CPU that this process may use.
+pub(crate) fn workers(text: &str) -> Result<usize, String> {
+    if text == "auto" { Ok(available_parallelism().map_or(1, usize::from)) } else { count(text) }
 }
 
 /// Milliseconds.

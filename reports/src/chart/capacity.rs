@@ -1,6 +1,6 @@
 //! Requests per second of every measurement, with the interval of their mean and a point for each round.
 
-use crate::ranking::Table;
+use crate::ranking::{LIMIT, Table};
 use crate::statistics::{Ratio, paired_ratio};
 use crate::validity::Standing;
 use crate::words;
@@ -15,8 +15,6 @@ use super::rows::{Lines, MARGIN, WIDTH, letters, rate_hint};
 const HALF: i32 = 7;
 /// Room for the words behind the longest bar, in pixels.
 const VALUE: i32 = 132;
-/// The server that does nothing, by its name.
-const LIMIT: &str = "limit";
 /// Room for the label of its line, in pixels.
 const LABEL: i32 = 20;
 

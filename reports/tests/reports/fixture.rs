@@ -58,7 +58,7 @@ pub(crate) fn run(measurements: Vec<Measurement>, rounds: u32) -> Run {
 /// A question about workers.
 pub(crate) fn part(suite: &str) -> Part {
     let question = "How should a server share its CPUs among 100 connections?".to_owned();
-    Part { suite: suite.to_owned(), question, varies: Varies::Workers, baseline: None }
+    Part { suite: suite.to_owned(), question, varies: Varies::Workers }
 }
 
 /// The 17 measurements of the plan, without a round.
@@ -111,7 +111,6 @@ pub(crate) fn measurement(name: &str, model: &str, workers: Option<u32>, access_
         },
         placement: Placement { server_cpus: vec![0], client_cpus: vec![1] },
         is_twin: false,
-        system_calls: None,
         configuration_hash: format!("{name}-{workers:?}-{access_log}"),
         workload_hash: "wrk".to_owned(),
         rounds: vec![],

@@ -3,6 +3,7 @@
 
 mod chart;
 mod fixture;
+mod noise;
 mod ranking;
 mod report;
 mod store;

@@ -1,0 +1,68 @@
+//! What is measured: a server in one configuration under one workload.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use reports::words;
+
+use crate::servers::Server;
+use crate::suite::Workload;
+
+/// What each measurement takes beyond its load: starting the server, checking it, and stopping it.
+pub const PER_MEASUREMENT: Duration = Duration::from_millis(80);
+/// What each connection takes: opening it, and closing it at both ends.
+pub const PER_CONNECTION: Duration = Duration::from_micros(60);
+
+/// A server in one configuration under one workload.
+#[derive(Clone, Debug)]
+pub struct Measurement {
+    /// The suite that it belongs to: a [`Question::suite`](crate::plan::Question::suite).
+    pub part: String,
+    /// The server.
+    pub server: Server,
+    /// Its number of workers, if it has one.
+    pub workers: Option<NonZeroU32>,
+    /// Whether it writes an access log.
+    pub access_log: bool,
+    /// The suite's flags for it.
+    pub flags: Vec<String>,
+    /// What the client does.
+    pub workload: Workload,
+    /// Measured time in one round.
+    pub duration: Duration,
+    /// Load before it that is not measured.
+    pub warm_up: Duration,
+    /// Whether it is another entry of the measurement before.
+    pub is_twin: bool,
+    /// The place of the measurement that tells what this one's share is a share of.
+    pub capacity_of: Option<usize>,
+}
+
+impl Measurement {
+    /// What distinguishes it from the server's other measurements under the same workload, for a reader: `4 workers, log`.
+    #[must_use]
+    pub fn configuration(&self) -> String {
+        let workers = self.workers.map(|workers| words::plural(u64::from(workers.get()), "worker"));
+        let flags = (!self.flags.is_empty()).then(|| self.flags.join(" "));
+        let log = if self.access_log { "log" } else { "quiet" };
+        let twin = self.is_twin.then(|| "entered twice".to_owned());
+        workers.into_iter().chain(flags).chain([log.to_owned()]).chain(twin).collect::<Vec<_>>().join(", ")
+    }
+
+    /// How long one turn takes.
+    #[must_use]
+    pub fn time(&self) -> Duration {
+        self.warm_up + self.duration + PER_MEASUREMENT + PER_CONNECTION * self.workload.all_connections()
+    }
+
+    /// Whether the two are measured alike, so that one of them is enough.
+    #[must_use]
+    pub fn same_as(&self, other: &Self) -> bool {
+        self.part == other.part
+            && self.server.name == other.server.name
+            && self.workload == other.workload
+            && self.workers == other.workers
+            && self.access_log == other.access_log
+            && self.flags == other.flags
+    }
+}
