@@ -6,7 +6,8 @@
 //! can take part.
 //!
 //! In the order of reading: what is asked ([`suite`], [`experiment`], [`servers`], [`command`]), what will be done ([`plan`]), how one
-//! turn goes ([`process`], [`check`], [`sampler`]), and what surrounds it ([`cpus`], [`ports`]).
+//! turn goes ([`process`], [`check`], [`sampler`]), what a request costs in system calls ([`system_calls`], [`strace`]),
+//! and what surrounds it ([`cpus`], [`ports`]).
 #![forbid(unsafe_code)]
 
 pub mod accounting;
@@ -38,7 +39,9 @@ pub mod run;
 pub mod running;
 pub mod sampler;
 pub mod servers;
+pub mod strace;
 pub mod suite;
+pub mod system_calls;
 pub mod throttling;
 pub mod toml_file;
 pub mod turn;

@@ -131,7 +131,7 @@ impl Phase {
 }
 
 /// The last line with something on it, shortened to what fits a sentence.
-fn last_line(text: &str) -> String {
+pub(crate) fn last_line(text: &str) -> String {
     const LONGEST: usize = 200;
     let line = text.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("no reason given");
     let line = line.trim_end_matches('.').replace(char::is_control, " ");

@@ -6,7 +6,8 @@
 //!
 //! In the order in which they build on each other:
 //!
-//! - the record: [`record`], [`failure`], [`sample`], [`environment`], [`timestamp`], and the folder it lives in, [`store`];
+//! - the record: [`record`], [`failure`], [`sample`], [`system_calls`], [`environment`], [`timestamp`], and the folder it
+//!   lives in, [`store`];
 //! - what it comes to: [`steal`] finds the quiet windows, [`figures`] adds up the rounds of a measurement,
 //!   [`statistics`] compares rounds, [`scalability`] fits what more workers bring;
 //! - what may be said: [`validity`] judges a measurement, gives each [`reason`] and adds a [`note`], [`ranking`] puts the valid ones in
@@ -50,6 +51,7 @@ pub mod statistics;
 pub mod steal;
 pub mod store;
 pub mod summary;
+pub mod system_calls;
 pub mod text;
 pub mod timestamp;
 pub mod validity;
@@ -61,5 +63,6 @@ pub use record::{Measurement, Round, Run};
 pub use report::{Error, PathsWritten, write_all};
 pub use sample::ServerSample;
 pub use store::Store;
+pub use system_calls::{NotCounted, SystemCalls};
 pub use timestamp::Timestamp;
 pub use validity::Validity;

@@ -1,0 +1,162 @@
+//! What a request costs a server in system calls, counted in a pass of its own under strace.
+//!
+//! One server serves some requests, then twice as many, and the difference is the cost. A server is started once for
+//! both, and serves some requests before: so neither its start and end nor what it does for a first request (opening
+//! the file, growing its memory) can come into the count. Each pass has as many connections, so with kept connections
+//! opening and closing them drops out, too; with a connection for each request they are part of the cost.
+//!
+//! Few connections are open, and strace slows the server, so how many of them are ready at a time is not what it is
+//! under load. That decides how often calls are made that wait for several connections at once, such as `epoll_wait`:
+//! their share is one of *these* connections, and gets smaller the more are ready. Calls that read, write, accept and
+//! close do not depend on it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use loadgen::Load;
+use reports::failure::{Failure, Phase};
+use reports::{NotCounted, SystemCalls};
+
+use crate::process::{Launch, ServerProcess};
+use crate::strace::{self, Counts, Trace};
+
+/// Requests of the shorter pass; all passes together serve four times as many. An extra call that chance puts into a
+/// pass is then a four-hundredth of a call for each request.
+pub const REQUESTS: u64 = 400;
+/// Connections that are open at the same time, unless the workload has fewer.
+pub const CONNECTIONS: usize = 4;
+/// A server from which no call comes for so long is done with its requests.
+const STILL: Duration = Duration::from_millis(50);
+/// One that never rests is not waited for.
+const LONGEST_REST: Duration = Duration::from_millis(500);
+/// What a request may take at least, because each of its calls stops for strace.
+const SHORTEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a server may take to end.
+const STOP_LIMIT: Duration = Duration::from_secs(2);
+
+/// Counts the system calls of the server that `launch` starts on `port`.
+///
+/// `load` says what the measurement's client does to a port. Of that plan the requests, headers, expectations, CPUs and
+/// whether connections are kept are used; there are at most [`CONNECTIONS`] on one thread, in a closed loop. strace's
+/// file is written beside the server's standard output, and removed. Everything together ends within `limit` and some
+/// seconds for the server to end in; the server is gone afterwards, whatever came of it.
+///
+/// # Errors
+/// Why they could not be counted, for which the rest of a run need not stop.
+pub fn count(
+    launch: &Launch<'_>,
+    port: u16,
+    load: impl Fn(u16) -> loadgen::Plan,
+    limit: Duration,
+    interrupted: &AtomicBool,
+) -> Result<SystemCalls, NotCounted> {
+    let begin = Instant::now();
+    strace::may_trace(limit)?;
+    let file = TraceFile::beside(&launch.standard_output).map_err(unreadable)?;
+    let words = strace::words(&file.0, launch.words);
+    let mut server = ServerProcess::start(&Launch { words: &words, ..launch.clone() }).map_err(not_served)?;
+    let mut plan = load(port);
+    plan.connections = plan.connections.min(CONNECTIONS);
+    let pass = Pass { plan, begin, limit, interrupted };
+    let counted = pass.count(&mut server, port, &file.0);
+    // It was counted while it served: how it ends is told by the turn that measures it.
+    let _ = server.stop(STOP_LIMIT);
+    counted
+}
+
+/// The passes over one server.
+struct Pass<'a> {
+    plan: loadgen::Plan,
+    begin: Instant,
+    limit: Duration,
+    interrupted: &'a AtomicBool,
+}
+
+impl Pass<'_> {
+    fn count(&self, server: &mut ServerProcess, port: u16, file: &Path) -> Result<SystemCalls, NotCounted> {
+        server.wait_until_it_listens(port, self.left(), self.interrupted).map_err(|failure| self.reason(failure))?;
+        let mut trace = Trace::open(file).map_err(unreadable)?;
+        let before = self.serve(server, REQUESTS, &mut trace)?;
+        let between = self.serve(server, REQUESTS, &mut trace)?;
+        let after = self.serve(server, 2 * REQUESTS, &mut trace)?;
+        let connections = self.plan.connections as u64;
+        let (once, twice) = (strace::since(&before, &between), strace::since(&between, &after));
+        SystemCalls { requests: REQUESTS, connections, once, twice }.plausible()
+    }
+
+    /// Has so many requests served and returns the calls until then.
+    fn serve(&self, server: &mut ServerProcess, requests: u64, trace: &mut Trace) -> Result<Counts, NotCounted> {
+        let mut plan = self.plan.clone();
+        plan.threads = 1;
+        plan.load = Load::Closed;
+        plan.idle_connections = 0;
+        plan.warmup_ms = 0;
+        plan.requests = Some(requests);
+        plan.duration_ms = milliseconds(self.left());
+        plan.timeout_ms = plan.timeout_ms.max(milliseconds(SHORTEST_TIMEOUT));
+        let outcome = loadgen::run(&plan, &mut |_: &loadgen::Progress| {}, self.interrupted);
+        if let Some(death) = server.death(Phase::Measuring) {
+            return Err(self.reason(death));
+        }
+        let outcome = outcome.map_err(|error| self.reason(Failure::Generator { error: error.to_string() }))?;
+        let answered = outcome.responses.saturating_sub(outcome.unexpected.responses);
+        if self.interrupted.load(Ordering::Relaxed) {
+            return Err(NotCounted::Interrupted);
+        }
+        if answered < requests {
+            return Err(NotCounted::Unanswered { requests, answered, limit_seconds: self.limit.as_secs_f64() });
+        }
+        let rest = Instant::now();
+        loop {
+            thread::sleep(STILL);
+            if !trace.read_on().map_err(unreadable)? || rest.elapsed() >= LONGEST_REST {
+                return Ok(trace.counts());
+            }
+        }
+    }
+
+    fn left(&self) -> Duration {
+        self.limit.saturating_sub(self.begin.elapsed())
+    }
+
+    /// A server that an interrupted wait gave up has not failed.
+    fn reason(&self, failure: Failure) -> NotCounted {
+        if self.interrupted.load(Ordering::Relaxed) { NotCounted::Interrupted } else { not_served(failure) }
+    }
+}
+
+/// The file that strace writes to. Dropping it removes it.
+struct TraceFile(PathBuf);
+
+impl TraceFile {
+    /// strace runs in the server's folder, so the path is made absolute.
+    fn beside(file: &Path) -> std::io::Result<Self> {
+        let path = std::path::absolute(file.with_file_name("system-calls.strace"))?;
+        // strace opens it before the server starts, but who waits for the server only sees that.
+        fs::write(&path, "").map(|()| Self(path))
+    }
+}
+
+impl Drop for TraceFile {
+    fn drop(&mut self) {
+        // It stays in the scratch folder, which is removed as a whole.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+fn not_served(failure: Failure) -> NotCounted {
+    NotCounted::NotServed { failure }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "map_err passes its errors by value")]
+fn unreadable(error: std::io::Error) -> NotCounted {
+    NotCounted::Unreadable { error: error.to_string() }
+}
+
+/// At least 1, which is the least that a plan takes.
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).max(1)
+}
