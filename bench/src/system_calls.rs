@@ -1,9 +1,11 @@
 //! What a request costs a server in system calls, counted in a pass of its own under strace.
 //!
-//! One server serves some requests, then twice as many, and the difference is the cost. A server is started once for
-//! both, and serves some requests before: so neither its start and end nor what it does for a first request (opening
-//! the file, growing its memory) can come into the count. Each pass has as many connections, so with kept connections
-//! opening and closing them drops out, too; with a connection for each request they are part of the cost.
+//! One server serves a few requests, then many, and the difference is the cost. A server is started once for both, and
+//! serves some requests before: so neither its start and end nor what it does for a first request (opening the file,
+//! growing its memory) can come into the count. Each pass opens as many connections, so with kept connections opening
+//! and closing them drops out, too; with a connection for each request they are part of the cost. The few are few,
+//! rather than half, because calls that wait come in another number in each pass, and a difference of two like numbers
+//! says nothing of them.
 //!
 //! Few connections are open, and strace slows the server, so how many of them are ready at a time is not what it is
 //! under load. That decides how often calls are made that wait for several connections at once, such as `epoll_wait`:
@@ -18,14 +20,18 @@ use std::time::{Duration, Instant};
 
 use loadgen::Load;
 use reports::failure::{Failure, Phase};
+use reports::system_calls::Pass;
 use reports::{NotCounted, SystemCalls};
 
 use crate::process::{Launch, ServerProcess};
 use crate::strace::{self, Counts, Trace};
 
-/// Requests of the shorter pass; all passes together serve four times as many. An extra call that chance puts into a
-/// pass is then a four-hundredth of a call for each request.
-pub const REQUESTS: u64 = 400;
+/// Requests that are served before anything is counted.
+const WARM_UP: u64 = 200;
+/// Requests of the shorter pass.
+pub const FEW: u64 = 40;
+/// Requests of the longer pass. A call that chance puts into it is then an eight-hundredth of a call for each request.
+pub const MANY: u64 = 840;
 /// Connections that are open at the same time, unless the workload has fewer.
 pub const CONNECTIONS: usize = 4;
 /// A server from which no call comes for so long is done with its requests.
@@ -42,7 +48,8 @@ const STOP_LIMIT: Duration = Duration::from_secs(2);
 /// `load` says what the measurement's client does to a port. Of that plan the requests, headers, expectations, CPUs and
 /// whether connections are kept are used; there are at most [`CONNECTIONS`] on one thread, in a closed loop. strace's
 /// file is written beside the server's standard output, and removed. Everything together ends within `limit` and some
-/// seconds for the server to end in; the server is gone afterwards, whatever came of it.
+/// seconds for the server to end in; the server is gone afterwards, whatever came of it. Most servers take a second;
+/// one of threads that fight for a lock, as Python's, may take twenty.
 ///
 /// # Errors
 /// Why they could not be counted, for which the rest of a run need not stop.
@@ -60,31 +67,32 @@ pub fn count(
     let mut server = ServerProcess::start(&Launch { words: &words, ..launch.clone() }).map_err(not_served)?;
     let mut plan = load(port);
     plan.connections = plan.connections.min(CONNECTIONS);
-    let pass = Pass { plan, begin, limit, interrupted };
-    let counted = pass.count(&mut server, port, &file.0);
+    let counting = Counting { plan, begin, limit, interrupted };
+    let counted = counting.count(&mut server, port, &file.0);
     // It was counted while it served: how it ends is told by the turn that measures it.
     let _ = server.stop(STOP_LIMIT);
     counted
 }
 
 /// The passes over one server.
-struct Pass<'a> {
+struct Counting<'a> {
     plan: loadgen::Plan,
     begin: Instant,
     limit: Duration,
     interrupted: &'a AtomicBool,
 }
 
-impl Pass<'_> {
+impl Counting<'_> {
     fn count(&self, server: &mut ServerProcess, port: u16, file: &Path) -> Result<SystemCalls, NotCounted> {
         server.wait_until_it_listens(port, self.left(), self.interrupted).map_err(|failure| self.reason(failure))?;
         let mut trace = Trace::open(file).map_err(unreadable)?;
-        let before = self.serve(server, REQUESTS, &mut trace)?;
-        let between = self.serve(server, REQUESTS, &mut trace)?;
-        let after = self.serve(server, 2 * REQUESTS, &mut trace)?;
+        let before = self.serve(server, WARM_UP, &mut trace)?;
+        let between = self.serve(server, FEW, &mut trace)?;
+        let after = self.serve(server, MANY, &mut trace)?;
         let connections = self.plan.connections as u64;
-        let (once, twice) = (strace::since(&before, &between), strace::since(&between, &after));
-        SystemCalls { requests: REQUESTS, connections, once, twice }.plausible()
+        let few = Pass { requests: FEW, calls: strace::since(&before, &between) };
+        let many = Pass { requests: MANY, calls: strace::since(&between, &after) };
+        SystemCalls { connections, few, many }.plausible()
     }
 
     /// Has so many requests served and returns the calls until then.

@@ -8,7 +8,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{LazyLock, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use escargot::CargoBuild;
 use escargot::format::Message;
@@ -65,7 +65,16 @@ fn project() -> &'static Path {
 static PORTS: LazyLock<Mutex<Ports>> = LazyLock::new(|| Mutex::new(Ports::new(u64::from(std::process::id()))));
 
 /// Counts for a server whose words have `{port}` where its port belongs.
-fn count(words: &[&str], keep_alive: bool, status: u16) -> Result<SystemCalls, NotCounted> {
+fn count(words: &[&str], keep_alive: bool) -> Result<SystemCalls, NotCounted> {
+    count_within(words, keep_alive, PATIENCE, false)
+}
+
+fn count_within(
+    words: &[&str],
+    keep_alive: bool,
+    limit: Duration,
+    interrupted: bool,
+) -> Result<SystemCalls, NotCounted> {
     let folder = tempfile::tempdir().unwrap();
     let port = PORTS.lock().unwrap().next_free().unwrap();
     let words: Vec<String> = words.iter().map(|word| word.replace("{port}", &port.to_string())).collect();
@@ -78,10 +87,10 @@ fn count(words: &[&str], keep_alive: bool, status: u16) -> Result<SystemCalls, N
     };
     let load = |port| Plan {
         requests_per_connection: (!keep_alive).then_some(1),
-        expect: Expect { status: Some(status), ..Expect::default() },
+        expect: Expect { status: Some(200), ..Expect::default() },
         ..Plan::new(format!("http://127.0.0.1:{port}/"))
     };
-    let counted = system_calls::count(&launch, port, load, PATIENCE, &AtomicBool::new(false));
+    let counted = system_calls::count(&launch, port, load, limit, &AtomicBool::new(interrupted));
     let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left.len(), 2, "only the server's own output stays: {left:?}");
     counted
@@ -96,15 +105,15 @@ fn a_kept_connection_costs_one_receive_and_one_send() {
         let mut words = words.to_vec();
         words[0] = program(words[0]);
         words.extend(["--root", "www", "--quiet", "{port}"]);
-        let calls = count(&words, true, 200).unwrap();
+        let calls = count(&words, true).unwrap();
         let costs = calls.by_name();
         assert_eq!(costs["sendto"], 1.0, "{calls:?}");
         // An event loop looks for a request as soon as it has accepted, and may be too early: on each connection once.
         let early = if words[0] == program("epoll") { calls.connections } else { 0 };
-        let receives = calls.twice["recvfrom"] - calls.once["recvfrom"];
-        assert!(receives.abs_diff(calls.requests) <= early, "{calls:?}");
+        let receives = calls.many.calls["recvfrom"] - calls.few.calls["recvfrom"];
+        assert!(receives.abs_diff(calls.requests()) <= early, "{calls:?}");
         assert!(!costs.contains_key("close"), "{calls:?}");
-        assert_eq!((calls.requests, calls.connections), (system_calls::REQUESTS, 4));
+        assert_eq!((calls.requests(), calls.connections), (800, 4));
         // What is left is waiting, which one loop does once for all that are ready.
         assert!((2.0..3.5).contains(&calls.per_request()), "{calls:?}");
     }
@@ -116,7 +125,7 @@ fn a_connection_for_each_request_is_part_of_the_cost() {
         return;
     }
     let words = [program("thread-per-connection"), "--root", "www", "--quiet", "{port}"];
-    let calls = count(&words, false, 200).unwrap();
+    let calls = count(&words, false).unwrap();
     let costs = calls.by_name();
     assert_eq!((costs["accept4"], costs["sendto"], costs["clone3"]), (1.0, 1.0, 1.0), "{calls:?}");
 }
@@ -127,13 +136,26 @@ fn a_server_that_fails_under_strace_has_its_reason() {
         return;
     }
     let faulty = |fault| [env!("CARGO_BIN_EXE_faulty-server"), fault, "www/index.html", "{port}"];
-    let wrong = count(&faulty("not-found"), true, 200).unwrap_err();
+    let wrong = count(&faulty("not-found"), true).unwrap_err();
     let NotCounted::Unanswered { answered: 0, .. } = wrong else { panic!("{wrong:?}") };
-    let crashed = count(&faulty("crashes-at-start"), true, 200).unwrap_err();
+    let crashed = count(&faulty("crashes-at-start"), true).unwrap_err();
     let NotCounted::NotServed { failure: Failure::Died { during: Phase::Start, status, standard_error, .. } } = crashed
     else {
         panic!("{crashed:?}")
     };
     // strace ends as the server did, and leaves its words as they are.
     assert_eq!((status, standard_error.as_str()), (Some(3), "the configuration is upside down"));
+}
+
+#[test]
+fn whatever_the_server_does_there_is_an_end() {
+    if !has_strace() {
+        return;
+    }
+    let silent = [env!("CARGO_BIN_EXE_faulty-server"), "never-accepts", "www/index.html", "{port}"];
+    let begin = Instant::now();
+    let late = count_within(&silent, true, Duration::from_secs(1), false).unwrap_err();
+    assert_eq!(late, NotCounted::Unanswered { requests: 200, answered: 0, limit_seconds: 1.0 });
+    assert_eq!(count_within(&silent, true, PATIENCE, true).unwrap_err(), NotCounted::Interrupted);
+    assert!(begin.elapsed() < PATIENCE / 2);
 }

@@ -8,35 +8,54 @@ use serde::{Deserialize, Serialize};
 use crate::failure::{Failure, last_line};
 use crate::words;
 
-/// The system calls that a server made for so many requests, and for twice as many. What it does whether or not it is
-/// asked for something, and what it does once for each connection that lasts, is in both, so that the difference is
-/// what the requests cost.
+/// The system calls that a server made for a few requests, and for many. What it does whether or not it is asked for
+/// something, and what it does once for each connection that lasts, is in both, so that the difference is what the
+/// requests cost.
 ///
 /// These figures do not depend on how busy the machine is, save for two kinds: calls that wait for several connections
 /// at once (`epoll_wait`, `poll`, `select`), of which one serves all connections that are ready by then, and calls
 /// that go with time or with chance (`futex`, `sched_yield`, `madvise`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SystemCalls {
-    /// Requests in the shorter pass; at least 1.
-    pub requests: u64,
     /// Connections that were open at the same time; at least 1.
     pub connections: u64,
-    /// Calls by name while so many requests were served, all threads and processes of the server together.
-    pub once: BTreeMap<String, u64>,
-    /// Calls by name while twice as many were served.
-    pub twice: BTreeMap<String, u64>,
+    /// A few requests.
+    pub few: Pass,
+    /// Many requests; more than the few.
+    pub many: Pass,
+}
+
+/// Requests that were served, and the system calls meanwhile.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pass {
+    /// How many requests.
+    pub requests: u64,
+    /// Calls by name, all threads and processes of the server together.
+    pub calls: BTreeMap<String, u64>,
+}
+
+impl Pass {
+    fn total(&self) -> u64 {
+        self.calls.values().sum()
+    }
 }
 
 impl SystemCalls {
-    /// Calls for one request, by name. A call that was made less often in the longer pass, which is chance, is not in
+    /// Requests that the cost is the mean of: those by which the many exceed the few.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.many.requests.saturating_sub(self.few.requests)
+    }
+
+    /// Calls for one request, by name. A call that was made no more often for many requests, which is chance, is not in
     /// it.
     #[must_use]
     pub fn by_name(&self) -> BTreeMap<String, f64> {
-        let more = |(name, &twice): (&String, &u64)| {
-            let more = twice.checked_sub(self.once.get(name).copied().unwrap_or(0)).filter(|&more| more > 0)?;
-            Some((name.clone(), more as f64 / self.requests.max(1) as f64))
+        let cost = |(name, &many): (&String, &u64)| {
+            let more = many.checked_sub(self.few.calls.get(name).copied().unwrap_or(0)).filter(|&more| more > 0)?;
+            Some((name.clone(), more as f64 / self.requests().max(1) as f64))
         };
-        self.twice.iter().filter_map(more).collect()
+        self.many.calls.iter().filter_map(cost).collect()
     }
 
     /// Calls for one request, all names together.
@@ -45,14 +64,17 @@ impl SystemCalls {
         self.by_name().values().sum()
     }
 
-    /// Whether twice the requests took no fewer calls than the requests did.
+    /// Whether many requests took no fewer calls than a few did.
     ///
     /// # Errors
     /// [`NotCounted::Implausible`] when they took fewer.
     pub fn plausible(self) -> Result<Self, NotCounted> {
-        let total = |calls: &BTreeMap<String, u64>| calls.values().sum::<u64>();
-        let (once, twice) = (total(&self.once), total(&self.twice));
-        if twice < once { Err(NotCounted::Implausible { requests: self.requests, once, twice }) } else { Ok(self) }
+        let (few, many) = (self.few.total(), self.many.total());
+        if self.many.requests > self.few.requests && many >= few {
+            return Ok(self);
+        }
+        let requests = (self.few.requests, self.many.requests);
+        Err(NotCounted::Implausible { few_requests: requests.0, few, many_requests: requests.1, many })
     }
 }
 
@@ -81,14 +103,16 @@ pub enum NotCounted {
         /// How long all of the counting was given, in seconds.
         limit_seconds: f64,
     },
-    /// Twice the requests took fewer calls than the requests did.
+    /// Many requests took fewer calls than a few did.
     Implausible {
-        /// Requests in the shorter pass.
-        requests: u64,
-        /// Calls in the shorter pass.
-        once: u64,
-        /// Calls in the longer pass.
-        twice: u64,
+        /// How many requests are a few.
+        few_requests: u64,
+        /// Their calls.
+        few: u64,
+        /// How many requests are many.
+        many_requests: u64,
+        /// Their calls.
+        many: u64,
     },
     /// What strace wrote could not be read.
     Unreadable {
@@ -122,13 +146,14 @@ impl fmt::Display for NotCounted {
                 words::count(*requests),
                 words::seconds(*limit_seconds),
             ),
-            Self::Implausible { requests, once, twice } => write!(
+            Self::Implausible { few_requests, few, many_requests, many } => write!(
                 out,
-                "System calls were not counted, because {} requests took {} of them and twice as many requests only \
-                 {}: the server does something else meanwhile, which has to be turned off.",
-                words::count(*requests),
-                words::count(*once),
-                words::count(*twice),
+                "System calls were not counted, because {} requests took {} of them and {} requests only {}: the \
+                 server does something else meanwhile, which has to be turned off.",
+                words::count(*few_requests),
+                words::count(*few),
+                words::count(*many_requests),
+                words::count(*many),
             ),
             Self::Unreadable { error } => write!(
                 out,
@@ -147,33 +172,35 @@ impl fmt::Display for NotCounted {
 mod tests {
     use super::*;
 
-    fn calls<const N: usize>(counts: [(&str, u64); N]) -> BTreeMap<String, u64> {
-        counts.map(|(name, count)| (name.to_owned(), count)).into()
+    fn pass<const N: usize>(requests: u64, calls: [(&str, u64); N]) -> Pass {
+        Pass { requests, calls: calls.map(|(name, count)| (name.to_owned(), count)).into() }
     }
 
     fn counted() -> SystemCalls {
         SystemCalls {
-            requests: 100,
             connections: 4,
-            once: calls([("recvfrom", 104), ("sendto", 100), ("accept4", 5), ("close", 4), ("futex", 7)]),
-            twice: calls([("recvfrom", 204), ("sendto", 200), ("accept4", 5), ("close", 4), ("futex", 5), ("mmap", 1)]),
+            few: pass(40, [("recvfrom", 44), ("sendto", 40), ("accept4", 5), ("close", 4), ("futex", 7)]),
+            many: pass(140, [("recvfrom", 144), ("sendto", 140), ("accept4", 5), ("futex", 5), ("mmap", 1)]),
         }
     }
 
     #[test]
     fn what_is_in_both_passes_is_no_cost_of_a_request() {
         let expected = [("mmap", 0.01), ("recvfrom", 1.0), ("sendto", 1.0)].map(|(name, cost)| (name.to_owned(), cost));
-        assert_eq!(counted().by_name(), expected.into());
+        assert_eq!((counted().requests(), counted().by_name()), (100, expected.into()));
         assert!((counted().per_request() - 2.01).abs() < 1e-9);
     }
 
     #[test]
     fn fewer_calls_for_more_requests_are_not_believed() {
         assert_eq!(counted().plausible(), Ok(counted()));
-        let swapped = SystemCalls { once: counted().twice, twice: counted().once, ..counted() };
-        assert_eq!(swapped.plausible(), Err(NotCounted::Implausible { requests: 100, once: 419, twice: 220 }));
+        let fewer = SystemCalls { many: pass(140, [("recvfrom", 99)]), ..counted() };
+        let reason = NotCounted::Implausible { few_requests: 40, few: 100, many_requests: 140, many: 99 };
+        assert_eq!(fewer.plausible(), Err(reason));
+        let turned_round = SystemCalls { few: counted().many, many: counted().few, ..counted() };
+        assert!(turned_round.plausible().is_err());
         // A server that polls shared memory makes none at all, and may.
-        let none = SystemCalls { requests: 100, connections: 4, ..SystemCalls::default() };
+        let none = SystemCalls { connections: 4, few: pass(40, []), many: pass(140, []) };
         assert_eq!(none.plausible().map(|none| none.per_request()), Ok(0.0));
     }
 
@@ -191,7 +218,7 @@ mod tests {
             NotCounted::NotPermitted { error: "strace: ptrace: Operation not permitted\n".to_owned() },
             NotCounted::NotServed { failure: Failure::NotStarted { error: "no such file".to_owned() } },
             NotCounted::Unanswered { requests: 400, answered: 3, limit_seconds: 20.0 },
-            NotCounted::Implausible { requests: 400, once: 1000, twice: 900 },
+            NotCounted::Implausible { few_requests: 40, few: 1000, many_requests: 840, many: 900 },
             NotCounted::Unreadable { error: "No space left on device".to_owned() },
             NotCounted::Interrupted,
         ];
