@@ -20,6 +20,7 @@
 //! The programs under test are built once per test run by [`binary`], in the profile of the tests. Programs that
 //! are not ours (wrk, ab, h2load, curl, Chromium) are looked up by [`tool`]; a missing one skips its test and
 //! says so, or fails it when `OTUS_REQUIRE_TOOLS` is set. `OTUS_AB_REQUESTS=50000` gives ab its full count.
+//! `OTUS_WRITE_DOCS=1` writes what a page of `docs/` shows of a trace into that page, instead of comparing it.
 #![forbid(unsafe_code)]
 #![allow(clippy::missing_panics_doc, reason = "to panic is how everything here fails, as the crate's docs say")]
 
