@@ -37,6 +37,12 @@ pub fn describe(plan: &Plan, division: &Division) -> String {
         plan.seed,
         in_words(plan.total_time()),
     );
+    let counted = plan.counted().len() as u64;
+    if counted > 0 {
+        let counted = words::plural(counted, "configuration");
+        let _ =
+            writeln!(text, "of that about {} to count the system calls of {counted}", in_words(plan.counting_time()));
+    }
     let patience = plan.patience();
     if !patience.is_zero() {
         let _ = writeln!(text, "and up to {} more for what turns out to be too noisy to rank", in_words(patience));

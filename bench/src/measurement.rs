@@ -55,6 +55,26 @@ impl Measurement {
         self.warm_up + self.duration + PER_MEASUREMENT + PER_CONNECTION * self.workload.all_connections()
     }
 
+    /// Whether its system calls tell what a request costs: a server that is started here and asked for one file that is
+    /// not too long to be sent a thousand times, without waiting and without bad company.
+    #[must_use]
+    pub fn shows_system_calls(&self) -> bool {
+        let workload = &self.workload;
+        let is_plain = workload.delay.is_none() && workload.mix.is_none() && !workload.has_bad_company();
+        self.server.running.is_none() && !self.is_twin && is_plain
+    }
+
+    /// Whether a request costs both the same system calls: workers, and what other connections do, change nothing.
+    #[must_use]
+    pub fn same_calls_as(&self, other: &Self) -> bool {
+        self.server.name == other.server.name
+            && self.workload.path == other.workload.path
+            && self.workload.keep_alive == other.workload.keep_alive
+            && self.workload.pipeline == other.workload.pipeline
+            && self.access_log == other.access_log
+            && self.flags == other.flags
+    }
+
     /// Whether the two are measured alike, so that one of them is enough.
     #[must_use]
     pub fn same_as(&self, other: &Self) -> bool {

@@ -13,6 +13,7 @@ use crate::experiment::{Experiment, Part};
 use crate::measurement::Measurement;
 use crate::servers::{Server, Servers, UnknownServer};
 use crate::suite::{Configuration, Load, Offer, Schedule, Workload};
+use crate::system_calls;
 
 /// What each round takes to write its provisional report.
 const PER_ROUND: Duration = Duration::from_millis(500);
@@ -289,11 +290,31 @@ impl Plan {
         order
     }
 
-    /// How long the run takes without repeats: the generator's ceiling, then all rounds.
+    /// The measurements, by their place, whose servers show what a request costs in system calls: the first of those for
+    /// which that is the same.
+    #[must_use]
+    pub fn counted(&self) -> Vec<usize> {
+        let mut counted: Vec<usize> = Vec::new();
+        for (place, one) in self.measurements.iter().enumerate() {
+            let is_known = counted.iter().any(|known| self.measurements[*known].same_calls_as(one));
+            if one.shows_system_calls() && !is_known {
+                counted.push(place);
+            }
+        }
+        counted
+    }
+
+    /// How long the counting of system calls takes.
+    #[must_use]
+    pub fn counting_time(&self) -> Duration {
+        system_calls::USUAL_TIME * u32::try_from(self.counted().len()).unwrap_or(u32::MAX)
+    }
+
+    /// How long the run takes without repeats: the generator's ceiling, all rounds, and the counting of system calls.
     #[must_use]
     pub fn total_time(&self) -> Duration {
         let round: Duration = self.measurements.iter().map(Measurement::time).sum();
-        ceiling::TIME + (round + PER_ROUND) * self.rounds.get()
+        ceiling::TIME + (round + PER_ROUND) * self.rounds.get() + self.counting_time()
     }
 
     /// The time for repeats, if the planned rounds take what they should.

@@ -70,6 +70,15 @@ impl Progress {
         }
     }
 
+    /// Between the turns, the system calls of a server are counted.
+    pub fn counts(&self, name: &str) {
+        let line = format!("counting system calls: {name}");
+        match &self.bar {
+            Some(bar) => bar.set_message(line),
+            None => eprintln!("{line}"),
+        }
+    }
+
     /// Nothing more will be shown.
     pub fn finish(&self) {
         if let Some(bar) = &self.bar {

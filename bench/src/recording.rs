@@ -102,6 +102,7 @@ pub fn prepare(
             configuration_hash,
             workload_hash,
             rounds: Vec::new(),
+            system_calls: None,
         },
         expected: Expected { status: EXPECTED_STATUS, content_type, body },
         expected_bytes: match (&server.running, asked.mix) {

@@ -24,6 +24,7 @@ use crate::recording::{self, Prepared};
 use crate::roots::Roots;
 use crate::running::{self, Address};
 use crate::suite::ServerCpus;
+use crate::system_calls;
 use crate::turn::{Taken, Turn};
 
 /// Time that is kept for writing the report at the end.
@@ -238,7 +239,42 @@ impl Bench<'_> {
             }
             reports::write_all(run, self.store.folder())?;
         }
-        self.again_for_the_noisy(run)
+        match self.count_calls(run)? {
+            Going::On => self.again_for_the_noisy(run),
+            going => Ok(going),
+        }
+    }
+
+    /// Counts the system calls of the servers that answer as they should. Noise does not move them, so once is enough.
+    fn count_calls(&mut self, run: &mut Run) -> Result<Going, RunError> {
+        for index in self.plan.counted() {
+            let measurement = &run.measurements[index];
+            let is_invalid = Validity::of(measurement, &Figures::of(measurement)).standing() == Standing::Invalid;
+            if measurement.system_calls.is_some() || is_invalid {
+                continue;
+            }
+            let mut limit = system_calls::LIMIT;
+            if self.plan.is_limited {
+                limit = limit.min(self.plan.budget.saturating_sub(self.begin.elapsed() + AT_THE_END));
+            }
+            if limit < system_calls::USUAL_TIME {
+                break;
+            }
+            let Ok(program) = self.programs.of(&self.plan.measurements[index].server) else { continue };
+            self.progress.counts(&label(measurement, self.plan, index));
+            let port = self.ports.next_free()?;
+            let scratch = self.scratch();
+            let counted = self
+                .prepared_turn(index, program, None, &scratch)
+                .count_calls(port, limit)
+                .map_err(|source| RunError::Scratch { folder: scratch.clone(), source })?;
+            if self.interrupted.load(Ordering::Relaxed) {
+                return Ok(Going::Interrupted);
+            }
+            run.measurements[index].system_calls = Some(counted.into());
+            self.store.save(run)?;
+        }
+        Ok(Going::On)
     }
 
     /// Takes more turns for measurements that were too noisy to be ranked, while the time lasts.
@@ -315,10 +351,24 @@ impl Bench<'_> {
             Ok(program) => program,
             Err(error) => return Ok(Taken { failure: Some(Failure::NotStarted { error }), ..Taken::default() }),
         };
-        let prepared = &self.prepared[index];
         let scratch = self.scratch();
-        let turn = Turn {
-            measurement,
+        let port = self.ports.next_free()?;
+        let progress = &self.progress;
+        let turn = self.prepared_turn(index, program, capacity, &scratch);
+        turn.take(port, &mut |moving| progress.moves(moving.share, moving.rate))
+            .map_err(|source| RunError::Scratch { folder: scratch.clone(), source })
+    }
+
+    fn prepared_turn<'a>(
+        &'a self,
+        index: usize,
+        program: Option<&'a Path>,
+        capacity: Option<f64>,
+        scratch: &'a Path,
+    ) -> Turn<'a> {
+        let prepared = &self.prepared[index];
+        Turn {
+            measurement: &self.plan.measurements[index],
             program,
             workload: &prepared.record.workload,
             expected: &prepared.expected,
@@ -327,13 +377,9 @@ impl Bench<'_> {
             division: &prepared.division,
             capacity,
             project: self.setting.project,
-            scratch: &scratch,
+            scratch,
             interrupted: self.interrupted,
-        };
-        let port = self.ports.next_free()?;
-        let progress = &self.progress;
-        turn.take(port, &mut |moving| progress.moves(moving.share, moving.rate))
-            .map_err(|source| RunError::Scratch { folder: scratch.clone(), source })
+        }
     }
 
     fn scratch(&self) -> PathBuf {

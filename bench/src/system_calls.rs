@@ -40,6 +40,10 @@ const STILL: Duration = Duration::from_millis(50);
 const LONGEST_REST: Duration = Duration::from_millis(500);
 /// What a request may take at least, because each of its calls stops for strace.
 const SHORTEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// What the counting of one server usually takes.
+pub const USUAL_TIME: Duration = Duration::from_millis(1500);
+/// What it may take. Threads that fight for a lock take long under strace.
+pub const LIMIT: Duration = Duration::from_secs(20);
 /// How long a server may take to end.
 const STOP_LIMIT: Duration = Duration::from_secs(2);
 

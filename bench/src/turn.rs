@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use loadgen::{Arrivals, Expect, ExpectedBody, ExpectedLength, Offered, Order, Outcome, Paths};
-use reports::ServerSample;
 use reports::failure::{Failure, Phase};
 use reports::record::{Arrival, CorrectnessCheck, Workload};
 use reports::sample::Others;
+use reports::{NotCounted, ServerSample, SystemCalls};
 
 use crate::check::{self, Expected, Request};
 use crate::command::{Values, fill_text};
@@ -22,6 +22,7 @@ use crate::measurement::Measurement;
 use crate::process::{Launch, ServerProcess};
 use crate::running;
 use crate::sampler::Sampler;
+use crate::system_calls;
 
 /// How long a server may take for an answer of the check.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
@@ -103,15 +104,7 @@ impl Turn<'_> {
             return Ok(taken);
         }
         let words = self.prepare(port)?;
-        let launch = Launch {
-            words: &words,
-            folder: self.project,
-            cpus: &self.division.server,
-            mark: self.scratch,
-            standard_output: self.scratch.join("standard-output"),
-            standard_error: self.scratch.join("standard-error"),
-        };
-        match ServerProcess::start(&launch) {
+        match ServerProcess::start(&self.launch(&words)) {
             Ok(mut server) => {
                 let begun = server.wait_until_it_listens(port, self.measurement.server.start_limit, self.interrupted);
                 let mut server = Subject::Started(server);
@@ -124,6 +117,27 @@ impl Turn<'_> {
             Err(failure) => taken.failure = Some(failure),
         }
         Ok(taken)
+    }
+
+    /// Counts the system calls of the server in place of measuring it, within `limit` and the time that it takes to end.
+    ///
+    /// # Errors
+    /// Only when files for the server cannot be written.
+    pub fn count_calls(&self, port: u16, limit: Duration) -> io::Result<Result<SystemCalls, NotCounted>> {
+        let words = self.prepare(port)?;
+        let load = |port| self.load(port, true);
+        Ok(system_calls::count(&self.launch(&words), port, load, limit, self.interrupted))
+    }
+
+    fn launch<'a>(&'a self, words: &'a [String]) -> Launch<'a> {
+        Launch {
+            words,
+            folder: self.project,
+            cpus: &self.division.server,
+            mark: self.scratch,
+            standard_output: self.scratch.join("standard-output"),
+            standard_error: self.scratch.join("standard-error"),
+        }
     }
 
     fn use_server(

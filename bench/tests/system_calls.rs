@@ -82,6 +82,7 @@ fn count_within(
         words: &words,
         folder: project(),
         cpus: &Cpus::available().unwrap(),
+        mark: folder.path(),
         standard_output: folder.path().join("standard-output"),
         standard_error: folder.path().join("standard-error"),
     };

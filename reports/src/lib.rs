@@ -63,6 +63,6 @@ pub use record::{Measurement, Round, Run};
 pub use report::{Error, PathsWritten, write_all};
 pub use sample::ServerSample;
 pub use store::Store;
-pub use system_calls::{NotCounted, SystemCalls};
+pub use system_calls::{Counting, NotCounted, SystemCalls};
 pub use timestamp::Timestamp;
 pub use validity::Validity;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::sample::{Others, ServerSample};
+use crate::system_calls::Counting;
 use crate::timestamp::Timestamp;
 use crate::words;
 
@@ -111,6 +112,10 @@ pub struct Measurement {
     pub workload_hash: String,
     /// The rounds done so far, in the order of time.
     pub rounds: Vec<Round>,
+    /// The system calls of its server, counted in a pass of its own after the rounds; absent where another measurement
+    /// of the same server shows them, and where its answers are not valid.
+    #[serde(default)]
+    pub system_calls: Option<Counting>,
 }
 
 /// A program under test.

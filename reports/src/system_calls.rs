@@ -78,6 +78,33 @@ impl SystemCalls {
     }
 }
 
+/// What came of counting the system calls of a server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Counting {
+    /// They were counted.
+    Counted(SystemCalls),
+    /// They were not.
+    NotCounted(NotCounted),
+}
+
+impl Counting {
+    /// The calls, if they were counted.
+    #[must_use]
+    pub fn calls(&self) -> Option<&SystemCalls> {
+        match self {
+            Self::Counted(calls) => Some(calls),
+            Self::NotCounted(_) => None,
+        }
+    }
+}
+
+impl From<Result<SystemCalls, NotCounted>> for Counting {
+    fn from(counted: Result<SystemCalls, NotCounted>) -> Self {
+        counted.map_or_else(Self::NotCounted, Self::Counted)
+    }
+}
+
 /// Why the system calls of a server were not counted. Its text is one sentence that says what to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]

@@ -185,6 +185,12 @@ impl Workload {
         beside.into_iter().fold(self.connections.get(), u32::saturating_add)
     }
 
+    /// Whether clients that behave badly are there, too.
+    #[must_use]
+    pub fn has_bad_company(&self) -> bool {
+        self.slow_readers > 0 || self.slow_heads > 0
+    }
+
     /// The same in a closed loop: it shows what a share of the server's capacity is a share of.
     #[must_use]
     pub fn closed(&self) -> Self {

@@ -114,6 +114,7 @@ pub(crate) fn measurement(name: &str, model: &str, workers: Option<u32>, access_
         configuration_hash: format!("{name}-{workers:?}-{access_log}"),
         workload_hash: "wrk".to_owned(),
         rounds: vec![],
+        system_calls: None,
     }
 }
 
