@@ -12,9 +12,9 @@ bench-all *options:
 bench *options:
     cargo suite {{options}}
 
-# Write the report of a stored run again: just report latest
-report run="latest":
-    cargo suite report {{run}}
+# Write the report of a stored run again: just report latest --relative-to nginx
+report *options:
+    cargo suite report {{options}}
 
 # Run one server: just serve epoll -w 4 8080
 serve model *options:

@@ -29,7 +29,7 @@ pub enum Action {
     /// Go on with a run that was interrupted
     Resume(StoredRun),
     /// Write the report of a stored run again
-    Report(StoredRun),
+    Report(ReportOptions),
     /// List the suites and the servers
     List(ListOptions),
     /// Run a suite by its name or its file: `bench wrk --only epoll,async`
@@ -105,6 +105,17 @@ pub struct StoredRun {
     /// The folder of all runs [default: target/bench]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+}
+
+/// How to write a report again.
+#[derive(Debug, Args)]
+pub struct ReportOptions {
+    /// The run.
+    #[command(flatten)]
+    pub stored: StoredRun,
+    /// Show ratios to this server at its best, instead of those to the best server
+    #[arg(long, value_name = "SERVER")]
+    pub relative_to: Option<String>,
 }
 
 /// What to list.

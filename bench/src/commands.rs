@@ -12,7 +12,7 @@ use reports::validity::Standing;
 use reports::{Run, Store, ranking};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::cli::{Action, CommandLine, ListOptions, StoredRun};
+use crate::cli::{Action, CommandLine, ListOptions, ReportOptions, StoredRun};
 use crate::cpus::{self, Cpus, CpusError, Division};
 use crate::description::{describe, describe_orders};
 use crate::environment;
@@ -95,7 +95,9 @@ impl CommandError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Run(RunError::Cpus(_) | RunError::Changed { .. }) => 2,
+            Self::Run(RunError::Cpus(_) | RunError::Changed { .. }) | Self::Report(reports::Error::NoServer { .. }) => {
+                2
+            }
             Self::Run(_) | Self::Report(_) | Self::System { .. } => 1,
             _ => 2,
         }
@@ -116,7 +118,7 @@ pub fn run(command_line: CommandLine) -> Result<ExitCode, CommandError> {
             run_suite(&project, &request, None)
         }
         Some(Action::Resume(stored)) => resume(&project, &stored),
-        Some(Action::Report(stored)) => write_report(&project, &stored),
+        Some(Action::Report(options)) => write_report(&project, &options),
         Some(Action::List(options)) => list(&project, &options),
         None if command_line.options.suite.is_some() => {
             run_suite(&project, &Request { named: None, options: command_line.options }, None)
@@ -262,10 +264,10 @@ fn allow_many_descriptors() {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 
-fn write_report(project: &Project, stored: &StoredRun) -> Result<ExitCode, CommandError> {
-    let store = open(project, stored)?;
+fn write_report(project: &Project, options: &ReportOptions) -> Result<ExitCode, CommandError> {
+    let store = open(project, &options.stored)?;
     let run = store.load()?;
-    let written = reports::write_all(&run, store.folder())?;
+    let written = reports::write_relative_to(&run, store.folder(), options.relative_to.as_deref())?;
     println!("{}\n{}", reports::text::render(&run), written.html.display());
     Ok(ExitCode::SUCCESS)
 }

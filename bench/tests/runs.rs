@@ -4,13 +4,14 @@
 mod place;
 
 use std::fs;
+use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use reports::failure::{Failure, Phase};
 use reports::figures::Figures;
-use reports::{Store, ranking};
+use reports::{Counting, NotCounted, Store, ranking};
 
 use place::{Ended, Place, bench, measurement, output_of};
 
@@ -68,7 +69,23 @@ fn what_was_measured_is_stored_and_reported() {
     assert_eq!(hashes("one").0, hashes("twin").0);
     assert_ne!(hashes("one").1, hashes("twin").1);
     assert!(!place.latest().join("scratch").exists());
+    // Two servers, so two counts; a kept connection costs a read and a write at least.
+    for name in ["one", "twin"] {
+        match measurement(&run, name).system_calls.as_ref().unwrap() {
+            Counting::Counted(calls) => assert!(calls.per_request() >= 2.0, "{calls:?}"),
+            Counting::NotCounted(NotCounted::NoStrace | NotCounted::NotPermitted { .. }) => {
+                let _ = writeln!(std::io::stderr(), "skipped: no strace that may trace");
+            }
+            Counting::NotCounted(other) => panic!("{other}"),
+        }
+    }
 
+    let relative = ["report", "latest", "--out", "runs", "--relative-to"];
+    let told = |server: &str| bench().args(relative).arg(server).current_dir(place.path()).output().unwrap();
+    let stranger = told("stranger");
+    assert_eq!(stranger.status.code(), Some(2), "{}", output_of(&stranger));
+    assert!(output_of(&stranger).contains("no server of this run is called stranger: name one of one and twin"));
+    assert!(told("twin").status.success());
     fs::remove_file(place.latest().join("report.html")).unwrap();
     let again = bench().args(["report", "latest", "--out", "runs"]).current_dir(place.path()).output().unwrap();
     assert!(again.status.success() && place.latest().join("report.html").is_file(), "{}", output_of(&again));
@@ -123,6 +140,9 @@ fn every_failure_gets_its_row_and_the_rest_goes_on() {
     assert!(short.unexpected.length > 0 && short.unexpected.length == short.responses, "{short:?}");
     assert!(matches!(failure("ignores-sigterm"), Failure::NotStopped { .. }), "{:?}", failure("ignores-sigterm"));
     assert!(round("none").failure.is_none() && round("none").check.as_ref().unwrap().passed());
+
+    // Of a server that is not valid nobody asks what its requests cost.
+    assert!(measurement(&run, "not-found").system_calls.is_none() && measurement(&run, "none").system_calls.is_some());
 
     // What failed is in the report, with its reason, and ranked is what did not.
     let tables = ranking::tables(&run);

@@ -1,6 +1,5 @@
 //! Every rule of validity that can be provoked, provoked for real: a server that breaks it is started, checked, loaded,
-//! stored and judged. The others (steal, a quota, counts that do not add up) are held to stored runs by the tests of
-//! `reports`.
+//! stored and judged. The others (steal, counts that do not add up) are held to stored runs by the tests of `reports`.
 //!
 //! Other tests may run beside these, and then a round is disturbed. What noise cannot cause has to be found all the same;
 //! of the rest nobody knows then whose fault it was, and the row has to say so.
@@ -8,9 +7,13 @@
 
 mod place;
 
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use otus_bench::cpus::{Cpus, Division};
 use reports::failure::Failure;
@@ -249,4 +252,53 @@ fn a_generator_with_more_threads_than_its_mask_has_cpus_is_not_ranked() {
     place.run(&["--cpus", &format!("{server}:{client}")]);
     let judged = judged(&place.stored());
     judged[0].assert_refused_for_or_noise("crowded generator");
+}
+
+/// A control group that is kept to three tenths of a CPU, and ends with its test.
+struct Quota(PathBuf);
+
+impl Quota {
+    /// In version 2 of control groups or in version 1; nothing where none may be made.
+    fn new() -> Option<Self> {
+        let name = format!("otus-test-{}", std::process::id());
+        let kinds =
+            [("/sys/fs/cgroup", "cpu.max", "30000 100000"), ("/sys/fs/cgroup/cpu", "cpu.cfs_quota_us", "30000")];
+        kinds.into_iter().find_map(|(mount, file, limit)| {
+            let group = Path::new(mount).join(&name);
+            fs::create_dir(&group).ok()?;
+            let quota = Self(group);
+            // Below a mere folder there are no such files, and they must not be made.
+            let is_there = quota.0.join(file).exists() && quota.0.join("cgroup.procs").exists();
+            (is_there && fs::write(quota.0.join(file), limit).is_ok()).then_some(quota)
+        })
+    }
+}
+
+impl Drop for Quota {
+    fn drop(&mut self) {
+        // A server that has just ended may still be in it.
+        for _ in 0..50 {
+            if fs::remove_dir(&self.0).is_ok() {
+                return;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+#[test]
+fn a_server_that_met_a_quota_is_not_ranked() {
+    let _alone = alone();
+    let Some(quota) = Quota::new() else {
+        let _ = writeln!(std::io::stderr(), "skipped: no control group may be made");
+        return;
+    };
+    let place = Place::new(&[("one", "none")], 1, "600ms");
+    let into_the_group = format!("command = \"sh -c 'echo $$ > {}/cgroup.procs && exec $0 $@' '", quota.0.display());
+    place.replace("servers.toml", "command = \"'", &into_the_group);
+    let output = place.run(&[]);
+    let judged = judged(&place.stored());
+    judged[0].assert_refused_for("throttled");
+    assert_eq!(judged[0].standing, Standing::TooNoisy, "{}", output_of(&output));
+    assert!(output.status.success(), "a quota is nobody's failure: {}", output_of(&output));
 }

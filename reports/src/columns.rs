@@ -17,29 +17,40 @@ pub struct Column {
     pub meaning: &'static str,
     /// Whether it holds numbers, which are set to the right.
     pub is_number: bool,
+    /// Whether it also stands in the short tables that answer one question each.
+    pub is_brief: bool,
     /// What stands in a row of it.
     pub cell: fn(&Row<'_>) -> String,
 }
 
 /// The columns, from left to right; the first one names the row.
-pub const COLUMNS: [Column; 20] = [
+pub static COLUMNS: [Column; 20] = [
     Column {
         title: "server",
         meaning: "the program under test, with the flags that set it apart",
         is_number: false,
+        is_brief: true,
         cell: server,
     },
     Column {
         title: "workers",
         meaning: "how many workers it was given; a thread for each connection knows no such number",
         is_number: true,
+        is_brief: true,
         cell: |row| row.measurement.configuration.workers.map_or_else(unknown, |workers| words::count(workers.into())),
     },
-    Column { title: "log", meaning: "whether it wrote an access log, and where to", is_number: false, cell: log },
+    Column {
+        title: "log",
+        meaning: "whether it wrote an access log, and where to",
+        is_number: false,
+        is_brief: true,
+        cell: log,
+    },
     Column {
         title: "rank",
         meaning: "the place among the measurements that are valid: by capacity in a closed loop, by p99 in an open one",
         is_number: true,
+        is_brief: true,
         cell: |row| row.rank.map_or_else(unknown, |rank| rank.to_string()),
     },
     Column {
@@ -47,24 +58,28 @@ pub const COLUMNS: [Column; 20] = [
         meaning: "1 for the best server and all that cannot be told apart from it, each at its best, corrected for all \
                   pairs (Holm); then the best of the rest and its like",
         is_number: true,
+        is_brief: true,
         cell: |row| row.group.map_or_else(unknown, |group| group.to_string()),
     },
     Column {
         title: "validity",
         meaning: "whether the row may be ranked; the reasons stand below the table",
         is_number: false,
+        is_brief: true,
         cell: |row| row.standing().label().to_owned(),
     },
     Column {
         title: "req/s",
         meaning: "all complete responses over all measured time; \"≥\" where the load generator was the limit",
         is_number: true,
+        is_brief: true,
         cell: requests_per_second,
     },
     Column {
         title: "min – median – max",
         meaning: "the requests per second of the rounds",
         is_number: true,
+        is_brief: false,
         cell: |row| row.figures.spread().map_or_else(unknown, spread),
     },
     Column {
@@ -72,6 +87,7 @@ pub const COLUMNS: [Column; 20] = [
         meaning: "its figure, by which rows are ranked, over that of the best row, round by round, with the 95 % interval \
                   where there is one",
         is_number: true,
+        is_brief: true,
         cell: |row| row.to_best.map_or_else(unknown, |ratio| to_best(row, ratio)),
     },
     Column {
@@ -79,69 +95,85 @@ pub const COLUMNS: [Column; 20] = [
         meaning: "capacity, by which rows are ranked: responses per second of CPU time that was available to the \
                   server (wall time times its CPUs, less what was stolen), in quiet windows only",
         is_number: true,
+        is_brief: false,
         cell: |row| figure(row.figures.capacity()),
     },
     Column {
         title: "server µs/req",
         meaning: "CPU time of the server's processes per response, user and system",
         is_number: true,
+        is_brief: true,
         cell: |row| figure(row.figures.server_cpu_microseconds()),
     },
     Column {
         title: "client µs/req",
         meaning: "CPU time of the load generator per response",
         is_number: true,
+        is_brief: false,
         cell: |row| figure(row.figures.generator_cpu_microseconds()),
     },
     Column {
         title: "busy: server, client",
         meaning: "CPU time used over CPU time available, of the server and of the generator's busiest thread",
         is_number: true,
+        is_brief: false,
         cell: busy,
     },
     Column {
         title: "p50",
-        meaning: "the latency that half of the responses did not exceed",
+        meaning: "the latency that half of the responses did not exceed; in an open loop, of the quiet rounds",
         is_number: true,
-        cell: |row| duration(row.figures.latency.percentile(50.0)),
+        is_brief: false,
+        cell: |row| duration(row.latency().percentile(50.0)),
     },
     Column {
         title: "p99",
-        meaning: "the latency that 99 % of the responses did not exceed",
+        meaning: "the latency that 99 % of the responses did not exceed; in an open loop, of the quiet rounds",
         is_number: true,
-        cell: |row| duration(row.figures.latency.percentile(99.0)),
+        is_brief: true,
+        cell: |row| duration(row.latency().percentile(99.0)),
     },
     Column {
         title: "max",
-        meaning: "the longest latency of any response",
+        meaning: "the longest latency of any response; in an open loop, of the quiet rounds",
         is_number: true,
-        cell: |row| duration(row.figures.latency.maximum()),
+        is_brief: false,
+        cell: |row| duration(row.latency().maximum()),
     },
     Column {
         title: "req / connection",
         meaning: "responses per TCP connection: a server that closes connections so that others get their turn has few",
         is_number: true,
+        is_brief: false,
         cell: |row| figure(row.figures.requests_per_connection()),
     },
     Column {
         title: "switches / req",
         meaning: "times that a thread of the server gave up or lost its CPU, per response",
         is_number: true,
+        is_brief: false,
         cell: |row| figure(row.figures.switches_per_request()),
     },
     Column {
         title: "memory",
         meaning: "the most resident memory of the server's processes",
         is_number: true,
+        is_brief: false,
         cell: |row| row.figures.peak_resident_bytes.map_or_else(unknown, words::bytes),
     },
     Column {
         title: "threads",
         meaning: "the most threads of the server's processes",
         is_number: true,
+        is_brief: false,
         cell: |row| row.figures.peak_threads.map_or_else(unknown, |threads| words::count(threads.into())),
     },
 ];
+
+/// The columns of the short tables.
+pub fn brief() -> impl Iterator<Item = &'static Column> {
+    COLUMNS.iter().filter(|column| column.is_brief)
+}
 
 fn unknown() -> String {
     UNKNOWN.to_owned()
@@ -157,7 +189,8 @@ fn duration(nanoseconds: Option<u64>) -> String {
 
 fn server(row: &Row<'_>) -> String {
     let flags = row.measurement.configuration.flags.join(" ");
-    format!("{} {flags}", row.measurement.server.name).trim_end().to_owned()
+    let twin = if row.measurement.is_twin { " (entered twice)" } else { "" };
+    format!("{}{twin} {flags}", row.measurement.server.name).trim_end().to_owned()
 }
 
 fn log(row: &Row<'_>) -> String {

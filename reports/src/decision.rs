@@ -73,6 +73,13 @@ pub fn anchor(place: usize) -> String {
 /// A load in a few words: its suite, and what sets it apart.
 #[must_use]
 pub fn load(table: &Table<'_>) -> String {
+    let apart = apart(table);
+    if apart.is_empty() { table.part.suite.clone() } else { format!("{}: {apart}", table.part.suite) }
+}
+
+/// What sets a load apart from the plain one of its suite; empty for that.
+#[must_use]
+pub fn apart(table: &Table<'_>) -> String {
     let mut apart = vec![summary::load(table.workload)];
     if table.rows.iter().any(|row| row.measurement.placement.is_shared()) {
         apart.push("client on the server's CPUs".to_owned());
@@ -83,7 +90,7 @@ pub fn load(table: &Table<'_>) -> String {
         _ => {}
     }
     apart.retain(|text| !text.is_empty());
-    if apart.is_empty() { table.part.suite.clone() } else { format!("{}: {}", table.part.suite, apart.join(", ")) }
+    apart.join(", ")
 }
 
 impl Cell {

@@ -22,6 +22,21 @@ pub fn of_run(run: &Run) -> Vec<(&'static str, String)> {
     facts
 }
 
+/// The machine and its CPUs in a line.
+#[must_use]
+pub fn machine(run: &Run) -> String {
+    let environment = &run.environment;
+    let of = |cpus: &[usize]| words::plural(cpus.len() as u64, "CPU");
+    format!(
+        "{}{}, server on {}, client on {}{}",
+        environment.cpu_model,
+        if environment.hypervisor { " (virtual machine)" } else { "" },
+        of(&environment.server_cpus),
+        of(&environment.client_cpus),
+        if environment.cpus_are_shared() { " (shared)" } else { "" },
+    )
+}
+
 /// What is known of machine, limits and build.
 #[must_use]
 pub fn of_environment(environment: &Environment) -> Vec<(&'static str, String)> {
@@ -50,7 +65,7 @@ pub fn of_environment(environment: &Environment) -> Vec<(&'static str, String)> 
         facts.push((
             "ceiling of the load generator",
             format!(
-                "{} requests per second against the null server, {} per second of its CPU time",
+                "{} requests per second against the null server in a second before the run, {} per second of its CPU time",
                 words::figure(ceiling.requests_per_second),
                 words::figure(ceiling.requests_per_cpu_second),
             ),

@@ -30,6 +30,8 @@ pub struct Figures {
     pub requests: u64,
     /// Complete responses, whatever their status.
     pub responses: u64,
+    /// Bytes received, heads and bodies.
+    pub bytes_received: u64,
     /// Complete responses by status.
     pub statuses: BTreeMap<u16, u64>,
     /// Complete responses that were not what was expected.
@@ -168,6 +170,7 @@ impl Figures {
         self.measured_seconds += outcome.elapsed_ns as f64 / 1e9;
         self.requests += outcome.requests;
         self.responses += outcome.responses;
+        self.bytes_received += outcome.bytes_read;
         for (status, count) in &outcome.statuses {
             *self.statuses.entry(*status).or_default() += count;
         }
@@ -241,6 +244,12 @@ impl Figures {
     #[must_use]
     pub fn generator_cpu_microseconds(&self) -> Option<f64> {
         per(self.generator_cpu_seconds * 1e6, self.responses)
+    }
+
+    /// Bytes received per complete response, its head included.
+    #[must_use]
+    pub fn bytes_per_response(&self) -> Option<f64> {
+        per(self.bytes_received as f64, self.responses)
     }
 
     /// Complete responses per TCP connection that was used.

@@ -12,8 +12,9 @@
 //!   [`statistics`] compares rounds, [`scalability`] fits what more workers bring;
 //! - what may be said: [`validity`] judges a measurement, gives each [`reason`] and adds a [`note`], [`ranking`] puts the valid ones in
 //!   order;
-//! - how it is said: [`summary`] in sentences, [`decision`] in a table of all loads, [`facts`] about machine and build, [`columns`] of the table, [`mod@chart`]
-//!   in pictures, with figures set in [`words`];
+//! - how it is said: [`summary`] in sentences, [`decision`] in a table of all loads, [`scaling`] of more workers, [`costs`]
+//!   of a request, [`exclusions`] from the ranking, [`certainty`] of it all, [`facts`] about machine and build, [`columns`]
+//!   of the tables, [`mod@chart`] in pictures, with figures set in [`words`];
 //! - where it goes: [`html`], [`markdown`], [`text`], and [`mod@report`] for the folder.
 //!
 //! ```no_run
@@ -28,12 +29,15 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod certainty;
 pub mod chart;
 pub mod columns;
 pub mod connection_error;
+pub mod costs;
 pub mod csv;
 pub mod decision;
 pub mod environment;
+pub mod exclusions;
 pub mod facts;
 pub mod failure;
 pub mod figures;
@@ -47,6 +51,7 @@ pub mod record;
 pub mod report;
 pub mod sample;
 pub mod scalability;
+pub mod scaling;
 pub mod statistics;
 pub mod steal;
 pub mod store;
@@ -60,7 +65,7 @@ pub mod words;
 pub use environment::Environment;
 pub use failure::{Failure, Phase};
 pub use record::{Measurement, Round, Run};
-pub use report::{Error, PathsWritten, write_all};
+pub use report::{Error, PathsWritten, write_all, write_relative_to};
 pub use sample::ServerSample;
 pub use store::Store;
 pub use system_calls::{Counting, NotCounted, SystemCalls};

@@ -3,54 +3,65 @@
 use std::fmt::Write as _;
 
 use crate::chart::Chart;
-use crate::columns::COLUMNS;
+use crate::columns::{self, Column};
 use crate::environment::Environment;
-use crate::ranking::{Row, Table};
+use crate::exclusions::exclusions;
+use crate::ranking::{Merit, Row, Table};
 use crate::record::{Run, Varies};
-use crate::{decision, facts, interpreter, summary};
+use crate::validity::Standing;
+use crate::{certainty, costs, decision, facts, interpreter, scaling, summary};
 
-/// Writes the report; the charts are shown from the folder `charts` beside it.
+/// Cells of a bar at its full length.
+const BAR: f64 = 12.0;
+
+/// Writes the report. It stands alone, because a comment on a pull request shows no picture from beside it: bars are made
+/// of letters, and the charts are named where they lie.
 #[must_use]
 pub fn render(run: &Run, tables: &[Table<'_>], charts: &[Chart]) -> String {
     let mut out = String::new();
     heading(&mut out, 1, &format!("{}: {}", run.suite, run.question));
+    paragraph(&mut out, &escaped(&format!("{}, {}.", run.started_at.for_reader(), facts::machine(run))));
     if !run.is_finished() {
         paragraph(&mut out, &format!("**Provisional: {}.**", escaped(&summary::progress(run))));
     }
-    if tables.is_empty() {
-        paragraph(&mut out, "The suite holds no measurement.");
+    match tables.first() {
+        None => paragraph(&mut out, "The suite holds no measurement."),
+        Some(table) => {
+            paragraph(&mut out, &escaped(&summary::first_paragraph(run, table)));
+            heading(&mut out, 2, "What this does not show");
+            list(&mut out, &summary::limits(run, table));
+        }
     }
     if tables.len() > 1 {
         heading(&mut out, 2, "Which server for which load");
         decisions(&mut out, run, tables);
     }
-    for table in tables {
-        if tables.len() > 1 {
-            heading(&mut out, 2, &decision::load(table));
-            paragraph(&mut out, &escaped(&table.part.question));
+    for part in &run.parts {
+        heading(&mut out, 2, &part.question);
+        for (place, table) in tables.iter().enumerate().filter(|(_, table)| table.part.suite == part.suite) {
+            load(&mut out, run, place, table);
         }
-        paragraph(&mut out, &escaped(&summary::first_paragraph(run, table)));
-        heading(&mut out, 2, "What this does not show");
-        list(&mut out, &summary::limits(run, table));
-        heading(&mut out, 2, "All measurements");
-        measurements(&mut out, table);
-        reasons(&mut out, table);
-        let within = summary::within_servers(table);
-        if !within.is_empty() {
-            heading(&mut out, 2, "Within each server");
-            list(&mut out, &within);
+        if part.varies == Varies::Interpreter {
+            interpreters(&mut out, run, tables);
         }
     }
-    interpreters(&mut out, run, tables);
+    costs(&mut out, tables);
+    not_ranked(&mut out, tables);
+    let sure = certainty::sentences(run, tables);
+    if !sure.is_empty() {
+        heading(&mut out, 2, "How sure this is");
+        list(&mut out, &sure);
+    }
     if !charts.is_empty() {
         heading(&mut out, 2, "Charts");
+        paragraph(&mut out, "They are shown where this file lies beside its folder `charts`.");
     }
     for chart in charts {
         paragraph(&mut out, &format!("![{}](charts/{}.svg)", escaped(&chart.title), chart.name));
     }
     environment(&mut out, run, &run.environment);
-    heading(&mut out, 2, "How to read the table");
-    for column in &COLUMNS {
+    heading(&mut out, 2, "How to read the tables");
+    for column in columns::brief() {
         // Writing to a string does not fail.
         let _ = writeln!(out, "- **{}**: {}.", escaped(column.title), escaped(column.meaning));
     }
@@ -58,6 +69,21 @@ pub fn render(run: &Run, tables: &[Table<'_>], charts: &[Chart]) -> String {
     heading(&mut out, 2, "How to repeat it");
     paragraph(&mut out, &format!("`{}`", run.command.join(" ").replace(['`', '\n'], "'")));
     out
+}
+
+/// One load: who carried most, the measurements with bars, and remarks.
+fn load(out: &mut String, run: &Run, place: usize, table: &Table<'_>) {
+    // The first one's stands at the top.
+    if place > 0 {
+        paragraph(
+            out,
+            &format!("**{}.** {}", escaped(&decision::load(table)), escaped(&summary::first_paragraph(run, table))),
+        );
+    }
+    measurements(out, table);
+    let within: Vec<String> = summary::within_servers(table).into_iter().chain(scaling::sentences(table)).collect();
+    list(out, &within);
+    list(out, &table.rows.iter().flat_map(notes).collect::<Vec<_>>());
 }
 
 fn decisions(out: &mut String, run: &Run, tables: &[Table<'_>]) {
@@ -73,10 +99,7 @@ fn decisions(out: &mut String, run: &Run, tables: &[Table<'_>]) {
 
 /// What the experiment with interpreters says.
 fn interpreters(out: &mut String, run: &Run, tables: &[Table<'_>]) {
-    if !run.parts.iter().any(|part| part.varies == Varies::Interpreter) {
-        return;
-    }
-    heading(out, 2, "Is it the interpreter's lock?");
+    heading(out, 3, "Is it the interpreter's lock?");
     let finding = interpreter::Finding::of(run, tables);
     paragraph(out, &escaped(&finding.conclusion));
     list(out, &[finding.evidence, finding.limits].concat());
@@ -91,37 +114,93 @@ fn paragraph(out: &mut String, text: &str) {
 }
 
 fn list(out: &mut String, items: &[String]) {
+    if items.is_empty() {
+        return;
+    }
     for item in items {
         let _ = writeln!(out, "- {}", escaped(item));
     }
     out.push('\n');
 }
 
+/// The short table, and a bar for what the rows are ranked by.
 fn measurements(out: &mut String, table: &Table<'_>) {
-    let titles: Vec<String> = COLUMNS.iter().map(|column| escaped(column.title)).collect();
-    let rules: Vec<&str> = COLUMNS.iter().map(|column| if column.is_number { "--:" } else { ":--" }).collect();
-    let _ = writeln!(out, "| {} |", titles.join(" | "));
-    let _ = writeln!(out, "| {} |", rules.join(" | "));
+    let columns: Vec<&Column> = columns::brief().collect();
+    let merit = |row: &Row<'_>| match table.merit() {
+        Merit::Capacity => row.figures.requests_per_second(),
+        Merit::Latency => row.latency().percentile(99.0).map(|nanoseconds| nanoseconds as f64),
+    };
+    let highest = table.rows.iter().filter_map(merit).fold(0.0, f64::max);
+    let title = match table.merit() {
+        Merit::Capacity => "req/s as bars",
+        Merit::Latency => "p99 as bars",
+    };
+    let titles: Vec<String> = columns.iter().map(|column| escaped(column.title)).collect();
+    let rules: Vec<&str> = columns.iter().map(|column| if column.is_number { "--:" } else { ":--" }).collect();
+    let _ = writeln!(out, "| {} | {title} |", titles.join(" | "));
+    let _ = writeln!(out, "| {} | :-- |", rules.join(" | "));
     for row in &table.rows {
-        let cells: Vec<String> = COLUMNS.iter().map(|column| escaped(&(column.cell)(row))).collect();
+        let cells: Vec<String> = columns.iter().map(|column| escaped(&(column.cell)(row))).collect();
+        let share = merit(row).filter(|_| highest > 0.0).map_or(0.0, |value| value / highest);
+        let _ = writeln!(out, "| {} | {} |", cells.join(" | "), bar(share, row.standing() == Standing::Ranked));
+    }
+    out.push('\n');
+}
+
+/// A bar of whole and partial blocks; of light ones where a row is not ranked.
+fn bar(share: f64, is_ranked: bool) -> String {
+    let eighths = (share.clamp(0.0, 1.0) * BAR * 8.0).round() as usize;
+    if !is_ranked {
+        return "░".repeat(eighths.div_ceil(8));
+    }
+    let parts = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+    format!("{}{}", "█".repeat(eighths / 8), parts[eighths % 8])
+}
+
+/// What a request and an idle connection cost.
+fn costs(out: &mut String, tables: &[Table<'_>]) {
+    let (requests, connections) = (costs::per_request(tables), costs::per_connection(tables));
+    if !requests.is_empty() {
+        heading(out, 2, "What a request costs");
+        plain_table(out, &costs::REQUEST_COLUMNS, requests.iter().map(<[String; 8]>::as_slice));
+        list(out, &costs::not_counted(tables));
+    }
+    if !connections.is_empty() {
+        heading(out, 3, "What an idle connection costs the server");
+        plain_table(out, &costs::CONNECTION_COLUMNS, connections.iter().map(<[String; 5]>::as_slice));
+    }
+}
+
+/// What was not ranked, why, and what to do about it.
+fn not_ranked(out: &mut String, tables: &[Table<'_>]) {
+    let exclusions = exclusions(tables);
+    if exclusions.is_empty() {
+        return;
+    }
+    heading(out, 2, "What was not ranked, and the remedy");
+    for exclusion in exclusions {
+        let rows: Vec<String> = exclusion.rows.iter().map(|row| escaped(&row.name)).collect();
+        let _ = writeln!(out, "- **{}** ({}): {}", exclusion.rule, rows.join("; "), escaped(&exclusion.sentence));
+    }
+    out.push('\n');
+}
+
+fn plain_table<'a>(out: &mut String, titles: &[&str], rows: impl Iterator<Item = &'a [String]>) {
+    let _ = writeln!(out, "| {} |", titles.join(" | "));
+    let _ = writeln!(out, "|{}", " :-- |".repeat(titles.len()));
+    for row in rows {
+        let cells: Vec<String> = row.iter().map(|cell| escaped(cell)).collect();
         let _ = writeln!(out, "| {} |", cells.join(" | "));
     }
     out.push('\n');
 }
 
-fn reasons(out: &mut String, table: &Table<'_>) {
-    let lines: Vec<String> = table.rows.iter().flat_map(remarks).collect();
-    if !lines.is_empty() {
-        heading(out, 2, "Remarks on rows");
-        list(out, &lines);
-    }
-}
-
-/// A row's reasons and notes, each with the row's name before it.
-fn remarks(row: &Row<'_>) -> Vec<String> {
-    let reasons = row.validity.reasons.iter().map(ToString::to_string);
+/// A row's notes, each with the row's name before it. Why it is not ranked is told for all loads together; here is what speaks
+/// against it beside.
+fn notes(row: &Row<'_>) -> Vec<String> {
+    let further = row.validity.reasons.iter().skip(1).map(ToString::to_string);
     let notes = row.validity.notes.iter().map(ToString::to_string);
-    reasons.chain(notes).map(|text| format!("{}: {text}", row.measurement.name())).collect()
+    further.chain(notes).map(|text| format!("{}: {text}", row.measurement.name())).collect()
 }
 
 fn environment(out: &mut String, run: &Run, environment: &Environment) {

@@ -103,6 +103,8 @@ fn who_was_the_limit(measurement: &Measurement, figures: &Figures) -> Option<Not
         _ if generator >= GENERATOR_BUSY => Some(Note::GeneratorAtCeiling { generator, server }),
         // Where other processes are known to have been at work, that is said for itself.
         _ if figures.disturbed_rounds > 0 => None,
+        // Where answers have to wait, nobody is expected to be busy.
+        _ if measurement.workload.delay_seconds.is_some() => None,
         Some(server) if server < IDLE_BELOW && generator < IDLE_BELOW => Some(Note::NeitherBusy { generator, server }),
         _ => None,
     }

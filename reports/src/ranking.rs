@@ -1,5 +1,7 @@
 //! Who carried more than whom: the measurements of a run, judged, ranked and compared.
 
+use loadgen::Histogram;
+
 use crate::figures::{Figures, RoundFigures};
 use crate::record::{Measurement, Part, Run, Workload};
 use crate::statistics::{Better, Place, Ratio, groups_in_order, paired_ratio};
@@ -224,6 +226,15 @@ impl<'run> Row<'run> {
     #[must_use]
     pub fn is_contestant(&self) -> bool {
         !self.measurement.is_twin && self.measurement.server.name != LIMIT
+    }
+
+    /// The latencies to be shown. In an open loop they are what is ranked, so they are those of the quiet rounds, if there
+    /// are any: what a noisy minute does to a percentile is not the server's.
+    #[must_use]
+    pub fn latency(&self) -> &Histogram {
+        let quiet = &self.figures.quiet_latency;
+        let is_ranked_by_it = Merit::of(self.measurement) == Merit::Latency;
+        if is_ranked_by_it && !quiet.is_empty() { quiet } else { &self.figures.latency }
     }
 
     /// Where the measurement stands.

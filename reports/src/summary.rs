@@ -26,7 +26,7 @@ pub fn first_paragraph(run: &Run, table: &Table<'_>) -> String {
     let unranked = table.rows.iter().filter(|row| is_excluded(row) && !row.measurement.is_twin).count();
     if unranked > 0 && !ranked.is_empty() {
         sentences.push(format!(
-            "{} of {} {} not ranked; below the table stands why.",
+            "{} of {} {} not ranked; the reasons stand below.",
             unranked,
             words::plural(table.rows.len() as u64, "measurement"),
             if unranked == 1 { "is" } else { "are" },
@@ -228,7 +228,7 @@ fn soonest(run: &Run, table: &Table<'_>, best: &Row<'_>) -> Vec<String> {
     let broken: Vec<String> = table
         .rows
         .iter()
-        .filter(|row| row.standing() == Standing::Invalid)
+        .filter(|row| row.standing() == Standing::Invalid && row.validity.is_beyond_capacity())
         .map(|row| row.measurement.server.name.clone())
         .collect();
     if !broken.is_empty() {
@@ -255,6 +255,10 @@ fn winner(run: &Run, table: &Table<'_>, best: &Row<'_>) -> Vec<String> {
     if let Some((next, ratio)) = others.first() {
         let doubt = match ratio.interval {
             Some(_) if !ratio.is_distinct() => ": these two cannot be told apart",
+            // Of many pairs some are apart by chance; the groups allow for that.
+            Some(_) if next.group == Some(1) => {
+                ": corrected for the number of comparisons, these two cannot be told apart"
+            }
             _ => "",
         };
         sentences.push(format!(
@@ -381,10 +385,7 @@ fn noise(run: &Run, table: &Table<'_>) -> Vec<String> {
 #[must_use]
 pub fn twins(table: &Table<'_>) -> Option<String> {
     let twin = table.rows.iter().find(|row| row.measurement.is_twin)?;
-    let same = |row: &&Row<'_>| {
-        !row.measurement.is_twin && row.measurement.configuration_hash == twin.measurement.configuration_hash
-    };
-    let ratio = compare(twin, table.rows.iter().find(same)?)?;
+    let ratio = compare(twin, table.rows.iter().find(|row| is_first_entry_of(row, twin))?)?;
     let name = &twin.measurement.server.name;
     Some(format!(
         "{name} was entered twice, to see how far one and the same server is apart from itself: the second entry carried \
@@ -392,6 +393,12 @@ pub fn twins(table: &Table<'_>) -> Option<String> {
         times(ratio),
         evidence(ratio),
     ))
+}
+
+/// Whether a row of the same table is the first entry of a server that was entered twice.
+#[must_use]
+pub fn is_first_entry_of(row: &Row<'_>, twin: &Row<'_>) -> bool {
+    !row.measurement.is_twin && row.measurement.configuration_hash == twin.measurement.configuration_hash
 }
 
 fn is_excluded(row: &Row<'_>) -> bool {

@@ -58,8 +58,8 @@ pub enum Standing {
     /// The load generator was the limit: its requests per second are a lower bound, and it is compared by its CPU time
     /// per request alone.
     AtLeast,
-    /// Other guests of the machine, other processes on it or a quota took too much for a figure to mean anything, or it
-    /// changed in mid-run.
+    /// Other guests of the machine, other processes on it or a quota took too much for a figure to mean anything, it
+    /// changed in mid-run, or the load generator could not do what it was to do.
     TooNoisy,
     /// Something was wrong with the answers or with the server.
     Invalid,
@@ -108,7 +108,10 @@ impl Validity {
             | Reason::HalvesDiffer { .. } => true,
             // Without a quiet closed loop there is nothing to take a share of.
             Reason::Failed { failure, .. } => *failure == Failure::NoCapacity,
-            Reason::Generator { complaint, .. } => matches!(complaint, Complaint::Crowded { .. }),
+            // When a request is sent is the generator's doing, and no server's.
+            Reason::Generator { complaint, .. } => {
+                matches!(complaint, Complaint::Crowded { .. } | Complaint::Late { .. })
+            }
             _ => false,
         };
         let at_ceiling = |note: &Note| matches!(note, Note::GeneratorAtCeiling { .. });

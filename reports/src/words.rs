@@ -47,12 +47,13 @@ pub fn duration(nanoseconds: u64) -> String {
     }
 }
 
-/// Seconds without needless digits: `10 s`, `0.5 s`.
+/// Seconds without needless digits, small ones in milliseconds: `10 s`, `0.5 s`, `10 ms`.
 #[must_use]
 pub fn seconds(seconds: f64) -> String {
-    let text = format!("{seconds:.2}");
+    let (number, unit) = if seconds > 0.0 && seconds < 0.1 { (seconds * 1e3, "ms") } else { (seconds, "s") };
+    let text = format!("{number:.2}");
     let short = text.trim_end_matches('0').trim_end_matches('.');
-    format!("{short} s")
+    format!("{short} {unit}")
 }
 
 /// A number of bytes: `612 bytes`, `3.21 MiB`.
@@ -170,7 +171,7 @@ mod tests {
     #[test]
     fn units_of_the_others() {
         assert_eq!(seconds(10.0), "10 s");
-        assert_eq!(seconds(0.5), "0.5 s");
+        assert_eq!([seconds(0.5), seconds(0.01), seconds(0.0)], ["0.5 s", "10 ms", "0 s"]);
         assert_eq!(bytes(612), "612 bytes");
         assert_eq!(bytes(3 << 20), "3.00 MiB");
         assert_eq!(percent(0.973), "97 %");

@@ -1,6 +1,6 @@
 //! Requests per second of every measurement, with the interval of their mean and a point for each round.
 
-use crate::ranking::{LIMIT, Table};
+use crate::ranking::{LIMIT, Row, Table};
 use crate::statistics::{Ratio, paired_ratio};
 use crate::validity::Standing;
 use crate::words;
@@ -10,6 +10,7 @@ use super::axis::Axis;
 use super::canvas::{Anchor, Fill, Frame, Shape, sheet};
 use super::palette::{FAINT_INK, INK};
 use super::rows::{Lines, MARGIN, WIDTH, letters, rate_hint};
+use super::trend::ceiling;
 
 /// Half the height of a bar, in pixels.
 const HALF: i32 = 7;
@@ -26,12 +27,10 @@ pub(super) fn mean(rates: &[f64]) -> Option<Ratio> {
 
 pub(super) fn draw(table: &Table<'_>, frame: &Frame) -> Result<String, DrawingError> {
     let lines = Lines::of(table);
-    let highest = table
-        .rows
-        .iter()
-        .flat_map(|row| row.figures.rounds.iter().map(|round| round.requests_per_second))
-        .filter(|rate| rate.is_finite())
-        .fold(0.0, f64::max);
+    let rates = |row: &Row<'_>| -> Vec<f64> {
+        row.figures.rounds.iter().map(|round| round.requests_per_second).chain(ceiling(row)).collect()
+    };
+    let highest = table.rows.iter().flat_map(rates).filter(|rate| rate.is_finite()).fold(0.0, f64::max);
     let axis = Axis::from_zero(highest, lines.left, WIDTH - MARGIN - VALUE);
     let limit = table.rows.iter().find(|row| row.measurement.server.name == LIMIT);
     let (width, height) = lines.size();
@@ -74,7 +73,14 @@ pub(super) fn draw(table: &Table<'_>, frame: &Frame) -> Result<String, DrawingEr
                 Standing::Ranked => words::figure(rate),
                 _ => format!("{}, {}", words::figure(rate), standing.label()),
             };
-            canvas.text(&words, (behind + 8, line.y), letters(Anchor::Left, FAINT_INK))?;
+            if let Some(most) = ceiling(line.row) {
+                let x = axis.pixel(most);
+                canvas.line(vec![(x, top - 3), (x, bottom + 3)], line.look.colour, 3)?;
+                let hint = format!("{}: the most that the delay allows", line.row.measurement.name());
+                canvas.hint((x - 4, top - 3), (x + 4, bottom + 3), &hint);
+            }
+            // Side by side, and free of the line that crosses all rows.
+            canvas.text(&words, (WIDTH - MARGIN - VALUE + 8, line.y), letters(Anchor::Left, FAINT_INK))?;
             canvas.hint((start, top - 3), (behind + 8, bottom + 3), &hint);
         }
         if let Some(rate) = limit.and_then(|row| row.figures.requests_per_second()) {

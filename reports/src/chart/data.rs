@@ -54,7 +54,7 @@ pub(super) fn costs(table: &Table<'_>) -> ChartData {
 /// The percentiles that are marked.
 pub(super) fn latencies(table: &Table<'_>) -> ChartData {
     each(table, &["p50 µs", "p90 µs", "p99 µs", "maximum µs"], |row| {
-        let at = |percent| row.figures.latency.percentile(percent).map(|value| value as f64 / 1e3);
+        let at = |percent| row.latency().percentile(percent).map(|value| value as f64 / 1e3);
         [50.0, 90.0, 99.0, 100.0].map(|percent| number(at(percent))).to_vec()
     })
 }

@@ -15,7 +15,7 @@ pub(super) fn draw(table: &Table<'_>, frame: &Frame) -> Result<String, DrawingEr
     let lines = Lines::of(table);
     let ends = || {
         table.rows.iter().filter_map(|row| {
-            let latency = &row.figures.latency;
+            let latency = row.latency();
             Some((latency.percentile(50.0)? as f64, latency.maximum()? as f64))
         })
     };
@@ -26,7 +26,7 @@ pub(super) fn draw(table: &Table<'_>, frame: &Frame) -> Result<String, DrawingEr
         lines.grid(canvas, &axis, |value| unit(value as u64))?;
         lines.names(canvas)?;
         for line in &lines.lines {
-            let latency = &line.row.figures.latency;
+            let latency = line.row.latency();
             let at = |percent| latency.percentile(percent).map(|value| axis.pixel(value as f64));
             let (Some(median), Some(maximum)) = (at(50.0), at(100.0)) else {
                 lines.nothing(canvas, line)?;

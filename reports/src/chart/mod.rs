@@ -8,6 +8,7 @@ mod data;
 mod frame;
 mod latency;
 mod palette;
+mod ratio;
 mod rows;
 mod throughput;
 mod timeline;
@@ -15,9 +16,10 @@ mod trend;
 
 use std::io;
 
-use crate::ranking::Table;
+use crate::decision;
+use crate::figures::RoundFigures;
+use crate::ranking::{Row, Table};
 use crate::record::{Arrival, Run, Varies};
-use crate::words;
 
 use canvas::{Frame, escaped};
 pub use data::ChartData;
@@ -89,7 +91,8 @@ const KINDS: [Kind; 5] = [
         name: "capacity",
         title: "Requests per second",
         caption: "A bar for each measurement over all rounds, a point for each round, and the 95 % interval of their mean. \
-                  Hatched bars are not ranked; the words behind them say why.",
+                  Hatched bars are not ranked; the words behind them say why. Where answers wait, a line across a bar is the \
+                  most that the delay allows.",
         draw: capacity::draw,
         data: data::rates,
     },
@@ -132,15 +135,17 @@ const KINDS: [Kind; 5] = [
 /// Draws all charts of a run, in the order of its parts; the first one is the one that matters most. Charts of a part's
 /// second workload have its number behind their names.
 ///
+/// Ratios are to the best row of the server `relative_to`, or where that is not ranked to the best row of all.
+///
 /// # Errors
 /// [`ChartError`] if the drawing library refuses.
-pub fn draw(run: &Run, tables: &[Table<'_>]) -> Result<Vec<Chart>, ChartError> {
+pub fn draw(run: &Run, tables: &[Table<'_>], relative_to: Option<&str>) -> Result<Vec<Chart>, ChartError> {
     let mut charts: Vec<Chart> = Vec::new();
     for (place, table) in tables.iter().enumerate() {
         let before = tables[..place].iter().filter(|other| other.part.suite == table.part.suite).count();
-        if let Some(axis) = trend::axis_words(table.part.varies) {
-            // One chart shows all workloads of such a part.
-            let of_part: Vec<&Table<'_>> = tables.iter().filter(|other| other.part.suite == table.part.suite).collect();
+        let of_part: Vec<&Table<'_>> = tables.iter().filter(|other| other.part.suite == table.part.suite).collect();
+        // One chart shows all workloads of such a part; a single one is no line.
+        if let Some(axis) = trend::axis_words(table.part.varies).filter(|_| of_part.len() > 1) {
             for figure in figures(table.part.varies).iter().filter(|_| before == 0) {
                 for (suffix, axis, tables) in loads(axis, &of_part) {
                     charts.extend(trend(run, &tables, axis, suffix, *figure)?);
@@ -149,16 +154,38 @@ pub fn draw(run: &Run, tables: &[Table<'_>]) -> Result<Vec<Chart>, ChartError> {
             continue;
         }
         let suffix = if before > 0 { format!("-{}", before + 1) } else { String::new() };
-        for kind in &KINDS {
-            let mut name = format!("{}-{}{suffix}", plain(&table.part.suite), kind.name);
+        let name = |charts: &[Chart], kind: &str| {
+            let mut name = format!("{}-{kind}{suffix}", plain(&table.part.suite));
             // Suites whose names differ in what a file's name does not hold.
             while charts.iter().any(|chart| chart.name == name) {
                 name.push('x');
             }
-            charts.push(kind.chart(run, table, name)?);
+            name
+        };
+        let is_plain = of_part.len() == 1 && trend::axis_words(table.part.varies).is_none();
+        let apart = Some(decision::apart(table)).filter(|apart| !is_plain && !apart.is_empty());
+        let apart = apart.map(|apart| format!(" ({apart})")).unwrap_or_default();
+        for (place, kind) in KINDS.iter().enumerate() {
+            charts.push(kind.chart(run, table, name(&charts, kind.name), &apart)?);
+            if place == 0
+                && let Some(base) = ratio::base(table, relative_to)
+            {
+                charts.push(ratio(run, table, base, name(&charts, "ratio"), &apart)?);
+            }
         }
     }
     Ok(charts)
+}
+
+/// The chart of every row over one of them.
+fn ratio(run: &Run, table: &Table<'_>, base: &Row<'_>, name: String, apart: &str) -> Result<Chart, ChartError> {
+    let title = format!("Requests per CPU-second over those of {}{apart}", base.measurement.name());
+    let caption = "The mean ratio of the rounds, taken within each round, and its 95 % interval; the axis is logarithmic. An \
+                   interval that reaches the line at 1 shows no difference. Rows without a mark are not ranked.";
+    let frame = Frame { title: title.clone(), notes: frame::notes(run, &[table]) };
+    let svg =
+        ratio::draw(table, base, &frame).map_err(|error| ChartError { chart: "ratios", reason: error.to_string() })?;
+    Ok(finish(table, name, title, caption, ratio::data(table, base), &svg))
 }
 
 /// Requests per second, beside what a part varies.
@@ -166,8 +193,23 @@ const RATE: trend::Figure = trend::Figure {
     name: trend::RATE_NAME,
     title: "Requests per second",
     of: |row| row.figures.requests_per_second(),
-    words: words::figure,
+    rounds: |row| row.figures.rounds.iter().map(|round| round.requests_per_second).collect(),
     is_logarithmic: false,
+};
+
+/// The same where it spans many powers of ten.
+const RATE_OF_FILES: trend::Figure = trend::Figure { is_logarithmic: true, ..RATE };
+
+/// Bytes per second, which is what large files come to.
+const BYTES: trend::Figure = trend::Figure {
+    name: "bytes",
+    title: "Bytes received, in MB/s",
+    of: |row| Some(row.figures.bytes_per_response()? * row.figures.requests_per_second()? / 1e6),
+    rounds: |row| {
+        let each = row.figures.bytes_per_response().unwrap_or(f64::NAN);
+        row.figures.rounds.iter().map(|round| each * round.requests_per_second / 1e6).collect()
+    },
+    is_logarithmic: true,
 };
 
 /// Memory beside the connections that a part varies.
@@ -175,7 +217,7 @@ const MEMORY: trend::Figure = trend::Figure {
     name: "memory",
     title: "Most resident memory of the server, in MiB",
     of: |row| row.figures.peak_resident_bytes.map(|bytes| bytes as f64 / 1_048_576.0),
-    words: words::figure,
+    rounds: |_| Vec::new(),
     is_logarithmic: true,
 };
 
@@ -183,8 +225,11 @@ const MEMORY: trend::Figure = trend::Figure {
 const SLOWEST: trend::Figure = trend::Figure {
     name: "p99",
     title: "Latency that 99 % did not exceed, in ms",
-    of: |row| row.figures.latency.percentile(99.0).map(|nanoseconds| nanoseconds as f64 / 1e6),
-    words: words::figure,
+    of: |row| row.latency().percentile(99.0).map(|nanoseconds| nanoseconds as f64 / 1e6),
+    rounds: |row| {
+        let quiet = row.figures.rounds.iter().filter_map(RoundFigures::quiet_p99);
+        quiet.map(|nanoseconds| nanoseconds / 1e6).collect()
+    },
     is_logarithmic: true,
 };
 
@@ -192,8 +237,8 @@ const SLOWEST: trend::Figure = trend::Figure {
 const MEDIAN: trend::Figure = trend::Figure {
     name: "p50",
     title: "Median latency, in ms",
-    of: |row| row.figures.latency.percentile(50.0).map(|nanoseconds| nanoseconds as f64 / 1e6),
-    words: words::figure,
+    of: |row| row.latency().percentile(50.0).map(|nanoseconds| nanoseconds as f64 / 1e6),
+    rounds: |_| Vec::new(),
     is_logarithmic: true,
 };
 
@@ -203,6 +248,7 @@ fn figures(varies: Varies) -> &'static [trend::Figure] {
         Varies::OfferedLoad => &[SLOWEST, MEDIAN],
         Varies::Connections | Varies::IdleConnections => &[RATE, MEMORY],
         Varies::Company => &[SLOWEST, RATE],
+        Varies::Files => &[RATE_OF_FILES, BYTES],
         _ => &[RATE],
     }
 }
@@ -237,10 +283,17 @@ fn trend(
     let frame = Frame { title: title.clone(), notes: frame::notes(run, tables) };
     let svg = trend::draw(tables, axis, figure, &frame)
         .map_err(|error| ChartError { chart: figure.name, reason: error.to_string() })?;
-    let caption =
-        "A line for each configuration; the stops of the axis are evenly apart. Hollow marks may not be ranked.";
+    let across = match trend::across(table.part.varies) {
+        trend::Across::Stops => "the stops of the axis below are evenly apart",
+        trend::Across::Even => "both ways along the axis below, equal distances are equal differences",
+        trend::Across::Logarithmic => "the axis below is logarithmic",
+    };
+    let caption = format!(
+        "A line for each configuration, a pale point for each round, and the 95 % interval of their mean; {across}. Hollow \
+         marks may not be ranked."
+    );
     let name = format!("{}-{}{suffix}", plain(&table.part.suite), figure.name);
-    Ok(Some(finish(table, name, title, caption, trend::data(tables, figure), &svg)))
+    Ok(Some(finish(table, name, title, &caption, trend::data(tables, figure), &svg)))
 }
 
 /// Puts the words of a chart into its drawing.
@@ -254,11 +307,12 @@ fn finish(table: &Table<'_>, name: String, title: String, caption: &str, data: C
 }
 
 impl Kind {
-    fn chart(&self, run: &Run, table: &Table<'_>, name: String) -> Result<Chart, ChartError> {
-        let frame = Frame { title: self.title.to_owned(), notes: frame::notes(run, &[table]) };
+    fn chart(&self, run: &Run, table: &Table<'_>, name: String, apart: &str) -> Result<Chart, ChartError> {
+        let title = format!("{}{apart}", self.title);
+        let frame = Frame { title: title.clone(), notes: frame::notes(run, &[table]) };
         let svg =
             (self.draw)(table, &frame).map_err(|error| ChartError { chart: self.name, reason: error.to_string() })?;
-        Ok(finish(table, name, self.title.to_owned(), self.caption, (self.data)(table), &svg))
+        Ok(finish(table, name, title, self.caption, (self.data)(table), &svg))
     }
 }
 

@@ -52,7 +52,7 @@ pub(super) struct Look {
 }
 
 /// Servers with a look of their own in every run, by colour and shape; the grey is for those that are not ours.
-const FIXED: [(&str, usize, Shape); 8] = [
+const FIXED: [(&str, usize, Shape); 11] = [
     ("thread-per-connection", 0, Shape::Circle),
     ("thread-pool", 1, Shape::Square),
     ("epoll", 2, Shape::Triangle),
@@ -61,6 +61,9 @@ const FIXED: [(&str, usize, Shape); 8] = [
     ("lighttpd", 5, Shape::Square),
     ("static-web-server", 5, Shape::Triangle),
     ("limit", 5, Shape::Diamond),
+    ("python-threads", 4, Shape::Circle),
+    ("python-processes", 4, Shape::Square),
+    ("python-free-threaded", 4, Shape::Triangle),
 ];
 
 impl Look {

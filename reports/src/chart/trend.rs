@@ -9,6 +9,7 @@ use crate::words;
 use super::DrawingError;
 use super::axis::Axis;
 use super::canvas::{Anchor, Fill, Frame, sheet, width};
+use super::capacity::mean;
 use super::data::{ChartData, number};
 use super::palette::{FAINT_INK, GRID, INK};
 use super::rows::{LETTERS, Look, MARGIN, WIDTH, fill, letters, shortened};
@@ -29,14 +30,34 @@ pub(super) struct Figure {
     pub(super) title: &'static str,
     /// Its value in a row.
     pub(super) of: fn(&Row<'_>) -> Option<f64>,
-    /// Its value for a reader.
-    pub(super) words: fn(f64) -> String,
+    /// The same in each of its rounds; nothing where it is one figure for all of them.
+    pub(super) rounds: fn(&Row<'_>) -> Vec<f64>,
     /// Whether equal factors are apart equally.
     pub(super) is_logarithmic: bool,
 }
 
 /// The name of the figure that a delay sets a ceiling to.
 pub(super) const RATE_NAME: &str = "rate";
+
+/// How the stops of the axis below lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Across {
+    /// Evenly apart, because they are no numbers or one of them is 0 beside powers of ten.
+    Stops,
+    /// From 0 on, equal differences apart equally.
+    Even,
+    /// Equal factors apart equally.
+    Logarithmic,
+}
+
+/// How what a part varies lies on the axis below.
+pub(super) fn across(varies: Varies) -> Across {
+    match varies {
+        Varies::OfferedLoad => Across::Even,
+        Varies::Connections | Varies::Pipeline => Across::Logarithmic,
+        _ => Across::Stops,
+    }
+}
 
 /// One point.
 struct Point<'table, 'run> {
@@ -73,7 +94,7 @@ fn place(varies: Varies, workload: &Workload) -> (f64, String) {
         }
         Varies::OfferedLoad => match workload.arrival {
             Arrival::OpenShare { share } => (share, words::percent(share)),
-            Arrival::Open { rate } => (1e3 + rate, format!("{}/s", words::figure(rate))),
+            Arrival::Open { rate } => (rate, format!("{}/s", words::figure(rate))),
             Arrival::Closed => (f64::MAX, "closed loop".to_owned()),
         },
         Varies::Files => {
@@ -107,7 +128,7 @@ fn points<'table, 'run>(tables: &[&'table Table<'run>], figure: Figure) -> Vec<P
 }
 
 /// The most answers per second that the delay allows: those that wait at a time, over how long each waits.
-fn ceiling(row: &Row<'_>) -> Option<f64> {
+pub(super) fn ceiling(row: &Row<'_>) -> Option<f64> {
     let measurement = row.measurement;
     let delay = measurement.workload.delay_seconds.filter(|delay| *delay > 0.0)?;
     let connections = measurement.workload.connections;
@@ -121,12 +142,22 @@ fn ceiling(row: &Row<'_>) -> Option<f64> {
 
 /// Everything that the chart draws.
 pub(super) fn data(tables: &[&Table<'_>], figure: Figure) -> ChartData {
-    let columns = ["measurement", "at", figure.title, "standing"].map(str::to_owned).to_vec();
+    let columns = ["measurement", "at", figure.title, "95 % from", "95 % to", "standing", "rounds"];
     let rows = points(tables, figure).into_iter().map(|point| {
         let standing = point.row.standing().label().to_owned();
-        vec![point.row.measurement.name(), point.label, number(Some(point.value)), standing]
+        let rounds = (figure.rounds)(point.row);
+        let interval = mean(&rounds).and_then(|mean| mean.interval);
+        vec![
+            point.row.measurement.name(),
+            point.label,
+            number(Some(point.value)),
+            number(interval.map(|(low, _)| low)),
+            number(interval.map(|(_, high)| high)),
+            standing,
+            rounds.iter().map(|value| number(Some(*value))).collect::<Vec<String>>().join(" "),
+        ]
     });
-    ChartData { columns, rows: rows.collect() }
+    ChartData { columns: columns.map(str::to_owned).to_vec(), rows: rows.collect() }
 }
 
 /// Draws the chart of the tables of one part.
@@ -152,27 +183,37 @@ pub(super) fn draw(tables: &[&Table<'_>], axis: &str, figure: Figure, frame: &Fr
     let (left, right) = (MARGIN + VALUES, WIDTH - MARGIN);
     let has_ceiling = figure.name == RATE_NAME;
     let ceiling = |row| ceiling(row).filter(|_| has_ceiling);
-    let highest = points.iter().flat_map(|point| [point.value, ceiling(point.row).unwrap_or(0.0)]).fold(0.0, f64::max);
-    let lowest = points.iter().map(|point| point.value).filter(|value| *value > 0.0).fold(f64::INFINITY, f64::min);
+    let all = || points.iter().flat_map(|point| (figure.rounds)(point.row).into_iter().chain([point.value]));
+    let ceilings = points.iter().filter_map(|point| ceiling(point.row));
+    let highest = all().chain(ceilings).filter(|value| value.is_finite()).fold(0.0, f64::max);
+    let lowest = all().filter(|value| *value > 0.0).fold(f64::INFINITY, f64::min);
     let scale = if figure.is_logarithmic {
         Axis::logarithmic(lowest, highest, 0.06, bottom, top)
     } else {
         Axis::from_zero(highest, bottom, top)
     };
     let step = f64::from(right - left) / stops.len().max(1) as f64;
+    let across = tables.first().map_or(Across::Stops, |table| across(table.part.varies));
+    let ends = (stops.first().map_or(1.0, |stop| stop.0), stops.last().map_or(1.0, |stop| stop.0));
+    let x_at = |stop: usize, place: f64| match across {
+        Across::Stops => left + (step * (stop as f64 + 0.5)) as i32,
+        Across::Even => Axis::from_zero(ends.1, left, right).pixel(place),
+        Across::Logarithmic => Axis::logarithmic(ends.0, ends.1, 0.06, left, right).pixel(place),
+    };
     let x_of = |point: &Point<'_, '_>| {
         let stop = stops.iter().position(|stop| stop.1 == point.label).unwrap_or(0);
-        left + (step * (stop as f64 + 0.5)) as i32
+        x_at(stop, point.place)
     };
     sheet((WIDTH.unsigned_abs(), (bottom + 58).unsigned_abs()), frame, |canvas| {
         for tick in scale.ticks(6) {
             let y = scale.pixel(tick);
             canvas.line(vec![(left, y), (right, y)], GRID, 1)?;
-            canvas.text(&(figure.words)(tick), (left - 8, y), letters(Anchor::Right, FAINT_INK))?;
+            let value = if tick == 0.0 { "0".to_owned() } else { words::figure(tick) };
+            canvas.text(&value, (left - 8, y), letters(Anchor::Right, FAINT_INK))?;
         }
         let mut free_from = i32::MIN;
-        for (stop, (_, label)) in stops.iter().enumerate() {
-            let x = left + (step * (stop as f64 + 0.5)) as i32;
+        for (stop, (place, label)) in stops.iter().enumerate() {
+            let x = x_at(stop, *place);
             let half = width(label, LETTERS) / 2;
             canvas.line(vec![(x, bottom), (x, bottom + 5)], FAINT_INK, 1)?;
             if x - half > free_from && x + half < WIDTH {
@@ -204,13 +245,27 @@ pub(super) fn draw(tables: &[&Table<'_>], axis: &str, figure: Figure, frame: &Fr
             if way.len() > 1 {
                 canvas.line(way.clone(), look.colour, 2)?;
             }
+            // Beside each other, where many stand at one stop.
+            let aside = (entry as i32 - names.len() as i32 / 2).clamp(-5, 5) * 4;
             for (point, (x, y)) in line.iter().zip(way) {
+                let rounds = (figure.rounds)(point.row);
+                for round in &rounds {
+                    canvas.mark((x + aside, scale.pixel(*round)), look.shape, 2, look.colour, Fill::Pale(0.45))?;
+                }
+                let mut value = words::figure(point.value);
+                if let Some((low, high)) = mean(&rounds).and_then(|mean| mean.interval) {
+                    let (from, to) = (scale.pixel(low), scale.pixel(high));
+                    canvas.line(vec![(x + aside, from), (x + aside, to)], look.colour, 1)?;
+                    for end in [from, to] {
+                        canvas.line(vec![(x + aside - 3, end), (x + aside + 3, end)], look.colour, 1)?;
+                    }
+                    value.push_str(&format!(" (95 % interval {} to {})", words::figure(low), words::figure(high)));
+                }
                 canvas.mark((x, y), look.shape, 5, look.colour, fill(point.row))?;
                 if let Some(y) = ceiling(point.row).map(|most| scale.pixel(most)) {
                     canvas.line(vec![(x - 14, y), (x + 14, y)], look.colour, 2)?;
                     canvas.hint((x - 14, y - 5), (x + 14, y + 5), &format!("{name}: the most that the delay allows"));
                 }
-                let value = (figure.words)(point.value);
                 let hint = format!("{name}, {}: {value}, {}", point.label, point.row.standing().label());
                 canvas.hint((x - 9, y - 9), (x + 9, y + 9), &hint);
             }

@@ -9,7 +9,7 @@ use crate::fixture::{measurement, mixed_run, round, run};
 #[test]
 fn every_picture_says_where_it_comes_from_and_what_its_marks_are() {
     let run = mixed_run();
-    let charts = chart::draw(&run, &tables(&run)).unwrap();
+    let charts = chart::draw(&run, &tables(&run), None).unwrap();
     assert_eq!(charts[0].name, "wrk-capacity");
     for chart in &charts {
         let svg = chart.inline();
@@ -41,7 +41,7 @@ fn the_workloads_of_a_part_share_one_picture() {
     }
     let mut run = run(measurements, 0);
     run.parts[0].varies = Varies::Connections;
-    let charts = chart::draw(&run, &tables(&run)).unwrap();
+    let charts = chart::draw(&run, &tables(&run), None).unwrap();
     let names: Vec<&str> = charts.iter().map(|chart| chart.name.as_str()).collect();
     assert_eq!(names, ["wrk-rate", "wrk-memory"]);
     for chart in &charts {
@@ -55,18 +55,26 @@ fn the_workloads_of_a_part_share_one_picture() {
 
 #[test]
 fn a_delay_shows_the_most_that_it_allows() {
-    let plan = [("thread-pool", 4), ("epoll", 1)].map(|(server, workers)| {
+    let of = |server: &str, workers, delay_seconds: f64| {
         let mut one = measurement(server, "a model", Some(workers), false);
-        one.workload.delay_seconds = Some(0.01);
-        one.rounds = vec![round(0, 350.0)];
+        one.workload.delay_seconds = Some(delay_seconds);
+        one.workload_hash = delay_seconds.to_string();
+        one.rounds = [350.0, 340.0, 345.0].into_iter().zip(0..).map(|(rate, index)| round(index, rate)).collect();
         one
-    });
-    let mut run = run(plan.to_vec(), 0);
-    run.parts[0].varies = Varies::Delay;
-    let charts = chart::draw(&run, &tables(&run)).unwrap();
-    assert_eq!(charts[0].inline().matches("the most that the delay allows").count(), 2);
-    // 100 connections of an event loop, each after 10 ms, fit on the scale: 10,000 per second.
-    assert!(charts[0].inline().contains("\n10,000\n"), "{}", charts[0].inline());
+    };
+    let mut one_delay = run(vec![of("thread-pool", 4, 0.01), of("epoll", 1, 0.01)], 0);
+    one_delay.parts[0].varies = Varies::Delay;
+    let mut two_delays = one_delay.clone();
+    two_delays.measurements.extend([of("thread-pool", 4, 0.1), of("epoll", 1, 0.1)]);
+    for (run, name, ceilings) in [(&one_delay, "wrk-capacity", 2), (&two_delays, "wrk-rate", 4)] {
+        let charts = chart::draw(run, &tables(run), None).unwrap();
+        let drawn = charts[0].inline();
+        assert_eq!(charts[0].name, name);
+        assert_eq!(drawn.matches(": the most that the delay allows").count(), ceilings, "{name}");
+        // 100 connections of an event loop, each after 10 ms, fit on the scale: 10,000 per second.
+        assert!(drawn.contains("\n10,000\n"), "{drawn}");
+        assert!(drawn.matches("95 % interval 3").count() >= 2, "{drawn}");
+    }
 }
 
 #[test]
@@ -81,7 +89,7 @@ fn shares_and_rates_are_on_axes_of_their_own() {
     });
     let mut run = run(plan.to_vec(), 0);
     run.parts[0].varies = Varies::OfferedLoad;
-    let charts = chart::draw(&run, &tables(&run)).unwrap();
+    let charts = chart::draw(&run, &tables(&run), None).unwrap();
     let found: Vec<(&str, &str)> =
         charts.iter().map(|chart| (chart.name.as_str(), chart.data.rows[0][1].as_str())).collect();
     let (share, rate) = ("50 %", "1,000/s");

@@ -2,9 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "what is not there ends a test, in its helpers too")]
 
 mod chart;
+mod costs;
 mod fixture;
 mod noise;
 mod ranking;
 mod report;
+mod schema;
 mod store;
 mod validity;

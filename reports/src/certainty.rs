@@ -1,0 +1,171 @@
+//! How sure a run is: its noise floor, its rounds, what was set aside, and how close its generator came to be the limit.
+
+use crate::ranking::{LIMIT, Row, Table, compare};
+use crate::record::Run;
+use crate::statistics::{PAIRS_NEEDED, TwinNoise};
+use crate::summary::is_first_entry_of;
+use crate::validity::{GENERATOR_BUSY, Standing};
+use crate::words;
+
+/// Words of the field, as this report uses them.
+pub const GLOSSARY: [(&str, &str); 10] = [
+    (
+        "capacity",
+        "answers per second of CPU time that the server could have had, in quiet windows: by it rows are ranked",
+    ),
+    (
+        "closed loop",
+        "each connection asks again when its answer has come; shows capacity, and no latency that a user feels",
+    ),
+    (
+        "open loop",
+        "requests are sent by the clock, whatever the server does, and timed from when they should have been sent",
+    ),
+    (
+        "round",
+        "one pass over all measurements in random order; each server is started for its turn and stopped after it",
+    ),
+    ("quiet window", "half a second in which at most 5 % of the CPUs' time was stolen by other guests of the machine"),
+    ("95 % interval", "of a hundred runs like this, about 95 give one that holds the true ratio"),
+    ("group", "servers that this run cannot tell apart, after Holm's correction for the number of comparisons"),
+    ("twin", "one server entered twice: how far it is from itself shows what differences mean nothing"),
+    ("p99", "the latency that 99 % of the answers did not exceed, over all rounds together"),
+    ("limit", "a server that parses nothing and always gives the same answer: what loopback and the client allow"),
+];
+
+/// What is known of how sure the run is, a sentence or two each.
+#[must_use]
+pub fn sentences(run: &Run, tables: &[Table<'_>]) -> Vec<String> {
+    let rows: Vec<&Row<'_>> = tables.iter().flat_map(|table| &table.rows).filter(|row| is_measured(row)).collect();
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    let mut sentences = vec![rounds(run)];
+    sentences.extend(noise_floor(tables));
+    sentences.push(set_aside(&rows));
+    sentences.extend(retaken(run));
+    sentences.extend(ceiling(run, &rows));
+    sentences
+}
+
+fn is_measured(row: &Row<'_>) -> bool {
+    !row.figures.rounds.is_empty()
+}
+
+fn rounds(run: &Run) -> String {
+    let method = match run.rounds_done() {
+        0 | 1 => "One round has no interval, and nothing is grouped by it.",
+        2..10 => {
+            "Intervals come from Student's t on the log ratios of the rounds; every pair of servers is corrected for \
+                  the others (Holm)."
+        }
+        _ => "Intervals come from a bootstrap of the rounds; every pair of servers is corrected for the others (Holm).",
+    };
+    format!("{}. {method}", words::sentence(&crate::summary::progress(run)))
+}
+
+/// How far servers that were entered twice were from themselves, over all loads together.
+fn noise_floor(tables: &[Table<'_>]) -> Option<String> {
+    let mut noise = TwinNoise::default();
+    let mut widest: Option<f64> = None;
+    for table in tables {
+        let merit = table.merit();
+        for twin in table.rows.iter().filter(|row| row.measurement.is_twin) {
+            let Some(first) = table.rows.iter().find(|row| is_first_entry_of(row, twin)) else { continue };
+            let pairs: Vec<(f64, f64)> = twin
+                .figures
+                .rounds
+                .iter()
+                .filter_map(|round| {
+                    let partner = first.figures.rounds.iter().find(|other| other.index == round.index)?;
+                    Some((merit.of_round(round)?, merit.of_round(partner)?))
+                })
+                .collect();
+            noise.add(&TwinNoise::of(&pairs));
+            let apart = compare(twin, first).map(|ratio| ratio.ratio.ln().abs().exp_m1());
+            widest = widest.into_iter().chain(apart).reduce(f64::max);
+        }
+    }
+    let widest = widest?;
+    let pairs = words::plural(noise.pairs as u64, "pair");
+    Some(match noise.floor() {
+        Some(floor) => format!(
+            "Noise floor: in {pairs} of turns of one and the same server, one turn differed from the other by up to {} in \
+             19 of 20 cases. What a single pair shows below that is noise.",
+            words::percent(floor.one_pair()),
+        ),
+        None => format!(
+            "Noise floor: one and the same server, entered twice, differed from itself by up to {} over all rounds. These \
+             are {pairs} of turns, and a floor that can be relied on takes {PAIRS_NEEDED}.",
+            words::percent(widest),
+        ),
+    })
+}
+
+/// The windows and the rounds that noise took.
+fn set_aside(rows: &[&Row<'_>]) -> String {
+    let windows: u64 = rows.iter().map(|row| row.figures.quiet.windows).sum();
+    let aside: u64 = rows.iter().map(|row| row.figures.quiet.set_aside).sum();
+    let disturbed: usize = rows.iter().map(|row| row.figures.disturbed_rounds).sum();
+    let throttled: usize = rows.iter().map(|row| row.figures.throttled_rounds).sum();
+    let turns: usize = rows.iter().map(|row| row.figures.rounds.len()).sum();
+    let aside = match aside {
+        0 => "No window was set aside for steal".to_owned(),
+        _ => format!("{} of {} were set aside for steal", words::count(aside), words::plural(windows, "window")),
+    };
+    let mut turns_lost = Vec::new();
+    if disturbed > 0 {
+        turns_lost.push(format!("{disturbed} because other processes took more than a tenth of the CPUs"));
+    }
+    if throttled > 0 {
+        turns_lost.push(format!("{throttled} because a quota held them back"));
+    }
+    if turns_lost.is_empty() {
+        return format!("{aside}, and none of {} for other processes.", words::plural(turns as u64, "turn"));
+    }
+    format!("{aside}, and of {}, {}.", words::plural(turns as u64, "turn"), words::list(&turns_lost))
+}
+
+/// Turns that were taken again.
+fn retaken(run: &Run) -> Option<String> {
+    let is_again = |index: u32| index >= run.rounds_planned;
+    let again: usize =
+        run.measurements.iter().map(|one| one.rounds.iter().filter(|round| is_again(round.index)).count()).sum();
+    (again > 0).then(|| {
+        format!(
+            "{} taken again, because the rows were too noisy to be ranked. A turn is repeated for its noise and never for \
+             its result.",
+            if again == 1 { "One turn was".to_owned() } else { format!("{again} turns were") },
+        )
+    })
+}
+
+/// How far the generator was from being the limit.
+fn ceiling(run: &Run, rows: &[&Row<'_>]) -> Option<String> {
+    // Measured once before the run, and, where the limit takes part, in every round; either may have met a bad moment.
+    let before = run.environment.generator_ceiling.as_ref().map(|ceiling| ceiling.requests_per_second);
+    let of_limit = |row: &&&Row<'_>| row.measurement.server.name == LIMIT;
+    let in_rounds = rows.iter().filter(of_limit).filter_map(|row| row.figures.requests_per_second());
+    let reached = in_rounds.chain(before).reduce(f64::max)?;
+    let busiest = rows
+        .iter()
+        .filter(|row| row.measurement.server.name != LIMIT)
+        .filter_map(|row| Some((row, row.figures.generator_utilisation?)))
+        .max_by(|first, second| first.1.total_cmp(&second.1));
+    let limited = rows.iter().filter(|row| row.standing() == Standing::AtLeast).count();
+    let busiest = busiest.map(|(row, share)| {
+        format!(" It was busiest with {}, at {} of a CPU.", row.measurement.phrase(), words::percent(share))
+    });
+    let limited = match limited {
+        0 => format!(
+            " It was nowhere the limit (at {} of a CPU while the server had time left).",
+            words::percent(GENERATOR_BUSY)
+        ),
+        _ => format!(" In {} it was the limit, and the figure is a lower bound.", words::plural(limited as u64, "row")),
+    };
+    Some(format!(
+        "The load generator reaches {} requests per second here against a server that does nothing.{}{limited}",
+        words::figure(reached),
+        busiest.unwrap_or_default(),
+    ))
+}
