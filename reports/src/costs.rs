@@ -86,7 +86,12 @@ fn request_line(row: &Row<'_>) -> [String; 8] {
     let figure = |figure: Option<f64>| figure.map_or_else(unknown, words::figure);
     let kernel = figures.server_cpu_microseconds().zip(figures.server_user_microseconds());
     let kernel = kernel.filter(|(all, _)| *all > 0.0).map(|(all, user)| words::percent(1.0 - user / all));
-    let mut connections = if workload.keep_alive { "kept" } else { "one request each" }.to_owned();
+    let mut connections = match (workload.keep_alive, figures.requests_per_connection()) {
+        (false, _) => "one request each",
+        (true, Some(requests)) if requests < 2.0 => "closed by the server",
+        (true, _) => "kept",
+    }
+    .to_owned();
     if workload.pipeline > 1 {
         connections.push_str(&format!(", {} requests at a time", workload.pipeline));
     }

@@ -37,6 +37,8 @@ pub struct Chart {
     pub caption: String,
     /// What a reader who does not see it should know: what it shows, and the figure of every measurement.
     pub description: String,
+    /// Whether it is for those who want to know more: no answer to the question of its part by itself.
+    pub is_further: bool,
     /// Everything that is drawn, for a table or a file.
     pub data: ChartData,
     /// The drawing, an `svg` element without a style of its own: on a page, add [`style`] once.
@@ -132,6 +134,9 @@ const KINDS: [Kind; 5] = [
     },
 ];
 
+/// Those of them that a page may fold away.
+const FURTHER: [&str; 2] = ["latency", "timeline"];
+
 /// Draws all charts of a run, in the order of its parts; the first one is the one that matters most. Charts of a part's
 /// second workload have its number behind their names.
 ///
@@ -147,7 +152,8 @@ pub fn draw(run: &Run, tables: &[Table<'_>], relative_to: Option<&str>) -> Resul
         // One chart shows all workloads of such a part; a single one is no line.
         if let Some(axis) = trend::axis_words(table.part.varies).filter(|_| of_part.len() > 1) {
             for figure in figures(table.part.varies).iter().filter(|_| before == 0) {
-                for (suffix, axis, tables) in loads(axis, &of_part) {
+                // A single load is no line.
+                for (suffix, axis, tables) in loads(axis, &of_part).into_iter().filter(|(.., of)| of.len() > 1) {
                     charts.extend(trend(run, &tables, axis, suffix, *figure)?);
                 }
             }
@@ -303,7 +309,16 @@ fn finish(table: &Table<'_>, name: String, title: String, caption: &str, data: C
     let (heading, text) = (escaped(&title), escaped(&description));
     let head = format!("<title id=\"{name}-title\">{heading}</title>\n<desc id=\"{name}-text\">{text}</desc>\n");
     let svg = behind_first_tag(&svg, &head);
-    Chart { name, part: table.part.suite.clone(), title, caption: caption.to_owned(), description, data, svg }
+    Chart {
+        name,
+        part: table.part.suite.clone(),
+        title,
+        caption: caption.to_owned(),
+        description,
+        is_further: false,
+        data,
+        svg,
+    }
 }
 
 impl Kind {
@@ -312,7 +327,8 @@ impl Kind {
         let frame = Frame { title: title.clone(), notes: frame::notes(run, &[table]) };
         let svg =
             (self.draw)(table, &frame).map_err(|error| ChartError { chart: self.name, reason: error.to_string() })?;
-        Ok(finish(table, name, title, self.caption, (self.data)(table), &svg))
+        let chart = finish(table, name, title, self.caption, (self.data)(table), &svg);
+        Ok(Chart { is_further: FURTHER.contains(&self.name), ..chart })
     }
 }
 

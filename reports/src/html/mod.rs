@@ -101,6 +101,7 @@ fn decisions(run: &Run, tables: &[Table<'_>]) -> Markup {
 /// One question: what is known now, its charts, its measurements.
 fn question(run: &Run, number: usize, part: &Part, tables: &[Table<'_>], charts: &[Chart]) -> Markup {
     let of_part = || tables.iter().enumerate().filter(|(_, table)| table.part.suite == part.suite);
+    let of_charts = || charts.iter().filter(|chart| chart.part == part.suite);
     let within: Vec<String> = of_part()
         .flat_map(|(_, table)| summary::within_servers(table).into_iter().chain(scaling::sentences(table)))
         .collect();
@@ -124,7 +125,13 @@ fn question(run: &Run, number: usize, part: &Part, tables: &[Table<'_>], charts:
                 ul { @for sentence in within { li { (sentence) } } }
             }
             @if part.varies == Varies::Interpreter { (interpreters(run, tables)) }
-            @for chart in charts.iter().filter(|chart| chart.part == part.suite) { (figure(chart)) }
+            @for chart in of_charts().filter(|chart| !chart.is_further) { (figure(chart)) }
+            @if of_charts().any(|chart| chart.is_further) {
+                details.further {
+                    summary { "Further charts: latency percentiles, and every round over time" }
+                    @for chart in of_charts().filter(|chart| chart.is_further) { (figure(chart)) }
+                }
+            }
             @for (place, table) in of_part() { (measurements::of_load(place, table)) }
         }
     }

@@ -79,7 +79,13 @@ fn a_delay_shows_the_most_that_it_allows() {
 
 #[test]
 fn shares_and_rates_are_on_axes_of_their_own() {
-    let loads = [Arrival::Closed, Arrival::OpenShare { share: 0.5 }, Arrival::Open { rate: 1_000.0 }];
+    let loads = [
+        Arrival::Closed,
+        Arrival::OpenShare { share: 0.5 },
+        Arrival::OpenShare { share: 0.9 },
+        Arrival::Open { rate: 1_000.0 },
+        Arrival::Open { rate: 2_000.0 },
+    ];
     let plan = loads.map(|arrival| {
         let mut one = measurement("epoll", "a model", Some(1), false);
         one.workload.arrival = arrival;
@@ -94,5 +100,10 @@ fn shares_and_rates_are_on_axes_of_their_own() {
         charts.iter().map(|chart| (chart.name.as_str(), chart.data.rows[0][1].as_str())).collect();
     let (share, rate) = ("50 %", "1,000/s");
     assert_eq!(found, [("wrk-p99", share), ("wrk-p99-absolute", rate), ("wrk-p50", share), ("wrk-p50-absolute", rate)]);
-    assert!(charts.iter().all(|chart| chart.data.rows.len() == 1 && chart.inline().contains("open loop")));
+    assert!(charts.iter().all(|chart| chart.data.rows.len() == 2 && chart.inline().contains("open loop")));
+    // A single load is no line.
+    run.measurements.truncate(4);
+    let names: Vec<String> =
+        chart::draw(&run, &tables(&run), None).unwrap().into_iter().map(|chart| chart.name).collect();
+    assert_eq!(names, ["wrk-p99", "wrk-p50"]);
 }
