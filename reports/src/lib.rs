@@ -12,7 +12,7 @@
 //!   [`statistics`] compares rounds, [`scalability`] fits what more workers bring;
 //! - what may be said: [`validity`] judges a measurement, gives each [`reason`] and adds a [`note`], [`ranking`] puts the valid ones in
 //!   order;
-//! - how it is said: [`summary`] in sentences, [`decision`] in a table of all loads, [`scaling`] of more workers, [`costs`]
+//! - how it is said: [`summary`] in sentences, [`decision`] in a table of all loads, [`scaling`] of more workers, [`knee`] of more load, [`costs`]
 //!   of a request, [`exclusions`] from the ranking, [`certainty`] of it all, [`facts`] about machine and build, [`columns`]
 //!   of the tables, [`mod@chart`] in pictures, with figures set in [`words`];
 //! - where it goes: [`html`], [`markdown`], [`text`], and [`mod@report`] for the folder.
@@ -43,6 +43,7 @@ pub mod failure;
 pub mod figures;
 pub mod html;
 pub mod interpreter;
+pub mod knee;
 pub mod markdown;
 pub mod note;
 pub mod ranking;

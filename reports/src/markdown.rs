@@ -9,7 +9,7 @@ use crate::exclusions::exclusions;
 use crate::ranking::{Merit, Row, Table};
 use crate::record::{Run, Varies};
 use crate::validity::Standing;
-use crate::{certainty, costs, decision, facts, interpreter, scaling, summary};
+use crate::{certainty, costs, decision, facts, interpreter, knee, scaling, summary};
 
 /// Cells of a bar at its full length.
 const BAR: f64 = 12.0;
@@ -41,6 +41,8 @@ pub fn render(run: &Run, tables: &[Table<'_>], charts: &[Chart]) -> String {
         for (place, table) in tables.iter().enumerate().filter(|(_, table)| table.part.suite == part.suite) {
             load(&mut out, run, place, table);
         }
+        let of_part: Vec<&Table<'_>> = tables.iter().filter(|table| table.part.suite == part.suite).collect();
+        list(&mut out, &knee::sentences(&of_part));
         if part.varies == Varies::Interpreter {
             interpreters(&mut out, run, tables);
         }

@@ -9,7 +9,7 @@ use crate::decision::{self, Cell};
 use crate::exclusions::exclusions;
 use crate::ranking::Table;
 use crate::record::{Part, Run, Varies};
-use crate::{certainty, costs, csv, facts, interpreter, scaling, summary};
+use crate::{certainty, costs, csv, facts, interpreter, knee, scaling, summary};
 
 /// The page's own rules of style.
 const STYLE: &str = include_str!("page.css");
@@ -104,6 +104,7 @@ fn question(run: &Run, number: usize, part: &Part, tables: &[Table<'_>], charts:
     let of_charts = || charts.iter().filter(|chart| chart.part == part.suite);
     let within: Vec<String> = of_part()
         .flat_map(|(_, table)| summary::within_servers(table).into_iter().chain(scaling::sentences(table)))
+        .chain(knee::sentences(&of_part().map(|(_, table)| table).collect::<Vec<_>>()))
         .collect();
     // What holds for the whole run stands at the top of the page.
     let said = tables.first().map(|table| summary::limits(run, table)).unwrap_or_default();

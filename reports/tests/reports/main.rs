@@ -4,6 +4,7 @@
 mod chart;
 mod costs;
 mod fixture;
+mod knee;
 mod noise;
 mod ranking;
 mod report;

@@ -26,6 +26,8 @@ struct Shared {
 struct Open {
     next: u64,
     states: HashMap<u64, Arc<State>>,
+    /// How many wait for a place.
+    waiting: usize,
 }
 
 struct State {
@@ -76,7 +78,9 @@ impl Connections {
             if stop.is_stopping() {
                 return None;
             }
+            open.waiting += 1;
             open = self.shared.freed.wait_timeout(open, LATE).unwrap_or_else(PoisonError::into_inner).0;
+            open.waiting -= 1;
         }
         Some(self.enter(&mut open))
     }
@@ -127,8 +131,12 @@ impl Presence {
 
 impl Drop for Presence {
     fn drop(&mut self) {
-        self.connections.open().states.remove(&self.number);
-        self.connections.shared.freed.notify_one();
+        let mut open = self.connections.open();
+        open.states.remove(&self.number);
+        // Telling nobody costs a system call, too.
+        if open.waiting > 0 {
+            self.connections.shared.freed.notify_one();
+        }
     }
 }
 

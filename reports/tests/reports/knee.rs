@@ -1,0 +1,56 @@
+//! Where latency turns up as the load grows.
+
+use loadgen::Histogram;
+use reports::knee;
+use reports::ranking::tables;
+use reports::record::{Arrival, Measurement, Varies};
+
+use crate::fixture::{measurement, round, run};
+
+/// A server at this share of its capacity, all of whose answers took so long.
+fn offered(share: f64, microseconds: u64) -> Measurement {
+    let mut one = measurement("epoll", "a model", Some(1), false);
+    one.workload.arrival = Arrival::OpenShare { share };
+    one.workload_hash = share.to_string();
+    one.rounds = (0..3).map(|index| round(index, 1_000.0)).collect();
+    for outcome in one.rounds.iter_mut().filter_map(|round| round.outcome.as_mut()) {
+        outcome.latency = Histogram::new();
+        (0..outcome.responses).for_each(|_| outcome.latency.record(microseconds * 1_000));
+    }
+    one
+}
+
+fn said(measurements: Vec<Measurement>) -> Vec<String> {
+    let mut run = run(measurements, 0);
+    run.parts[0].varies = Varies::OfferedLoad;
+    let tables = tables(&run);
+    knee::sentences(&tables.iter().collect::<Vec<_>>())
+}
+
+#[test]
+fn the_knee_is_where_the_latency_grows_most() {
+    let stops = vec![offered(0.75, 400), offered(0.25, 100), offered(0.9, 4_000), offered(0.5, 200)];
+    let expected = "epoll, 1 worker: 99 % of the answers took at most 100 µs at 25 % of its capacity, 200 µs at 50 %, 400 µs \
+                    at 75 % and 4.00 ms at 90 %; the knee lies between 75 % and 90 %, where the latency grows 10.0 times.";
+    assert_eq!(said(stops), [expected]);
+}
+
+#[test]
+fn a_latency_that_climbs_slowly_has_no_knee() {
+    let found = said(vec![offered(0.25, 100), offered(0.5, 250), offered(0.75, 600)]);
+    assert!(found[0].ends_with("600 µs at 75 %; no knee was seen up to 75 %."), "{found:?}");
+    // One load is no curve.
+    assert_eq!(said(vec![offered(0.25, 100)]), [""; 0]);
+}
+
+#[test]
+fn where_a_server_does_not_keep_up_its_curve_ends() {
+    let mut overloaded = offered(0.9, 90_000);
+    for outcome in overloaded.rounds.iter_mut().filter_map(|round| round.outcome.as_mut()) {
+        // A fifth of what was due never found a connection.
+        (0..outcome.responses / 4).for_each(|_| outcome.unsent.record(50_000_000));
+        outcome.plan.load = loadgen::Load::Open(loadgen::Offered::steady(1_250.0));
+    }
+    let found = said(vec![offered(0.25, 100), offered(0.5, 250), overloaded]);
+    assert!(found[0].ends_with("and 250 µs at 50 %; from 90 % on it did not keep up."), "{found:?}");
+}
