@@ -1,17 +1,21 @@
 //! Where the latency of each server turns up as the offered load grows, in words: its knee, and where it breaks.
 
-use crate::ranking::{Row, Table};
+use crate::ranking::{Row, Table, compare};
 use crate::record::{Arrival, Measurement};
+use crate::statistics::Ratio;
+use crate::summary::evidence;
 use crate::validity::Standing;
 use crate::words;
 
-/// A step of the load by which the latency grows at least so many times is a knee; below that, it climbs.
+/// A step of the load by which the latency grows at least so many times, beyond doubt, is a knee; below that, it climbs.
 const KNEE: f64 = 3.0;
 
 /// A server under one offered load.
-struct Stop {
+struct Stop<'table, 'run> {
     /// The load in words: `75 %`.
     load: String,
+    /// Its row.
+    row: &'table Row<'run>,
     /// The latency that 99 % of the answers did not exceed, in nanoseconds, where the server kept up; none where it did not.
     p99: Option<f64>,
 }
@@ -33,7 +37,7 @@ pub fn sentences(tables: &[&Table<'_>]) -> Vec<String> {
             .filter_map(|row| Some((share(row.measurement)?, row)))
             .collect();
         of_name.sort_by(|first, second| first.0.total_cmp(&second.0));
-        sentence(name, &of_name.into_iter().filter_map(|(share, row)| stop(share, row)).collect::<Vec<Stop>>())
+        sentence(name, &of_name.into_iter().filter_map(|(share, row)| stop(share, row)).collect::<Vec<_>>())
     };
     names.iter().filter_map(of_name).collect()
 }
@@ -47,17 +51,17 @@ fn share(measurement: &Measurement) -> Option<f64> {
 }
 
 /// Nothing where noise, or a failure that has nothing to do with the load, leaves nothing to be said.
-fn stop(share: f64, row: &Row<'_>) -> Option<Stop> {
+fn stop<'table, 'run>(share: f64, row: &'table Row<'run>) -> Option<Stop<'table, 'run>> {
     let load = words::percent(share);
     match row.standing() {
-        Standing::Ranked => Some(Stop { load, p99: Some(row.latency().percentile(99.0)? as f64) }),
-        Standing::Invalid if row.validity.is_beyond_capacity() => Some(Stop { load, p99: None }),
+        Standing::Ranked => Some(Stop { load, row, p99: Some(row.latency().percentile(99.0)? as f64) }),
+        Standing::Invalid if row.validity.is_beyond_capacity() => Some(Stop { load, row, p99: None }),
         _ => None,
     }
 }
 
-fn sentence(name: &str, stops: &[Stop]) -> Option<String> {
-    let kept: Vec<(&Stop, f64)> =
+fn sentence(name: &str, stops: &[Stop<'_, '_>]) -> Option<String> {
+    let kept: Vec<(&Stop<'_, '_>, f64)> =
         stops.iter().map_while(|stop| stop.p99.map(|nanoseconds| (stop, nanoseconds))).collect();
     let broken = stops.get(kept.len());
     if kept.len() < 2 {
@@ -72,20 +76,23 @@ fn sentence(name: &str, stops: &[Stop]) -> Option<String> {
             format!("{} at {}{of}", words::duration(*nanoseconds as u64), stop.load)
         })
         .collect();
+    // Round by round, like all that is compared: one bad moment makes no knee.
+    let growth = |pair: &[(&Stop<'_, '_>, f64)]| compare(pair[1].0.row, pair[0].0.row).filter(Ratio::is_distinct);
     let steepest = kept
         .windows(2)
-        .map(|pair| (pair[1].1 / pair[0].1.max(1.0), pair))
-        .max_by(|first, second| first.0.total_cmp(&second.0))
-        .filter(|(growth, _)| *growth >= KNEE);
+        .filter_map(|pair| Some((growth(pair)?, pair)))
+        .max_by(|first, second| first.0.ratio.total_cmp(&second.0.ratio))
+        .filter(|(growth, _)| growth.ratio >= KNEE);
     let turn = match (broken, steepest) {
         (Some(broken), _) => format!("from {} on it did not keep up", broken.load),
         (None, Some((growth, pair))) => format!(
-            "the knee lies between {} and {}, where the latency grows {} times",
+            "the knee lies between {} and {}, where the latency grows {} times ({})",
             pair[0].0.load,
             pair[1].0.load,
-            words::figure(growth),
+            words::ratio(growth.ratio),
+            evidence(growth),
         ),
-        (None, None) => format!("no knee was seen up to {}", kept.last()?.0.load),
+        (None, None) => format!("no knee could be told from noise up to {}", kept.last()?.0.load),
     };
     Some(format!("{name}: 99 % of the answers took at most {}; {turn}.", words::list(&figures)))
 }

@@ -421,7 +421,8 @@ fn evidence_and_doubt(ratio: Ratio) -> String {
 }
 
 /// `95 % interval 1.12 to 1.24, 3 rounds`, or why there is none.
-fn evidence(ratio: Ratio) -> String {
+#[must_use]
+pub fn evidence(ratio: Ratio) -> String {
     match (ratio.interval, ratio.rounds) {
         (Some((low, high)), rounds) => {
             format!("95 % interval {} to {}, {rounds} rounds", words::ratio(low), words::ratio(high))

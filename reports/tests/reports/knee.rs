@@ -31,14 +31,15 @@ fn said(measurements: Vec<Measurement>) -> Vec<String> {
 fn the_knee_is_where_the_latency_grows_most() {
     let stops = vec![offered(0.75, 400), offered(0.25, 100), offered(0.9, 4_000), offered(0.5, 200)];
     let expected = "epoll, 1 worker: 99 % of the answers took at most 100 µs at 25 % of its capacity, 200 µs at 50 %, 400 µs \
-                    at 75 % and 4.00 ms at 90 %; the knee lies between 75 % and 90 %, where the latency grows 10.0 times.";
+                    at 75 % and 4.00 ms at 90 %; the knee lies between 75 % and 90 %, where the latency grows 10.00 \
+                    times (95 % interval 10.00 to 10.00, 3 rounds).";
     assert_eq!(said(stops), [expected]);
 }
 
 #[test]
 fn a_latency_that_climbs_slowly_has_no_knee() {
     let found = said(vec![offered(0.25, 100), offered(0.5, 250), offered(0.75, 600)]);
-    assert!(found[0].ends_with("600 µs at 75 %; no knee was seen up to 75 %."), "{found:?}");
+    assert!(found[0].ends_with("600 µs at 75 %; no knee could be told from noise up to 75 %."), "{found:?}");
     // One load is no curve.
     assert_eq!(said(vec![offered(0.25, 100)]), [""; 0]);
 }
