@@ -16,6 +16,10 @@ bench *options:
 report *options:
     cargo suite report {{options}}
 
+# What a request costs in instructions, system calls, allocations and bytes: just counters main --only epoll
+counters *options:
+    cargo suite counters {{options}}
+
 # Run one server: just serve epoll -w 4 8080
 serve model *options:
     cargo run --release --quiet --package otus-{{model}} -- {{options}}

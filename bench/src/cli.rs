@@ -30,6 +30,8 @@ pub enum Action {
     Resume(StoredRun),
     /// Write the report of a stored run again
     Report(ReportOptions),
+    /// Count what noise cannot move: instructions, system calls, allocations and bytes of a request
+    Counters(CountersOptions),
     /// List the suites and the servers
     List(ListOptions),
     /// Run a suite by its name or its file: `bench wrk --only epoll,async`
@@ -116,6 +118,17 @@ pub struct ReportOptions {
     /// Show ratios to this server at its best, instead of those to the best server
     #[arg(long, value_name = "SERVER")]
     pub relative_to: Option<String>,
+}
+
+/// What to count.
+#[derive(Debug, Args)]
+pub struct CountersOptions {
+    /// The commit that the last one is compared with; without it, the last one is counted alone
+    #[arg(value_name = "BASE")]
+    pub base: Option<String>,
+    /// The servers, by name [default: all models]
+    #[arg(long, value_name = "NAME,NAME", value_delimiter = ',')]
+    pub only: Option<Vec<String>>,
 }
 
 /// What to list.

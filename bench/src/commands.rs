@@ -13,6 +13,7 @@ use reports::{Run, Store, ranking};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::cli::{Action, CommandLine, ListOptions, ReportOptions, StoredRun};
+use crate::commits::BuildError;
 use crate::cpus::{self, Cpus, CpusError, Division};
 use crate::description::{describe, describe_orders};
 use crate::environment;
@@ -31,7 +32,7 @@ use crate::toml_file::TomlFileError;
 const WHOLE_EXPERIMENT: &str = "all";
 
 /// The exit code after an interruption, as a shell has it for a command that SIGINT ended.
-const INTERRUPTED: u8 = 130;
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// Why a command ended without doing its work: one sentence for the person who typed it.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +72,9 @@ pub enum CommandError {
         /// Its command.
         command: String,
     },
+    /// A commit could not be built.
+    #[error(transparent)]
+    Build(#[from] BuildError),
     /// The run could not go on.
     #[error(transparent)]
     Run(#[from] RunError),
@@ -99,6 +103,7 @@ impl CommandError {
                 2
             }
             Self::Run(_) | Self::Report(_) | Self::System { .. } => 1,
+            Self::Build(BuildError::NotBuilt { .. } | BuildError::File { .. }) => 1,
             _ => 2,
         }
     }
@@ -119,6 +124,7 @@ pub fn run(command_line: CommandLine) -> Result<ExitCode, CommandError> {
         }
         Some(Action::Resume(stored)) => resume(&project, &stored),
         Some(Action::Report(options)) => write_report(&project, &options),
+        Some(Action::Counters(options)) => crate::counting::run(&project, &options),
         Some(Action::List(options)) => list(&project, &options),
         None if command_line.options.suite.is_some() => {
             run_suite(&project, &Request { named: None, options: command_line.options }, None)
@@ -159,10 +165,7 @@ fn run_suite(project: &Project, request: &Request, begun: Option<(Store, Run)>) 
     let roots = Roots::find(&plan, project.folder(), options.root.as_deref(), &runs)?;
 
     let interrupted = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
-        signal_hook::flag::register(signal, Arc::clone(&interrupted))
-            .map_err(|source| CommandError::System { what: "catch signals", source })?;
-    }
+    catch_signals(&interrupted)?;
     allow_many_descriptors();
     let programs = Programs::build(plan.measurements.iter().map(|one| &one.server), project.folder(), &interrupted);
     if interrupted.load(Ordering::Relaxed) {
@@ -252,13 +255,22 @@ fn experiment(project: &Project, request: &Request) -> Result<Experiment, Comman
     Ok(Experiment::of_suite(Suite::read(&file)?, quick))
 }
 
-fn read_servers(project: &Project, file: Option<&Path>) -> Result<Servers, CommandError> {
+pub(crate) fn read_servers(project: &Project, file: Option<&Path>) -> Result<Servers, CommandError> {
     let shipped = project.servers();
     Ok(Servers::read(file.unwrap_or(&shipped), project.folder())?)
 }
 
+/// Lets the signals by which people end a command be noticed.
+pub(crate) fn catch_signals(interrupted: &Arc<AtomicBool>) -> Result<(), CommandError> {
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
+        signal_hook::flag::register(signal, Arc::clone(interrupted))
+            .map_err(|source| CommandError::System { what: "catch signals", source })?;
+    }
+    Ok(())
+}
+
 /// A hundred connections or more, and as many in a server: the limit that is allowed, for the bench and its servers.
-fn allow_many_descriptors() {
+pub(crate) fn allow_many_descriptors() {
     let limit = getrlimit(Resource::Nofile);
     // Raising to what is allowed is not refused; if it were, the run goes on under the former limit, which is recorded.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });

@@ -7,7 +7,8 @@
 //!
 //! In the order of reading: what is asked ([`suite`], [`experiment`], [`servers`], [`command`]), what will be done ([`plan`]), how one
 //! turn goes ([`process`], [`check`], [`sampler`]), what a request costs in system calls ([`system_calls`], [`strace`]),
-//! and what surrounds it ([`cpus`], [`ports`]).
+//! and what surrounds it ([`cpus`], [`ports`]). Two commits are put side by side by [`counting`]
+//! ([`commits`], [`counters`], [`valgrind`]).
 #![forbid(unsafe_code)]
 
 pub mod accounting;
@@ -16,7 +17,10 @@ pub mod check;
 pub mod cli;
 pub mod command;
 pub mod commands;
+pub mod commits;
 pub mod company;
+pub mod counters;
+pub mod counting;
 pub mod cpus;
 pub mod description;
 pub mod documents;
@@ -45,3 +49,4 @@ pub mod system_calls;
 pub mod throttling;
 pub mod toml_file;
 pub mod turn;
+pub mod valgrind;

@@ -115,7 +115,8 @@ fn cargo_build(packages: &[&str], project: &Path) -> Result<BTreeMap<String, Pat
     Ok(programs_in(&String::from_utf8_lossy(&output.stdout), packages))
 }
 
-fn programs_in(messages: &str, packages: &[&str]) -> BTreeMap<String, PathBuf> {
+/// The programs that cargo says it built of these packages.
+pub(crate) fn programs_in(messages: &str, packages: &[&str]) -> BTreeMap<String, PathBuf> {
     messages
         .lines()
         .filter_map(|line| serde_json::from_str::<Message>(line).ok())

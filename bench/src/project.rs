@@ -45,6 +45,12 @@ impl Project {
         self.folder.join("bench/experiments")
     }
 
+    /// Where programs of other commits are built and kept.
+    #[must_use]
+    pub fn commits(&self) -> PathBuf {
+        self.folder.join("target/commits")
+    }
+
     /// Where runs are stored unless another place is asked for.
     #[must_use]
     pub fn runs(&self) -> PathBuf {

@@ -23,6 +23,7 @@ use crate::process::{Launch, ServerProcess};
 use crate::running;
 use crate::sampler::Sampler;
 use crate::system_calls;
+use crate::valgrind;
 
 /// How long a server may take for an answer of the check.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
@@ -127,6 +128,22 @@ impl Turn<'_> {
         let words = self.prepare(port)?;
         let load = |port| self.load(port, true);
         Ok(system_calls::count(&self.launch(&words), port, load, limit, self.interrupted))
+    }
+
+    /// Counts what valgrind can count of the server in place of measuring it, within twice `limit` and the time that it takes
+    /// to end.
+    ///
+    /// # Errors
+    /// Only when files for the server cannot be written.
+    pub fn count_by(
+        &self,
+        tool: valgrind::Tool,
+        port: u16,
+        limit: Duration,
+    ) -> io::Result<Result<valgrind::Cost, valgrind::NotCounted>> {
+        let words = self.prepare(port)?;
+        let load = |port| self.load(port, true);
+        Ok(valgrind::count(tool, &self.launch(&words), port, load, limit, self.interrupted))
     }
 
     fn launch<'a>(&'a self, words: &'a [String]) -> Launch<'a> {

@@ -1,0 +1,223 @@
+//! Programs of other commits, built side by side: each commit is checked out into one and the same folder and built into
+//! one and the same target folder, so that equal code gives equal programs and dependencies are built once. What was built
+//! is kept under the commit's name.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde::Deserialize;
+
+/// Programs of one commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Build {
+    /// The commit's full hash.
+    pub commit: String,
+    /// The programs by their packages.
+    pub programs: BTreeMap<String, PathBuf>,
+    /// Packages that the commit does not have.
+    pub missing: Vec<String>,
+}
+
+/// What `cargo metadata` tells, as far as it is asked for.
+#[derive(Deserialize)]
+struct Workspace {
+    packages: Vec<Package>,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    name: String,
+}
+
+/// Why there is no build.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// A name that is none of a commit.
+    #[error("{revision} is no commit of the repository at {}: name a branch, a tag or a hash", folder.display())]
+    NoCommit {
+        /// What was named.
+        revision: String,
+        /// Where.
+        folder: PathBuf,
+    },
+    /// git refused something.
+    #[error("git could not {what}: {said}")]
+    Git {
+        /// What it was to do.
+        what: String,
+        /// The last line of what it said.
+        said: String,
+    },
+    /// The commit does not build.
+    #[error("the commit {commit} does not build (cargo's messages are above): compare with another one")]
+    NotBuilt {
+        /// Its hash, shortened.
+        commit: String,
+    },
+    /// A file could not be written.
+    #[error("cannot keep what was built at {}: {source}", path.display())]
+    File {
+        /// Where.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// The hash of a commit.
+///
+/// # Errors
+/// [`BuildError::NoCommit`] if nothing has that name.
+pub fn find(project: &Path, revision: &str) -> Result<String, BuildError> {
+    let named = format!("{revision}^{{commit}}");
+    git(project, &["rev-parse", "--verify", "--quiet", "--end-of-options", &named], "find the commit")
+        .map_err(|_| BuildError::NoCommit { revision: revision.to_owned(), folder: project.to_path_buf() })
+}
+
+/// The first letters of a hash, which are enough for a reader.
+#[must_use]
+pub fn shortened(commit: &str) -> &str {
+    commit.get(..9).unwrap_or(commit)
+}
+
+/// Whether files that git knows differ from the last commit.
+#[must_use]
+pub fn is_dirty(project: &Path) -> bool {
+    git(project, &["status", "--porcelain", "--untracked-files=no"], "see what changed")
+        .is_ok_and(|text| !text.is_empty())
+}
+
+/// Builds the programs of these packages as `commit` has them, in the release profile, or finds them built before.
+///
+/// # Errors
+/// [`BuildError`], a sentence each.
+pub fn build(project: &Path, kept: &Path, commit: &str, packages: &[&str]) -> Result<Build, BuildError> {
+    let file = |path: &Path| {
+        let path = path.to_path_buf();
+        move |source| BuildError::File { path, source }
+    };
+    let source = kept.join("source");
+    fs::create_dir_all(kept).map_err(file(kept))?;
+    if source.join(".git").exists() {
+        git(&source, &["checkout", "--quiet", "--detach", "--force", commit], &format!("check {commit} out"))?;
+    } else {
+        // A folder that was removed by hand is still known as a work tree.
+        git(project, &["worktree", "prune"], "forget work trees that are gone")?;
+        let at = source.to_string_lossy().into_owned();
+        git(project, &["worktree", "add", "--quiet", "--detach", &at, commit], &format!("check {commit} out"))?;
+    }
+    let known = packages_of(&source);
+    let (there, missing): (Vec<&str>, Vec<&str>) =
+        packages.iter().partition(|package| known.iter().any(|known| known == *package));
+    let programs_folder = kept.join(commit);
+    let place = |package: &str| programs_folder.join(package);
+    if there.iter().any(|package| !place(package).is_file()) {
+        let built = cargo_build(&source, &kept.join("target"), &there)
+            .ok_or_else(|| BuildError::NotBuilt { commit: shortened(commit).to_owned() })?;
+        fs::create_dir_all(&programs_folder).map_err(file(&programs_folder))?;
+        for (package, program) in built {
+            let place = place(&package);
+            fs::copy(&program, &place).map_err(file(&place))?;
+        }
+    }
+    Ok(Build {
+        commit: commit.to_owned(),
+        programs: there.into_iter().map(|package| (package.to_owned(), place(package))).collect(),
+        missing: missing.into_iter().map(str::to_owned).collect(),
+    })
+}
+
+/// The names of the packages of a checkout's workspace; none where cargo cannot read it.
+fn packages_of(source: &Path) -> Vec<String> {
+    let output = cargo()
+        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+        .current_dir(source)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output();
+    let workspace = output.ok().and_then(|output| serde_json::from_slice::<Workspace>(&output.stdout).ok());
+    workspace.map(|workspace| workspace.packages.into_iter().map(|package| package.name).collect()).unwrap_or_default()
+}
+
+/// The program of each package; nothing if they do not build.
+fn cargo_build(source: &Path, target: &Path, packages: &[&str]) -> Option<BTreeMap<String, PathBuf>> {
+    let mut command = cargo();
+    command.args(["build", "--release", "--message-format=json-render-diagnostics", "--target-dir"]).arg(target);
+    for package in packages {
+        command.args(["--package", package]);
+    }
+    let output = command.current_dir(source).stdin(Stdio::null()).stderr(Stdio::inherit()).output().ok()?;
+    let built = crate::programs::programs_in(&String::from_utf8_lossy(&output.stdout), packages);
+    (output.status.success() && built.len() == packages.len()).then_some(built)
+}
+
+fn cargo() -> Command {
+    Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// What git says on standard output.
+fn git(folder: &Path, arguments: &[&str], what: &str) -> Result<String, BuildError> {
+    let failed = |said: String| BuildError::Git { what: what.to_owned(), said };
+    let output = Command::new("git")
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| failed(format!("it cannot be run ({error})")))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(failed(said.trim().lines().last().unwrap_or("it did not say why").to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A repository with a small program in two commits, the second of which does not build.
+    fn repository(folder: &Path) -> (String, String) {
+        let write = |name: &str, text: &str| {
+            let path = folder.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        let commit = |message: &str| {
+            git(folder, &["add", "--all"], "add").unwrap();
+            let who = ["-c", "user.name=A", "-c", "user.email=a@example.invalid"];
+            git(folder, &[&who[..], &["commit", "--quiet", "-m", message]].concat(), "commit").unwrap();
+            find(folder, "HEAD").unwrap()
+        };
+        git(folder, &["init", "--quiet"], "begin").unwrap();
+        write("Cargo.toml", "[package]\nname = \"small\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n");
+        write(".gitignore", "/kept\n/target\nCargo.lock\n");
+        write("src/main.rs", "fn main() {}\n");
+        let first = commit("one");
+        write("src/main.rs", "fn main() { nothing }\n");
+        (first, commit("two"))
+    }
+
+    #[test]
+    fn a_commit_is_built_and_kept_and_what_cannot_be_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, second) = repository(folder.path());
+        let kept = folder.path().join("kept");
+        let build = |commit: &str| build(folder.path(), &kept, commit, &["small", "absent"]);
+        let built = build(&first).unwrap();
+        assert!(built.programs["small"].is_file() && built.missing == ["absent"], "{built:?}");
+        let before = fs::metadata(&built.programs["small"]).unwrap().modified().unwrap();
+        let again = build(&first).unwrap();
+        assert_eq!(fs::metadata(&again.programs["small"]).unwrap().modified().unwrap(), before, "built anew");
+        let error = build(&second).unwrap_err().to_string();
+        assert!(error.contains(shortened(&second)) && error.contains("does not build"), "{error}");
+        let error = find(folder.path(), "no-such-branch").unwrap_err().to_string();
+        assert!(error.starts_with("no-such-branch is no commit of the repository at "), "{error}");
+        assert!(!is_dirty(folder.path()));
+        fs::write(folder.path().join("src/main.rs"), "").unwrap();
+        assert!(is_dirty(folder.path()));
+    }
+}

@@ -1,0 +1,106 @@
+//! The command that counts what noise cannot move: the last commit alone, or beside another one.
+
+use std::fs;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::cli::CountersOptions;
+use crate::commands::{CommandError, INTERRUPTED, allow_many_descriptors, catch_signals, read_servers};
+use crate::commits;
+use crate::counters::{self, Counters, Setting, Side};
+use crate::cpus::{self, Cpus, Division};
+use crate::experiment::Experiment;
+use crate::measurement::Measurement;
+use crate::plan::{Changes, Plan};
+use crate::ports::Ports;
+use crate::project::Project;
+use crate::roots::Roots;
+use crate::suite::{self, Suite};
+
+/// The suite whose requests are counted.
+const SUITE: &str = "wrk";
+/// All models, where none is named.
+const MODELS: [&str; 4] = ["thread-per-connection", "thread-pool", "epoll", "async"];
+
+/// Counts, and prints what was counted.
+///
+/// # Errors
+/// [`CommandError`], a sentence each.
+pub fn run(project: &Project, options: &CountersOptions) -> Result<ExitCode, CommandError> {
+    let head = commits::find(project.folder(), "HEAD")?;
+    let base = options.base.as_deref().map(|base| commits::find(project.folder(), base)).transpose()?;
+    if commits::is_dirty(project.folder()) {
+        println!("The working tree has changes that are not committed: they are not in {}.", commits::shortened(&head));
+    }
+    let only = options.only.clone().unwrap_or_else(|| MODELS.map(str::to_owned).to_vec());
+    let servers = read_servers(project, None)?;
+    let experiment = Experiment::of_suite(Suite::read(&suite::find(SUITE, &project.suites())?)?, false);
+    let plan = Plan::new(&experiment, &servers, &Changes { only: Some(only), ..Changes::default() }, 0)?;
+    let mut measurements: Vec<&Measurement> = Vec::new();
+    for one in plan.counted().into_iter().map(|place| &plan.measurements[place]).filter(|one| !one.access_log) {
+        match one.server.package {
+            Some(_) => measurements.push(one),
+            None => println!("{} is passed over: its program is not one of this repository.", one.server.name),
+        }
+    }
+    let packages: Vec<&str> = measurements.iter().filter_map(|one| one.server.package.as_deref()).collect();
+    let kept = project.commits();
+    let mut sides = Vec::new();
+    for commit in base.iter().chain([&head]) {
+        let build = commits::build(project.folder(), &kept, commit, &packages)?;
+        for package in &build.missing {
+            println!("{} has no package {package}: it is passed over.", commits::shortened(commit));
+        }
+        sides.push((Side::of(&build), build.missing));
+    }
+    let interrupted = Arc::new(AtomicBool::new(false));
+    catch_signals(&interrupted)?;
+    allow_many_descriptors();
+    let available =
+        Cpus::available().map_err(|source| CommandError::System { what: "see which CPUs there are", source })?;
+    let division = Division::halves(&available, cpus::core_of);
+    let roots = Roots::find(&plan, project.folder(), None, &project.runs())?;
+    let scratch = project.runs().join(format!("counters-{}", std::process::id()));
+    let setting = Setting {
+        project: project.folder(),
+        roots: &roots,
+        division: &division,
+        scratch: &scratch,
+        interrupted: &interrupted,
+    };
+    let mut ports = Ports::new(u64::from(std::process::id()).wrapping_mul(37));
+    let both: Vec<&Side> = sides.iter().map(|(side, _)| side).collect();
+    println!(
+        "for each request on one kept connection, without the kernel: {}",
+        both.iter().map(|side| side.name.as_str()).collect::<Vec<_>>().join(" and "),
+    );
+    let mut is_complete = true;
+    for measurement in measurements {
+        let Some(package) = measurement.server.package.as_deref() else { continue };
+        if sides.iter().any(|(_, missing)| missing.iter().any(|missing| missing == package)) {
+            continue;
+        }
+        let name = &measurement.server.name;
+        if let [first, second] = both[..]
+            && counters::is_identical(package, first, second)
+        {
+            println!("{name}: identical programs, nothing to count");
+            continue;
+        }
+        let counted = counters::count(&setting, measurement, &both, &mut ports)
+            .map_err(|source| CommandError::System { what: "write files for a server", source })?;
+        if interrupted.load(Ordering::Relaxed) {
+            break;
+        }
+        is_complete &= counted.iter().all(|counters: &Counters| counters.problems.is_empty());
+        print!("{}", counters::describe(name, &both, &counted));
+    }
+    // It has the last configuration and log, which nobody will ask for.
+    let _ = fs::remove_dir_all(&scratch);
+    Ok(match (interrupted.load(Ordering::Relaxed), is_complete) {
+        (true, _) => ExitCode::from(INTERRUPTED),
+        (false, true) => ExitCode::SUCCESS,
+        (false, false) => ExitCode::FAILURE,
+    })
+}
