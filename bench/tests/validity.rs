@@ -290,7 +290,8 @@ impl Drop for Quota {
 fn a_server_that_met_a_quota_is_not_ranked() {
     let _alone = alone();
     let Some(quota) = Quota::new() else {
-        let _ = writeln!(std::io::stderr(), "left out: no control group may be made here, which is no program to install");
+        let _ =
+            writeln!(std::io::stderr(), "left out: no control group may be made here, which is no program to install");
         return;
     };
     let place = Place::new(&[("one", "none")], 1, "600ms");

@@ -9,7 +9,7 @@ use crate::decision::{self, Cell};
 use crate::exclusions::exclusions;
 use crate::ranking::Table;
 use crate::record::{Part, Run, Varies};
-use crate::{certainty, costs, csv, facts, interpreter, knee, scaling, summary};
+use crate::{certainty, costs, csv, facts, interpreter, knee, scaling, summary, words};
 
 /// The page's own rules of style.
 const STYLE: &str = include_str!("page.css");
@@ -102,8 +102,15 @@ fn decisions(run: &Run, tables: &[Table<'_>]) -> Markup {
 fn question(run: &Run, number: usize, part: &Part, tables: &[Table<'_>], charts: &[Chart]) -> Markup {
     let of_part = || tables.iter().enumerate().filter(|(_, table)| table.part.suite == part.suite);
     let of_charts = || charts.iter().filter(|chart| chart.part == part.suite);
+    let of_table = |table: &Table<'_>| -> Vec<String> {
+        // Of several loads each says which it is.
+        let apart = decision::apart(table);
+        let prefix = if apart.is_empty() { String::new() } else { format!("{}: ", words::sentence(&apart)) };
+        let sentences = summary::within_servers(table).into_iter().chain(scaling::sentences(table));
+        sentences.map(|sentence| format!("{prefix}{sentence}")).collect()
+    };
     let within: Vec<String> = of_part()
-        .flat_map(|(_, table)| summary::within_servers(table).into_iter().chain(scaling::sentences(table)))
+        .flat_map(|(_, table)| of_table(table))
         .chain(knee::sentences(&of_part().map(|(_, table)| table).collect::<Vec<_>>()))
         .collect();
     // What holds for the whole run stands at the top of the page.
