@@ -28,6 +28,7 @@ pub mod duration;
 pub mod environment;
 pub mod experiment;
 pub mod measurement;
+pub mod noise;
 pub mod others;
 pub mod plan;
 pub mod ports;

@@ -15,6 +15,7 @@ use reports::{Environment, Store, Timestamp, Validity, words};
 
 use crate::ceiling;
 use crate::cpus::{Cpus, CpusError, Division};
+use crate::noise;
 use crate::plan::{Plan, Question};
 use crate::ports::{NoFreePort, Ports};
 use crate::process;
@@ -161,7 +162,8 @@ pub fn run(
         },
         None => {
             let store = Store::create(setting.runs, &plan.name, fresh.started_at)?;
-            let mut run = Run { id: store.id(), ..fresh };
+            let noise_before = noise::before(setting.runs, &setting.environment);
+            let mut run = Run { id: store.id(), noise_before, ..fresh };
             eprintln!("measuring what the load generator reaches against a server that does nothing");
             let port = ports.next_free()?;
             // With the connections of the first question, which is what most of the figures are seen with.
@@ -210,6 +212,7 @@ fn first_record(plan: &Plan, setting: &Setting<'_>, prepared: &[Prepared]) -> Ru
         rounds_planned: plan.rounds.get(),
         budget_seconds: plan.budget.as_secs_f64(),
         environment: setting.environment.clone(),
+        noise_before: None,
         parts: plan.questions.iter().map(Question::to_record).collect(),
         missing: plan
             .missing

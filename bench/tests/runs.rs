@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use reports::failure::{Failure, Phase};
 use reports::figures::Figures;
-use reports::{Counting, NotCounted, Store, ranking};
+use reports::{Counting, NotCounted, Store, certainty, ranking};
 
 use place::{Ended, Place, bench, measurement, output_of};
 
@@ -89,6 +89,21 @@ fn what_was_measured_is_stored_and_reported() {
     fs::remove_file(place.latest().join("report.html")).unwrap();
     let again = bench().args(["report", "latest", "--out", "runs"]).current_dir(place.path()).output().unwrap();
     assert!(again.status.success() && place.latest().join("report.html").is_file(), "{}", output_of(&again));
+}
+
+#[test]
+fn a_run_knows_the_noise_of_those_before_it() {
+    let place = Place::new(&[("one", "none")], 2, "600ms");
+    place.replace("suite.toml", "servers = [", "twin = \"one\"\nservers = [");
+    assert!(place.run(&[]).status.success());
+    let first = place.stored();
+    assert_eq!((first.noise_before, first.measurements.len()), (None, 2));
+    let shown = certainty::twin_noise(&ranking::tables(&first));
+    assert!(place.run(&[]).status.success());
+    let before = place.stored().noise_before;
+    // What noise took has no pairs, and then nothing is known.
+    let expected = (shown.pairs > 0).then_some((1, shown.pairs as u64, shown.squares));
+    assert_eq!(before.map(|before| (before.runs, before.pairs, before.squares)), expected);
 }
 
 #[test]

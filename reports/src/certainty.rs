@@ -1,5 +1,6 @@
 //! How sure a run is: its noise floor, its rounds, what was set aside, and how close its generator came to be the limit.
 
+use crate::figures::RoundFigures;
 use crate::ranking::{LIMIT, Row, Table, compare};
 use crate::record::Run;
 use crate::statistics::{PAIRS_NEEDED, TwinNoise};
@@ -41,7 +42,7 @@ pub fn sentences(run: &Run, tables: &[Table<'_>]) -> Vec<String> {
         return Vec::new();
     }
     let mut sentences = vec![rounds(run)];
-    sentences.extend(noise_floor(tables));
+    sentences.extend(noise_floor(run, tables));
     sentences.push(set_aside(&rows));
     sentences.extend(retaken(run));
     sentences.extend(ceiling(run, &rows));
@@ -65,41 +66,55 @@ fn rounds(run: &Run) -> String {
 }
 
 /// How far servers that were entered twice were from themselves, over all loads together.
-fn noise_floor(tables: &[Table<'_>]) -> Option<String> {
+#[must_use]
+pub fn twin_noise(tables: &[Table<'_>]) -> TwinNoise {
     let mut noise = TwinNoise::default();
-    let mut widest: Option<f64> = None;
-    for table in tables {
+    for (table, twin, first) in twins(tables) {
         let merit = table.merit();
-        for twin in table.rows.iter().filter(|row| row.measurement.is_twin) {
-            let Some(first) = table.rows.iter().find(|row| is_first_entry_of(row, twin)) else { continue };
-            let pairs: Vec<(f64, f64)> = twin
-                .figures
-                .rounds
-                .iter()
-                .filter_map(|round| {
-                    let partner = first.figures.rounds.iter().find(|other| other.index == round.index)?;
-                    Some((merit.of_round(round)?, merit.of_round(partner)?))
-                })
-                .collect();
-            noise.add(&TwinNoise::of(&pairs));
-            let apart = compare(twin, first).map(|ratio| ratio.ratio.ln().abs().exp_m1());
-            widest = widest.into_iter().chain(apart).reduce(f64::max);
-        }
+        let pair = |round: &RoundFigures| {
+            let partner = first.figures.rounds.iter().find(|other| other.index == round.index)?;
+            Some((merit.of_round(round)?, merit.of_round(partner)?))
+        };
+        noise.add(&TwinNoise::of(&twin.figures.rounds.iter().filter_map(pair).collect::<Vec<_>>()));
     }
-    let widest = widest?;
+    noise
+}
+
+/// Each server that was entered twice: its table, its second entry and its first.
+fn twins<'a, 'run>(tables: &'a [Table<'run>]) -> Vec<(&'a Table<'run>, &'a Row<'run>, &'a Row<'run>)> {
+    let of_table =
+        |table: &'a Table<'run>| {
+            table.rows.iter().filter(|row| row.measurement.is_twin).filter_map(move |twin| {
+                Some((table, twin, table.rows.iter().find(|row| is_first_entry_of(row, twin))?))
+            })
+        };
+    tables.iter().flat_map(of_table).collect()
+}
+
+/// What the pairs of this run and of those before it come to.
+fn noise_floor(run: &Run, tables: &[Table<'_>]) -> Option<String> {
+    let mut noise = twin_noise(tables);
+    let apart = |(_, twin, first): (_, &Row<'_>, &Row<'_>)| Some(compare(twin, first)?.ratio.ln().abs().exp_m1());
+    let widest = twins(tables).into_iter().filter_map(apart).reduce(f64::max);
+    let mut source = String::new();
+    if let Some(before) = run.noise_before {
+        noise.add(&TwinNoise { squares: before.squares, pairs: usize::try_from(before.pairs).unwrap_or(usize::MAX) });
+        source =
+            format!(" (of this run and of {} before it on this machine)", words::plural(before.runs.into(), "run"));
+    }
     let pairs = words::plural(noise.pairs as u64, "pair");
-    Some(match noise.floor() {
-        Some(floor) => format!(
-            "Noise floor: in {pairs} of turns of one and the same server, one turn differed from the other by up to {} in \
-             19 of 20 cases. What a single pair shows below that is noise.",
+    if let Some(floor) = noise.floor() {
+        return Some(format!(
+            "Noise floor: in {pairs} of turns of one and the same server{source}, one turn differed from the other by up to {} \
+             in 19 of 20 cases. What a single pair shows below that is noise.",
             words::percent(floor.one_pair()),
-        ),
-        None => format!(
-            "Noise floor: one and the same server, entered twice, differed from itself by up to {} over all rounds. These \
-             are {pairs} of turns, and a floor that can be relied on takes {PAIRS_NEEDED}.",
-            words::percent(widest),
-        ),
-    })
+        ));
+    }
+    Some(format!(
+        "Noise floor: one and the same server, entered twice, differed from itself by up to {} over all rounds. There are \
+         {pairs} of turns{source}, and a floor that can be relied on takes {PAIRS_NEEDED}.",
+        words::percent(widest?),
+    ))
 }
 
 /// The windows and the rounds that noise took.

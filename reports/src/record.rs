@@ -39,12 +39,26 @@ pub struct Run {
     pub budget_seconds: f64,
     /// Machine, limits and build.
     pub environment: Environment,
+    /// What runs before this one, on the same machine, have shown of its noise; absent where there are none.
+    #[serde(default)]
+    pub noise_before: Option<NoiseBefore>,
     /// The questions that it asks, in the order in which a report answers them; a suite alone asks one.
     pub parts: Vec<Part>,
     /// Servers that were to take part and could not, each with the program that is missing.
     pub missing: Vec<MissingServer>,
     /// Every measurement of the plan in the suite's order, those with no round yet included.
     pub measurements: Vec<Measurement>,
+}
+
+/// How far servers that were entered twice were from themselves in other runs.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NoiseBefore {
+    /// How many runs.
+    pub runs: u32,
+    /// Pairs of turns, over all of them.
+    pub pairs: u64,
+    /// The sum of the squares of the natural logarithms of each pair's ratio.
+    pub squares: f64,
 }
 
 /// One question of a run.

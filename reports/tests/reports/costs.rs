@@ -2,7 +2,7 @@
 
 use reports::exclusions::exclusions;
 use reports::ranking::tables;
-use reports::record::Run;
+use reports::record::{NoiseBefore, Run};
 use reports::system_calls::Pass;
 use reports::{Counting, NotCounted, SystemCalls, certainty, costs, scaling};
 
@@ -94,10 +94,20 @@ fn how_sure_a_run_is_goes_by_its_twins_and_its_rounds() {
     let sentences = |run: &Run| certainty::sentences(run, &tables(run)).join("\n");
     let few = sentences(&run);
     assert!(few.starts_with("3 of 3 rounds done. Intervals come from Student's t"), "{few}");
-    assert!(few.contains("differed from itself by up to 0 % over all rounds. These are 3 pairs of turns"), "{few}");
+    assert!(few.contains("differed from itself by up to 0 % over all rounds. There are 3 pairs of turns,"), "{few}");
     assert!(few.contains("and a floor that can be relied on takes 20"), "{few}");
     assert!(few.contains("No window was set aside for steal"), "{few}");
     assert!(few.contains("The load generator reaches 151,234 requests per second"), "{few}");
+    // 17 pairs of runs before, 4 % apart, and 3 of this one that are the same: the mean square is 17/20 of theirs.
+    run.noise_before = Some(NoiseBefore { runs: 2, pairs: 17, squares: 17.0 * 1.04_f64.ln().powi(2) });
+    let pooled = sentences(&run);
+    assert!(
+        pooled.contains(
+            "in 20 pairs of turns of one and the same server (of this run and of 2 runs before it on this machine)"
+        ) && pooled.contains("by up to 7.8 % in 19 of 20"),
+        "{pooled}"
+    );
+    run.noise_before = None;
     // Twins that are 4 % apart in 20 rounds, to either side in turn.
     for (place, factor) in [(9, 1.0), (17, 1.04)] {
         let rate = |index: u32| if index.is_multiple_of(2) { 50_000.0 * factor } else { 50_000.0 / factor };

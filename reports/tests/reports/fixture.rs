@@ -42,6 +42,7 @@ pub(crate) fn run(measurements: Vec<Measurement>, rounds: u32) -> Run {
         rounds_planned: rounds,
         budget_seconds: 600.0,
         environment: environment(),
+        noise_before: None,
         parts: vec![part("wrk")],
         missing: vec![],
         measurements,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use jsonschema::Validator;
 use reports::failure::{Failure, Phase};
-use reports::record::{Arrival, Company, LogSink, MissingServer, Mix, Varies};
+use reports::record::{Arrival, Company, LogSink, MissingServer, Mix, NoiseBefore, Varies};
 use reports::sample::Others;
 use reports::system_calls::Pass;
 use reports::{Counting, NotCounted, Run, Store, SystemCalls};
@@ -31,6 +31,7 @@ fn assert_valid(schema: &Validator, record: &Value) {
 /// A run with everything in it that may be absent or may be one of several things.
 fn full_run() -> Run {
     let mut run = mixed_run();
+    run.noise_before = Some(NoiseBefore { runs: 2, pairs: 17, squares: 0.1 });
     run.missing = vec![MissingServer { name: "nginx".to_owned(), program: "nginx".to_owned() }];
     let varies = [
         Varies::Workers,
