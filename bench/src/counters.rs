@@ -20,7 +20,6 @@ use crate::ports::Ports;
 use crate::recording;
 use crate::roots::Roots;
 use crate::system_calls;
-use crate::turn::Turn;
 use crate::valgrind::Tool;
 
 /// How often instructions are counted: runtimes that share out work differ a little from one time to the next, and the
@@ -95,19 +94,8 @@ pub fn count(
             let program = measurement.server.package.as_ref().and_then(|package| side.programs.get(package));
             let root = setting.roots.of(&measurement.workload.root);
             let prepared = recording::prepare(measurement, program.map(PathBuf::as_path), root, setting.division);
-            let turn = Turn {
-                measurement,
-                program: program.map(PathBuf::as_path),
-                workload: &prepared.record.workload,
-                expected: &prepared.expected,
-                expected_bytes: &prepared.expected_bytes,
-                root: &prepared.root,
-                division: setting.division,
-                capacity: None,
-                project: setting.project,
-                scratch: setting.scratch,
-                interrupted: setting.interrupted,
-            };
+            let program = program.map(PathBuf::as_path);
+            let turn = prepared.turn(measurement, program, setting.project, setting.scratch, setting.interrupted);
             let mut port = || ports.next_free().map_err(io::Error::other);
             match turn.count_by(Tool::Instructions, port()?, LIMIT)? {
                 Ok(cost) => {

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use loadgen::ExpectedBody;
@@ -20,7 +21,7 @@ use crate::measurement;
 use crate::running::Address;
 use crate::servers::Server;
 use crate::suite::{self, Offer, Root};
-use crate::turn::values;
+use crate::turn::{Turn, values};
 
 /// How long a server that runs already may take for its first answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
@@ -40,6 +41,33 @@ pub struct Prepared {
     pub root: PathBuf,
     /// The CPUs of server and client.
     pub division: Division,
+}
+
+impl Prepared {
+    /// A turn of the measurement that this was prepared for, under a load that is no share of anything.
+    #[must_use]
+    pub fn turn<'a>(
+        &'a self,
+        measurement: &'a measurement::Measurement,
+        program: Option<&'a Path>,
+        project: &'a Path,
+        scratch: &'a Path,
+        interrupted: &'a AtomicBool,
+    ) -> Turn<'a> {
+        Turn {
+            measurement,
+            program,
+            workload: &self.record.workload,
+            expected: &self.expected,
+            expected_bytes: &self.expected_bytes,
+            root: &self.root,
+            division: &self.division,
+            capacity: None,
+            project,
+            scratch,
+            interrupted,
+        }
+    }
 }
 
 /// Prepares one measurement of a plan.

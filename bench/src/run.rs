@@ -369,20 +369,9 @@ impl Bench<'_> {
         capacity: Option<f64>,
         scratch: &'a Path,
     ) -> Turn<'a> {
-        let prepared = &self.prepared[index];
-        Turn {
-            measurement: &self.plan.measurements[index],
-            program,
-            workload: &prepared.record.workload,
-            expected: &prepared.expected,
-            expected_bytes: &prepared.expected_bytes,
-            root: &prepared.root,
-            division: &prepared.division,
-            capacity,
-            project: self.setting.project,
-            scratch,
-            interrupted: self.interrupted,
-        }
+        let measurement = &self.plan.measurements[index];
+        let turn = self.prepared[index].turn(measurement, program, self.setting.project, scratch, self.interrupted);
+        Turn { capacity, ..turn }
     }
 
     fn scratch(&self) -> PathBuf {

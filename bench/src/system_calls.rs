@@ -71,22 +71,22 @@ pub fn count(
     let mut server = ServerProcess::start(&Launch { words: &words, ..launch.clone() }).map_err(not_served)?;
     let mut plan = load(port);
     plan.connections = plan.connections.min(CONNECTIONS);
-    let counting = Counting { plan, begin, limit, interrupted };
-    let counted = counting.count(&mut server, port, &file.0);
+    let passes = Passes { plan, begin, limit, interrupted };
+    let counted = passes.count(&mut server, port, &file.0);
     // It was counted while it served: how it ends is told by the turn that measures it.
     let _ = server.stop(STOP_LIMIT);
     counted
 }
 
 /// The passes over one server.
-struct Counting<'a> {
+struct Passes<'a> {
     plan: loadgen::Plan,
     begin: Instant,
     limit: Duration,
     interrupted: &'a AtomicBool,
 }
 
-impl Counting<'_> {
+impl Passes<'_> {
     fn count(&self, server: &mut ServerProcess, port: u16, file: &Path) -> Result<SystemCalls, NotCounted> {
         server.wait_until_it_listens(port, self.left(), self.interrupted).map_err(|failure| self.reason(failure))?;
         let mut trace = Trace::open(file).map_err(unreadable)?;
@@ -101,14 +101,7 @@ impl Counting<'_> {
 
     /// Has so many requests served and returns the calls until then.
     fn serve(&self, server: &mut ServerProcess, requests: u64, trace: &mut Trace) -> Result<Counts, NotCounted> {
-        let mut plan = self.plan.clone();
-        plan.threads = 1;
-        plan.load = Load::Closed;
-        plan.idle_connections = 0;
-        plan.warmup_ms = 0;
-        plan.requests = Some(requests);
-        plan.duration_ms = milliseconds(self.left());
-        plan.timeout_ms = plan.timeout_ms.max(milliseconds(SHORTEST_TIMEOUT));
+        let plan = counted_load(self.plan.clone(), requests, self.left(), SHORTEST_TIMEOUT);
         let outcome = loadgen::run(&plan, &mut |_: &loadgen::Progress| {}, self.interrupted);
         if let Some(death) = server.death(Phase::Measuring) {
             return Err(self.reason(death));
@@ -138,6 +131,24 @@ impl Counting<'_> {
     fn reason(&self, failure: Failure) -> NotCounted {
         if self.interrupted.load(Ordering::Relaxed) { NotCounted::Interrupted } else { not_served(failure) }
     }
+}
+
+/// The load of a server that is counted: so many requests from one thread in a closed loop, each with the time that it needs
+/// under a tool.
+pub(crate) fn counted_load(
+    mut plan: loadgen::Plan,
+    requests: u64,
+    limit: Duration,
+    shortest_timeout: Duration,
+) -> loadgen::Plan {
+    plan.threads = 1;
+    plan.load = Load::Closed;
+    plan.idle_connections = 0;
+    plan.warmup_ms = 0;
+    plan.requests = Some(requests);
+    plan.duration_ms = milliseconds(limit);
+    plan.timeout_ms = plan.timeout_ms.max(milliseconds(shortest_timeout));
+    plan
 }
 
 /// The file that strace writes to. Dropping it removes it.

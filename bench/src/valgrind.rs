@@ -11,10 +11,10 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use loadgen::Load;
 use reports::failure::{Failure, Phase};
 
 use crate::process::{Launch, ServerProcess};
+use crate::system_calls::counted_load;
 
 const PROGRAM: &str = "valgrind";
 /// Requests of the shorter pass; the longer one has twice as many.
@@ -109,13 +109,7 @@ fn pass(
         ServerProcess::start(&Launch { words: &words, ..launch.clone() }).map_err(NotCounted::NotServed)?;
     server.wait_until_it_listens(port, limit, interrupted).map_err(NotCounted::NotServed)?;
     plan.connections = 1;
-    plan.threads = 1;
-    plan.load = Load::Closed;
-    plan.warmup_ms = 0;
-    plan.requests = Some(requests);
-    let left = limit.saturating_sub(begin.elapsed());
-    plan.duration_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX).max(1);
-    plan.timeout_ms = plan.timeout_ms.max(SHORTEST_TIMEOUT.as_millis() as u64);
+    let plan = counted_load(plan, requests, limit.saturating_sub(begin.elapsed()), SHORTEST_TIMEOUT);
     let outcome = loadgen::run(&plan, &mut |_: &loadgen::Progress| {}, interrupted);
     if let Some(death) = server.death(Phase::Measuring) {
         return Err(NotCounted::NotServed(death));

@@ -7,6 +7,7 @@ use crate::decision;
 use crate::ranking::{Row, Table, compare};
 use crate::record::{Run, Varies};
 use crate::statistics::Ratio;
+use crate::summary::evidence;
 use crate::words;
 
 /// The columns of the first benchmark's table.
@@ -122,18 +123,13 @@ fn sentence(table: &Table<'_>, server: &str) -> Option<String> {
     let (fewest, most) = ends(table, server)?;
     let ratio = compare(most, fewest)?;
     let workers = |row: &Row<'_>| row.measurement.configuration.workers.unwrap_or(1);
-    let interval = match ratio.interval {
-        Some((low, high)) => {
-            format!("95 % interval {} to {}, {} rounds", words::ratio(low), words::ratio(high), ratio.rounds)
-        }
-        None => "without an interval".to_owned(),
-    };
     Some(format!(
-        "{server} on {}: {} workers carry {} times as much as {} ({interval}).",
+        "{server} on {}: {} workers carry {} times as much as {} ({}).",
         cpus(table),
         workers(most),
         words::ratio(ratio.ratio),
         workers(fewest),
+        evidence(ratio),
     ))
 }
 
