@@ -32,6 +32,8 @@ pub enum Action {
     Report(ReportOptions),
     /// Count what noise cannot move: instructions, system calls, allocations and bytes of a request
     Counters(CountersOptions),
+    /// Compare two commits of each server: did the change make anything slower?
+    Compare(CompareOptions),
     /// List the suites and the servers
     List(ListOptions),
     /// Run a suite by its name or its file: `bench wrk --only epoll,async`
@@ -131,6 +133,53 @@ pub struct CountersOptions {
     pub only: Option<Vec<String>>,
 }
 
+/// What to compare, and how.
+#[derive(Clone, Debug, Args)]
+pub struct CompareOptions {
+    /// What there was before: a branch, a tag, a hash
+    #[arg(value_name = "BASE")]
+    pub base: String,
+    /// What changed it
+    #[arg(value_name = "HEAD", default_value = "HEAD")]
+    pub head: String,
+    /// One server under one load, in about a minute of measuring
+    #[arg(long)]
+    pub quick: bool,
+    /// The servers, by name; `loadgen` is the load generator [default: those of the suite, and the generator]
+    #[arg(long, value_name = "NAME,NAME", value_delimiter = ',')]
+    pub only: Option<Vec<String>>,
+    /// How long turns may take in all [default: 10m, with --quick 1m]
+    #[arg(long, value_name = "TIME", value_parser = positive_span)]
+    pub budget: Option<Span>,
+    /// A slowdown up to this is let pass; turns are taken until one of this size would be seen
+    #[arg(long, value_name = "SHARE", default_value = "5%", value_parser = share)]
+    pub max_slowdown: f64,
+    /// Exit with 3 if anything is undecided
+    #[arg(long)]
+    pub strict: bool,
+    /// The repository that has both commits [default: this project's]
+    #[arg(long, value_name = "DIR")]
+    pub repo: Option<PathBuf>,
+    /// A file with the servers that may take part [default: bench/servers.toml]
+    #[arg(long, value_name = "FILE")]
+    pub servers: Option<PathBuf>,
+    /// A file with the loads and the length of a turn [default: bench/compare.toml]
+    #[arg(long, value_name = "FILE")]
+    pub suite: Option<PathBuf>,
+    /// The CPUs of server and client, as 0:1 or 0-3:4-7 [default: half of the cores each]
+    #[arg(long, value_name = "SERVER:CLIENT")]
+    pub cpus: Option<String>,
+    /// The document root, instead of the suite's
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+    /// The seed of the coins and orders, to repeat those of another comparison
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// The folder that takes the comparison's folder [default: target/comparisons]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
 /// What to list.
 #[derive(Debug, Args)]
 pub struct ListOptions {
@@ -142,6 +191,38 @@ pub struct ListOptions {
 fn positive_span(text: &str) -> Result<Span, String> {
     let span: Span = text.parse().map_err(|error: crate::duration::SpanError| error.to_string())?;
     if span.0.is_zero() { Err("a measurement of no length measures nothing".to_owned()) } else { Ok(span) }
+}
+
+/// A share in per cent, above 0 and below 100: `5%`.
+fn share(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok());
+    let share = number.map(|number| number / 100.0).filter(|share| *share > 0.0 && *share < 1.0);
+    share.ok_or_else(|| format!("\"{text}\" is not a share; write it in per cent, above 0% and below 100%, as 5%"))
+}
+
+impl CompareOptions {
+    /// The command that repeats this, word by word, with the commits that the names mean now.
+    #[must_use]
+    pub fn to_command(&self, base: &str, head: &str, seed: u64) -> Vec<String> {
+        let mut words = vec!["bench".to_owned(), "compare".to_owned(), base.to_owned(), head.to_owned()];
+        let mut option = |name: &str, value: Option<String>| {
+            words.extend(value.into_iter().flat_map(|value| [name.to_owned(), value]));
+        };
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
+        option("--only", self.only.as_ref().map(|names| names.join(",")));
+        option("--budget", self.budget.map(|span| format!("{}ms", span.0.as_millis())));
+        option("--max-slowdown", Some(format!("{}%", 100.0 * self.max_slowdown)));
+        option("--repo", path(&self.repo));
+        option("--servers", path(&self.servers));
+        option("--suite", path(&self.suite));
+        option("--cpus", self.cpus.clone());
+        option("--root", path(&self.root));
+        option("--out", path(&self.out));
+        option("--seed", Some(seed.to_string()));
+        let flags = [("--quick", self.quick), ("--strict", self.strict)];
+        words.extend(flags.into_iter().filter(|(_, is_set)| *is_set).map(|(flag, _)| flag.to_owned()));
+        words
+    }
 }
 
 impl RunOptions {

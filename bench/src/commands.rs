@@ -8,14 +8,17 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use reports::comparison::judgement::PAIRS_NEEDED;
 use reports::validity::Standing;
 use reports::{Run, Store, ranking};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::cli::{Action, CommandLine, ListOptions, ReportOptions, StoredRun};
 use crate::commits::BuildError;
+use crate::compare::RoundsError;
 use crate::cpus::{self, Cpus, CpusError, Division};
 use crate::description::{describe, describe_orders};
+use crate::duration::Span;
 use crate::environment;
 use crate::experiment::{Experiment, ExperimentError};
 use crate::plan::{Changes, Plan, PlanError};
@@ -72,6 +75,21 @@ pub enum CommandError {
         /// Its command.
         command: String,
     },
+    /// A comparison could not go on.
+    #[error(transparent)]
+    Rounds(#[from] RoundsError),
+    /// A comparison for which there is no time.
+    #[error(
+        "{budget} is too short: {PAIRS_NEEDED} pairs of turns for each of {contests} comparisons take {needed}; give --budget {needed} or name fewer servers by --only"
+    )]
+    TooShort {
+        /// The time that was given.
+        budget: Span,
+        /// How many comparisons.
+        contests: usize,
+        /// The time that is needed.
+        needed: Span,
+    },
     /// A commit could not be built.
     #[error(transparent)]
     Build(#[from] BuildError),
@@ -102,7 +120,7 @@ impl CommandError {
             Self::Run(RunError::Cpus(_) | RunError::Changed { .. }) | Self::Report(reports::Error::NoServer { .. }) => {
                 2
             }
-            Self::Run(_) | Self::Report(_) | Self::System { .. } => 1,
+            Self::Run(_) | Self::Rounds(_) | Self::Report(_) | Self::System { .. } => 1,
             Self::Build(BuildError::NotBuilt { .. } | BuildError::File { .. }) => 1,
             _ => 2,
         }
@@ -125,6 +143,7 @@ pub fn run(command_line: CommandLine) -> Result<ExitCode, CommandError> {
         Some(Action::Resume(stored)) => resume(&project, &stored),
         Some(Action::Report(options)) => write_report(&project, &options),
         Some(Action::Counters(options)) => crate::counting::run(&project, &options),
+        Some(Action::Compare(options)) => crate::compare::run(&project, &options),
         Some(Action::List(options)) => list(&project, &options),
         None if command_line.options.suite.is_some() => {
             run_suite(&project, &Request { named: None, options: command_line.options }, None)

@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use serde::Deserialize;
 
 /// Programs of one commit.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Build {
     /// The commit's full hash.
     pub commit: String,
@@ -20,6 +20,8 @@ pub struct Build {
     pub programs: BTreeMap<String, PathBuf>,
     /// Packages that the commit does not have.
     pub missing: Vec<String>,
+    /// The compiler that built them, as `rustc --version` has it, if it tells.
+    pub compiler: Option<String>,
 }
 
 /// What `cargo metadata` tells, as far as it is asked for.
@@ -53,10 +55,18 @@ pub enum BuildError {
         said: String,
     },
     /// The commit does not build.
-    #[error("the commit {commit} does not build (cargo's messages are above): compare with another one")]
+    #[error(
+        "the commit {commit} does not build (the messages are above): compare another one, or other servers with --only"
+    )]
     NotBuilt {
         /// Its hash, shortened.
         commit: String,
+    },
+    /// Another command is at work in the same folder.
+    #[error("another comparison is at work in {}: wait until it has ended", folder.display())]
+    InUse {
+        /// The folder.
+        folder: PathBuf,
     },
     /// A file could not be written.
     #[error("cannot keep what was built at {}: {source}", path.display())]
@@ -91,31 +101,57 @@ pub fn is_dirty(project: &Path) -> bool {
         .is_ok_and(|text| !text.is_empty())
 }
 
-/// Builds the programs of these packages as `commit` has them, in the release profile, or finds them built before.
+/// Takes a folder of builds for this process alone, until what is returned is dropped.
+///
+/// # Errors
+/// [`BuildError::InUse`] while another process has it.
+pub fn lock(kept: &Path) -> Result<fs::File, BuildError> {
+    let path = kept.join("lock");
+    let file = fs::create_dir_all(kept).and_then(|()| fs::File::create(&path));
+    let file = file.map_err(|source| BuildError::File { path, source })?;
+    file.try_lock().map_err(|_| BuildError::InUse { folder: kept.to_path_buf() })?;
+    Ok(file)
+}
+
+/// What an operation on this path comes to when the system refuses it.
+pub(crate) fn refused(path: &Path) -> impl FnOnce(io::Error) -> BuildError {
+    let path = path.to_path_buf();
+    move |source| BuildError::File { path, source }
+}
+
+/// Makes `place` a work tree of the repository with this commit in it.
+pub(crate) fn check_out(repository: &Path, place: &Path, commit: &str) -> Result<(), BuildError> {
+    let what = format!("check {} out", shortened(commit));
+    if place.join(".git").exists() {
+        git(place, &["checkout", "--quiet", "--detach", "--force", commit], &what)?;
+    } else {
+        // A folder that was removed by hand is still known as a work tree.
+        git(repository, &["worktree", "prune"], "forget work trees that are gone")?;
+        let at = place.to_string_lossy().into_owned();
+        git(repository, &["worktree", "add", "--quiet", "--detach", &at, commit], &what)?;
+    }
+    Ok(())
+}
+
+/// Builds the programs of these packages as `commit` has them, in the release profile, or finds them built before by the
+/// same compiler.
 ///
 /// # Errors
 /// [`BuildError`], a sentence each.
 pub fn build(project: &Path, kept: &Path, commit: &str, packages: &[&str]) -> Result<Build, BuildError> {
-    let file = |path: &Path| {
-        let path = path.to_path_buf();
-        move |source| BuildError::File { path, source }
-    };
+    let file = refused;
     let source = kept.join("source");
     fs::create_dir_all(kept).map_err(file(kept))?;
-    if source.join(".git").exists() {
-        git(&source, &["checkout", "--quiet", "--detach", "--force", commit], &format!("check {commit} out"))?;
-    } else {
-        // A folder that was removed by hand is still known as a work tree.
-        git(project, &["worktree", "prune"], "forget work trees that are gone")?;
-        let at = source.to_string_lossy().into_owned();
-        git(project, &["worktree", "add", "--quiet", "--detach", &at, commit], &format!("check {commit} out"))?;
-    }
+    check_out(project, &source, commit)?;
     let known = packages_of(&source);
     let (there, missing): (Vec<&str>, Vec<&str>) =
         packages.iter().partition(|package| known.iter().any(|known| known == *package));
     let programs_folder = kept.join(commit);
     let place = |package: &str| programs_folder.join(package);
-    if there.iter().any(|package| !place(package).is_file()) {
+    let compiler = compiler(&source);
+    let built_by = programs_folder.join("compiler");
+    let is_built_so = fs::read_to_string(&built_by).ok() == compiler;
+    if !is_built_so || there.iter().any(|package| !place(package).is_file()) {
         let built = cargo_build(&source, &kept.join("target"), &there)
             .ok_or_else(|| BuildError::NotBuilt { commit: shortened(commit).to_owned() })?;
         fs::create_dir_all(&programs_folder).map_err(file(&programs_folder))?;
@@ -123,17 +159,19 @@ pub fn build(project: &Path, kept: &Path, commit: &str, packages: &[&str]) -> Re
             let place = place(&package);
             fs::copy(&program, &place).map_err(file(&place))?;
         }
+        fs::write(&built_by, compiler.as_deref().unwrap_or_default()).map_err(file(&built_by))?;
     }
     Ok(Build {
         commit: commit.to_owned(),
         programs: there.into_iter().map(|package| (package.to_owned(), place(package))).collect(),
         missing: missing.into_iter().map(str::to_owned).collect(),
+        compiler,
     })
 }
 
 /// The names of the packages of a checkout's workspace; none where cargo cannot read it.
 fn packages_of(source: &Path) -> Vec<String> {
-    let output = cargo()
+    let output = cargo(source)
         .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
         .current_dir(source)
         .stdin(Stdio::null())
@@ -145,7 +183,7 @@ fn packages_of(source: &Path) -> Vec<String> {
 
 /// The program of each package; nothing if they do not build.
 fn cargo_build(source: &Path, target: &Path, packages: &[&str]) -> Option<BTreeMap<String, PathBuf>> {
-    let mut command = cargo();
+    let mut command = cargo(source);
     command.args(["build", "--release", "--message-format=json-render-diagnostics", "--target-dir"]).arg(target);
     for package in packages {
         command.args(["--package", package]);
@@ -155,12 +193,34 @@ fn cargo_build(source: &Path, target: &Path, packages: &[&str]) -> Option<BTreeM
     (output.status.success() && built.len() == packages.len()).then_some(built)
 }
 
-fn cargo() -> Command {
-    Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+/// The compiler of a checkout.
+fn compiler(source: &Path) -> Option<String> {
+    said_by(tool(source, "RUSTC", "rustc").args(["--version"]).current_dir(source))
+}
+
+fn cargo(source: &Path) -> Command {
+    tool(source, "CARGO", "cargo")
+}
+
+/// A tool of Rust's: the one that runs this program, unless the checkout asks for a toolchain of its own.
+fn tool(source: &Path, variable: &str, name: &str) -> Command {
+    let has_own = ["rust-toolchain.toml", "rust-toolchain"].iter().any(|file| source.join(file).is_file());
+    if has_own {
+        let mut command = Command::new(name);
+        command.env_remove("RUSTUP_TOOLCHAIN").env_remove("RUSTC").env_remove("CARGO");
+        return command;
+    }
+    Command::new(env::var_os(variable).unwrap_or_else(|| name.into()))
+}
+
+/// What a command says on standard output, if it can be run and succeeds.
+pub(crate) fn said_by(command: &mut Command) -> Option<String> {
+    let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 /// What git says on standard output.
-fn git(folder: &Path, arguments: &[&str], what: &str) -> Result<String, BuildError> {
+pub(crate) fn git(folder: &Path, arguments: &[&str], what: &str) -> Result<String, BuildError> {
     let failed = |said: String| BuildError::Git { what: what.to_owned(), said };
     let output = Command::new("git")
         .args(arguments)

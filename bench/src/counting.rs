@@ -46,6 +46,7 @@ pub fn run(project: &Project, options: &CountersOptions) -> Result<ExitCode, Com
     }
     let packages: Vec<&str> = measurements.iter().filter_map(|one| one.server.package.as_deref()).collect();
     let kept = project.commits();
+    let _lock = commits::lock(&kept)?;
     let mut sides = Vec::new();
     for commit in base.iter().chain([&head]) {
         let build = commits::build(project.folder(), &kept, commit, &packages)?;

@@ -4,13 +4,14 @@ use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use reports::Environment;
 use reports::environment::{Commit, Limits};
 use rustix::process::{Resource, getrlimit};
 
 use crate::accounting::named_value;
+use crate::commits::said_by;
 use crate::cpus::{Cpus, Division};
 
 /// Looks at the machine and at the source in the project's folder.
@@ -29,7 +30,7 @@ pub fn look(project: &Path, available: &Cpus, division: &Division) -> Environmen
         memory_bytes: kib(&memory, "MemTotal") * 1024,
         kernel: kernel(),
         limits: limits(),
-        rustc: said_by(rustc(), &["--version"], project),
+        rustc: said_by(Command::new(rustc()).arg("--version").current_dir(project)),
         commit: commit(project),
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         generator_ceiling: None,
@@ -77,23 +78,17 @@ fn rustc() -> OsString {
     env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())
 }
 
-fn commit(project: &Path) -> Option<Commit> {
-    let hash = said_by("git".into(), &["rev-parse", "HEAD"], project)?;
-    // A file that is not tracked changes nothing that was built; one that is built from is tracked sooner or later.
-    let changes = said_by("git".into(), &["status", "--porcelain", "--untracked-files=no"], project)?;
-    Some(Commit { hash, dirty: !changes.is_empty() })
+fn git(project: &Path) -> Command {
+    let mut command = Command::new("git");
+    command.current_dir(project);
+    command
 }
 
-/// What a command says on standard output, if it can be run and succeeds.
-fn said_by(program: OsString, arguments: &[&str], folder: &Path) -> Option<String> {
-    let output = Command::new(program)
-        .args(arguments)
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output()
-        .ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+fn commit(project: &Path) -> Option<Commit> {
+    let hash = said_by(git(project).args(["rev-parse", "HEAD"]))?;
+    // A file that is not tracked changes nothing that was built; one that is built from is tracked sooner or later.
+    let changes = said_by(git(project).args(["status", "--porcelain", "--untracked-files=no"]))?;
+    Some(Commit { hash, dirty: !changes.is_empty() })
 }
 
 #[cfg(test)]

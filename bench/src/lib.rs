@@ -7,8 +7,8 @@
 //!
 //! In the order of reading: what is asked ([`suite`], [`experiment`], [`servers`], [`command`]), what will be done ([`plan`]), how one
 //! turn goes ([`process`], [`check`], [`sampler`]), what a request costs in system calls ([`system_calls`], [`strace`]),
-//! and what surrounds it ([`cpus`], [`ports`]). Two commits are put side by side by [`counting`]
-//! ([`commits`], [`counters`], [`valgrind`]).
+//! and what surrounds it ([`cpus`], [`ports`]). Two commits ([`commits`], [`trees`]) are put side by
+//! side by [`compare`] under load and by [`counting`] in what noise cannot move ([`counters`], [`valgrind`]).
 #![forbid(unsafe_code)]
 
 pub mod accounting;
@@ -19,6 +19,7 @@ pub mod command;
 pub mod commands;
 pub mod commits;
 pub mod company;
+pub mod compare;
 pub mod counters;
 pub mod counting;
 pub mod cpus;
@@ -27,6 +28,7 @@ pub mod documents;
 pub mod duration;
 pub mod environment;
 pub mod experiment;
+pub mod generator;
 pub mod measurement;
 pub mod noise;
 pub mod others;
@@ -49,5 +51,6 @@ pub mod suite;
 pub mod system_calls;
 pub mod throttling;
 pub mod toml_file;
+pub mod trees;
 pub mod turn;
 pub mod valgrind;

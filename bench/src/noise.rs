@@ -1,9 +1,11 @@
 //! The noise of this machine as runs before have shown it: how far servers that were entered twice were from themselves. One
 //! run has too few such pairs for a noise floor.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use reports::comparison::{Comparison, Figure, judgement};
 use reports::record::NoiseBefore;
 use reports::statistics::TwinNoise;
 use reports::{Environment, Run, Store, certainty, ranking};
@@ -36,6 +38,28 @@ pub fn before(runs: &Path, environment: &Environment) -> Option<NoiseBefore> {
         pairs: noise.pairs as u64,
         squares: noise.squares,
     })
+}
+
+/// The same in the newest finished comparisons of commits below `comparisons`, by figure: how far programs were from
+/// themselves in two turns in a row.
+#[must_use]
+pub fn of_comparisons(comparisons: &Path, environment: &Environment) -> BTreeMap<Figure, NoiseBefore> {
+    let mut folders: Vec<PathBuf> =
+        fs::read_dir(comparisons).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    folders.retain(|folder| !folder.is_symlink());
+    folders.sort();
+    let stored = folders.iter().rev().take(LOOKED_AT).filter_map(|folder| Comparison::load(folder).ok());
+    let like_this = stored.filter(|one| one.finished_at.is_some() && is_same_machine(&one.environment, environment));
+    let mut noise: BTreeMap<Figure, NoiseBefore> = BTreeMap::new();
+    for comparison in like_this.take(RUNS) {
+        for (figure, own) in judgement::own_noise(&comparison) {
+            let before = noise.entry(figure).or_insert(NoiseBefore { runs: 0, pairs: 0, squares: 0.0 });
+            before.runs += 1;
+            before.pairs += own.pairs as u64;
+            before.squares += own.squares;
+        }
+    }
+    noise
 }
 
 fn is_same_machine(then: &Environment, now: &Environment) -> bool {

@@ -45,10 +45,22 @@ impl Project {
         self.folder.join("bench/experiments")
     }
 
+    /// What a comparison of commits does.
+    #[must_use]
+    pub fn comparison(&self) -> PathBuf {
+        self.folder.join("bench/compare.toml")
+    }
+
     /// Where programs of other commits are built and kept.
     #[must_use]
     pub fn commits(&self) -> PathBuf {
         self.folder.join("target/commits")
+    }
+
+    /// Where comparisons of commits are stored unless another place is asked for.
+    #[must_use]
+    pub fn comparisons(&self) -> PathBuf {
+        self.folder.join("target/comparisons")
     }
 
     /// Where runs are stored unless another place is asked for.

@@ -57,6 +57,7 @@ impl Prepared {
         Turn {
             measurement,
             program,
+            generator: None,
             workload: &self.record.workload,
             expected: &self.expected,
             expected_bytes: &self.expected_bytes,

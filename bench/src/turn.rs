@@ -18,6 +18,7 @@ use crate::command::{Values, fill_text};
 use crate::company::Guests;
 use crate::cpus::Division;
 use crate::documents;
+use crate::generator;
 use crate::measurement::Measurement;
 use crate::process::{Launch, ServerProcess};
 use crate::running;
@@ -46,6 +47,8 @@ pub struct Turn<'a> {
     pub measurement: &'a Measurement,
     /// The program of a server of ours.
     pub program: Option<&'a Path>,
+    /// A load generator of its own, in place of the one that is part of the bench.
+    pub generator: Option<&'a Path>,
     /// What the client does.
     pub workload: &'a Workload,
     /// What the server must answer.
@@ -200,33 +203,38 @@ impl Turn<'_> {
         let whole = (plan.warmup() + plan.duration()).as_secs_f64();
         let mut phase = Phase::WarmUp;
         let mut measured_from = None;
-        let outcome = loadgen::run(
-            plan,
-            &mut |progress: &loadgen::Progress| {
-                let elapsed = progress.elapsed.as_secs_f64();
-                let rate = match progress.phase {
-                    loadgen::Phase::WarmUp => None,
-                    loadgen::Phase::Measure => {
-                        phase = Phase::Measuring;
-                        measured_from.get_or_insert_with(|| Instant::now() - progress.elapsed);
-                        (elapsed > 0.2).then(|| progress.responses as f64 / elapsed)
-                    }
-                };
-                let before = if phase == Phase::WarmUp { 0.0 } else { plan.warmup().as_secs_f64() };
-                moving(Moving { share: (before + elapsed) / whole, rate });
-                if self.interrupted.load(Ordering::Relaxed) {
-                    stop.store(true, Ordering::Relaxed);
+        let mut watch = |progress: &loadgen::Progress| {
+            let elapsed = progress.elapsed.as_secs_f64();
+            let rate = match progress.phase {
+                loadgen::Phase::WarmUp => None,
+                loadgen::Phase::Measure => {
+                    phase = Phase::Measuring;
+                    measured_from.get_or_insert_with(|| Instant::now() - progress.elapsed);
+                    (elapsed > 0.2).then(|| progress.responses as f64 / elapsed)
                 }
-            },
-            &stop,
-        );
+            };
+            let before = if phase == Phase::WarmUp { 0.0 } else { plan.warmup().as_secs_f64() };
+            moving(Moving { share: (before + elapsed) / whole, rate });
+            if self.interrupted.load(Ordering::Relaxed) {
+                stop.store(true, Ordering::Relaxed);
+            }
+        };
+        let outcome = match self.generator {
+            None => loadgen::run(plan, &mut watch, &stop).map_err(|error| error.to_string()),
+            Some(program) => generator::run(program, plan, self.interrupted),
+        };
         let looks = sampler.map(Sampler::finish).unwrap_or_default();
-        let outcome = outcome.map_err(|error| Failure::Generator { error: error.to_string() })?;
+        let outcome = outcome.map_err(|error| Failure::Generator { error })?;
         let length = Duration::from_nanos(outcome.elapsed_ns);
         let start = measured_from.or_else(|| Instant::now().checked_sub(length));
         if let Some(start) = start {
             taken.sample = looks.between(start, start + length);
             taken.others = looks.others_between(start, start + length, self.division);
+            // A generator of its own is no other process; the one inside is not counted as one in the first place.
+            if let (Some(others), Some(_)) = (&mut taken.others, self.generator) {
+                let rest = others.on_client_cpus_seconds - outcome.cpu_ns() as f64 / 1e9;
+                others.on_client_cpus_seconds = rest.max(0.0);
+            }
         }
         let outcome = taken.outcome.insert(outcome);
         if let Some(death) = server.death(phase) {

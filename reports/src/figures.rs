@@ -94,6 +94,8 @@ pub struct RoundFigures {
     pub quiet: QuietTime,
     /// CPU time of the server per complete response, in microseconds.
     pub server_cpu_microseconds: Option<f64>,
+    /// CPU time of the load generator per complete response, in microseconds.
+    pub generator_cpu_microseconds: Option<f64>,
     /// The latency that 99 % of the responses did not exceed, in nanoseconds.
     pub p99_nanoseconds: Option<u64>,
 }
@@ -157,6 +159,7 @@ impl Figures {
                     .server
                     .as_ref()
                     .and_then(|sample| per(sample.cpu_seconds() * 1e6, outcome.responses)),
+                generator_cpu_microseconds: per(outcome.cpu_ns() as f64 / 1e3, outcome.responses),
                 p99_nanoseconds: outcome.latency.percentile(99.0),
             });
         }

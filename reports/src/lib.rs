@@ -15,6 +15,7 @@
 //! - how it is said: [`summary`] in sentences, [`decision`] in a table of all loads, [`scaling`] of more workers, [`knee`] of more load, [`costs`]
 //!   of a request, [`exclusions`] from the ranking, [`certainty`] of it all, [`facts`] about machine and build, [`columns`]
 //!   of the tables, [`mod@chart`] in pictures, with figures set in [`words`];
+//! - two commits side by side, with a verdict: [`comparison`];
 //! - where it goes: [`html`], [`markdown`], [`text`], and [`mod@report`] for the folder.
 //!
 //! ```no_run
@@ -32,6 +33,7 @@
 pub mod certainty;
 pub mod chart;
 pub mod columns;
+pub mod comparison;
 pub mod connection_error;
 pub mod costs;
 pub mod csv;
@@ -63,6 +65,7 @@ pub mod timestamp;
 pub mod validity;
 pub mod words;
 
+pub use comparison::Comparison;
 pub use environment::Environment;
 pub use failure::{Failure, Phase};
 pub use record::{Measurement, Round, Run};

@@ -214,7 +214,7 @@ fn environment(out: &mut String, run: &Run, environment: &Environment) {
 }
 
 /// Text in which nothing is taken for markup, and which stays on its line.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

@@ -72,6 +72,8 @@ pub struct Load {
     /// The path that is asked for.
     #[serde(default, deserialize_with = "some_path_from_the_slash")]
     pub path: Option<String>,
+    /// Whether a connection is used for more than one request.
+    pub keep_alive: Option<bool>,
     /// Requests under way on one connection at a time.
     pub pipeline: Option<NonZeroU32>,
     /// Further connections on which nothing is sent.
@@ -153,6 +155,7 @@ impl Workload {
         let Load {
             connections,
             path,
+            keep_alive,
             pipeline,
             idle,
             delay,
@@ -166,6 +169,7 @@ impl Workload {
         } = load;
         changed.connections = connections.unwrap_or(self.connections);
         changed.path = path.clone().unwrap_or_else(|| self.path.clone());
+        changed.keep_alive = keep_alive.unwrap_or(self.keep_alive);
         changed.pipeline = pipeline.unwrap_or(self.pipeline);
         changed.idle = idle.unwrap_or(self.idle);
         changed.delay = delay.or(self.delay);

@@ -1,6 +1,7 @@
 //! The arithmetic of few repeats. It knows nothing of servers.
 //!
 //! - [`paired_ratio`]: how many times as much, with its interval, its p-value, and what would have been seen;
+//! - [`Shift`]: the same where a coin said who of two went first, robust against wild rounds;
 //! - [`holm`]: the correction for many comparisons;
 //! - [`groups`]: who cannot be told apart from the best;
 //! - [`TwinNoise`]: how far one server entered twice is apart from itself;
@@ -13,6 +14,7 @@ mod median;
 mod moments;
 mod noise;
 mod ratio;
+mod signed_rank;
 #[cfg(test)]
 mod simulation;
 mod student;
@@ -22,6 +24,7 @@ pub use holm::holm;
 pub use median::median;
 pub use noise::{NoiseFloor, PAIRS_NEEDED, TwinNoise};
 pub use ratio::{BOOTSTRAP_FROM, Ratio, paired_ratio};
+pub use signed_rank::Shift;
 
 /// How often an interval may miss the truth, and a pair of equals be called different.
 const SIGNIFICANCE: f64 = 0.05;

@@ -1,0 +1,180 @@
+//! The two commits of a comparison, built, and the servers that both of them have.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use reports::comparison::Side;
+
+use crate::command::Values;
+use crate::commits::{self, BuildError};
+use crate::measurement::Measurement;
+use crate::servers::Server;
+use crate::trees::Trees;
+
+/// The package whose program is the load generator.
+pub const GENERATOR: &str = "otus-loadgen";
+
+/// One commit, built.
+#[derive(Clone, Debug)]
+pub struct Built {
+    /// The commit as a comparison's record has it.
+    pub side: Side,
+    /// Programs of the packages that it has.
+    pub programs: BTreeMap<String, PathBuf>,
+}
+
+/// Both commits, built, and what takes part.
+#[derive(Debug)]
+pub struct Sides {
+    /// What there was before.
+    pub base: Built,
+    /// What changed it.
+    pub head: Built,
+    /// The measurements that both sides can take and that may differ.
+    pub measurements: Vec<Measurement>,
+    /// Whether the load generators of both sides differ.
+    pub has_generators: bool,
+    /// What does not take part and why, a sentence each.
+    pub left_out: Vec<String>,
+    /// The checkouts of both, where a server is run as it lies.
+    pub trees: Option<Trees>,
+}
+
+/// What is to be built.
+#[derive(Debug)]
+pub struct Wanted<'a> {
+    /// The repository.
+    pub repository: &'a Path,
+    /// Where what is built is kept.
+    pub kept: &'a Path,
+    /// The base, as it was asked for, and its hash.
+    pub base: (&'a str, String),
+    /// The head.
+    pub head: (&'a str, String),
+    /// Everything that might take part.
+    pub measurements: Vec<Measurement>,
+    /// Whether the load generator shall.
+    pub generator: bool,
+    /// Whether programs that are equal take part all the same.
+    pub equals_too: bool,
+}
+
+impl Sides {
+    /// Builds both sides and finds out what takes part.
+    ///
+    /// # Errors
+    /// [`BuildError`], a sentence each.
+    pub fn build(wanted: Wanted<'_>) -> Result<Self, BuildError> {
+        let Wanted { repository, kept, base, head, measurements, generator, equals_too } = wanted;
+        let mut packages: Vec<&str> = Vec::new();
+        let of_servers = measurements.iter().filter_map(|one| one.server.package.as_deref());
+        for package in of_servers.chain(generator.then_some(GENERATOR)) {
+            if !packages.contains(&package) {
+                packages.push(package);
+            }
+        }
+        let build = |(name, commit): &(&str, String)| -> Result<Built, BuildError> {
+            let built = if packages.is_empty() {
+                commits::Build { commit: commit.clone(), ..commits::Build::default() }
+            } else {
+                commits::build(repository, kept, commit, &packages)?
+            };
+            let side = Side { name: (*name).to_owned(), commit: commit.clone(), compiler: built.compiler };
+            Ok(Built { side, programs: built.programs })
+        };
+        let (of_base, of_head) = (build(&base)?, build(&head)?);
+        let as_they_lie: Vec<&Server> = distinct(&measurements).filter(|server| server.package.is_none()).collect();
+        let mut trees = None;
+        if !as_they_lie.is_empty() {
+            let mut commands: Vec<Vec<String>> = Vec::new();
+            for build in as_they_lie.iter().filter_map(|server| server.build.as_ref()) {
+                let words = build.fill(&Values::new());
+                if !commands.contains(&words) {
+                    commands.push(words);
+                }
+            }
+            let trees = trees.insert(Trees::new(kept)?);
+            trees.build(repository, &base.1, &commands)?;
+            trees.build(repository, &head.1, &commands)?;
+        }
+        let mut sides = Self {
+            base: of_base,
+            head: of_head,
+            measurements: Vec::new(),
+            has_generators: false,
+            left_out: Vec::new(),
+            trees,
+        };
+        let out: BTreeMap<&str, String> = distinct(&measurements)
+            .filter_map(|server| Some((server.name.as_str(), sides.reason_to_leave_out(server, equals_too)?)))
+            .collect();
+        let takes_part = |one: &&Measurement| !out.contains_key(one.server.name.as_str());
+        sides.measurements = measurements.iter().filter(takes_part).cloned().collect();
+        sides.left_out = out.iter().map(|(server, reason)| format!("{server}: {reason}")).collect();
+        if generator {
+            match sides.reason_to_leave_package_out(GENERATOR, equals_too) {
+                Some(reason) => sides.left_out.push(format!("loadgen: {reason}")),
+                None => sides.has_generators = true,
+            }
+        }
+        Ok(sides)
+    }
+
+    fn reason_to_leave_out(&self, server: &Server, equals_too: bool) -> Option<String> {
+        if let Some(package) = &server.package {
+            return self.reason_to_leave_package_out(package, equals_too);
+        }
+        let trees = self.trees.as_ref()?;
+        let (base, head) = (&self.base.side, &self.head.side);
+        let words = server.command.fill(&Values::new());
+        let of_head: Vec<&String> = words.iter().filter(|word| trees.has(&head.commit, word)).collect();
+        if of_head.is_empty() && server.build.is_none() {
+            let of_base = words.iter().any(|word| trees.has(&base.commit, word));
+            return Some(if of_base {
+                format!("left out, because {} does not have it any more.", head.title())
+            } else {
+                "left out, because its command names no file of the repository.".to_owned()
+            });
+        }
+        if let Some(new) = of_head.iter().find(|word| !trees.has(&base.commit, word)) {
+            return Some(format!("left out, because {} has no {new}: it is new.", base.title()));
+        }
+        // A script may be the same and read others that are not; a compiled program is all there is.
+        let program = words.first().filter(|word| trees.has(&head.commit, word))?;
+        let [first, second] = [base, head].map(|side| trees.file(&side.commit, program));
+        (!equals_too && is_compiled(&second) && is_same(&first, &second)).then(identical)
+    }
+
+    fn reason_to_leave_package_out(&self, package: &str, equals_too: bool) -> Option<String> {
+        match (self.base.programs.get(package), self.head.programs.get(package)) {
+            (_, None) => Some(format!("left out, because {} has no package {package}.", self.head.side.title())),
+            (None, Some(_)) => {
+                Some(format!("left out, because {} has no package {package}: it is new.", self.base.side.title()))
+            }
+            (Some(base), Some(head)) => (!equals_too && is_same(base, head)).then(identical),
+        }
+    }
+}
+
+fn identical() -> String {
+    "identical programs, nothing to measure.".to_owned()
+}
+
+/// The servers of measurements, each once.
+fn distinct(measurements: &[Measurement]) -> impl Iterator<Item = &Server> {
+    let first =
+        |place: usize| !measurements[..place].iter().any(|one| one.server.name == measurements[place].server.name);
+    measurements.iter().enumerate().filter(move |(place, _)| first(*place)).map(|(_, one)| &one.server)
+}
+
+fn is_same(first: &Path, second: &Path) -> bool {
+    fs::read(first).ok().zip(fs::read(second).ok()).is_some_and(|(first, second)| first == second)
+}
+
+/// Whether a file is a program for the processor (ELF, elf(5)) and no script.
+fn is_compiled(path: &Path) -> bool {
+    let mut magic = [0; 4];
+    fs::File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && magic == *b"\x7fELF"
+}
