@@ -34,6 +34,8 @@ pub enum Action {
     Counters(CountersOptions),
     /// Compare two commits of each server: did the change make anything slower?
     Compare(CompareOptions),
+    /// Find out how often comparisons are wrong here, by some whose right answer is known
+    Calibrate(CalibrateOptions),
     /// List the suites and the servers
     List(ListOptions),
     /// Run a suite by its name or its file: `bench wrk --only epoll,async`
@@ -176,6 +178,20 @@ pub struct CompareOptions {
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
     /// The folder that takes the comparison's folder [default: target/comparisons]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// Comparisons whose right answer is known.
+#[derive(Debug, Args)]
+pub struct CalibrateOptions {
+    /// So many of a server with itself, and as many with a slowed one; those that were made before count
+    #[arg(long, value_name = "N", default_value = "20")]
+    pub comparisons: NonZeroU32,
+    /// The CPUs of server and client, as 0:1 or 0-3:4-7 [default: half of the cores each]
+    #[arg(long, value_name = "SERVER:CLIENT")]
+    pub cpus: Option<String>,
+    /// The folder that keeps what was recorded [default: target/calibration]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 }

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use reports::comparison::judgement::PAIRS_NEEDED;
+use reports::comparison::decision::PAIRS_NEEDED;
 use reports::validity::Standing;
 use reports::{Run, Store, ranking};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -78,6 +78,25 @@ pub enum CommandError {
     /// A comparison could not go on.
     #[error(transparent)]
     Rounds(#[from] RoundsError),
+    /// A program that is to be compared with itself could not be built.
+    #[error("{0}")]
+    NotBuilt(String),
+    /// A calibration of something else lies in the place.
+    #[error("{} is of another time: {what} changed since; name another folder with --out, or remove it", file.display())]
+    OtherCalibration {
+        /// The file.
+        file: PathBuf,
+        /// What changed.
+        what: &'static str,
+    },
+    /// A file that is no calibration.
+    #[error("{} is not what a calibration has written ({source}); remove it", file.display())]
+    BrokenCalibration {
+        /// The file.
+        file: PathBuf,
+        /// Where and why it broke.
+        source: serde_json::Error,
+    },
     /// A comparison for which there is no time.
     #[error(
         "{budget} is too short: {PAIRS_NEEDED} pairs of turns for each of {contests} comparisons take {needed}; give --budget {needed} or name fewer servers by --only"
@@ -120,7 +139,7 @@ impl CommandError {
             Self::Run(RunError::Cpus(_) | RunError::Changed { .. }) | Self::Report(reports::Error::NoServer { .. }) => {
                 2
             }
-            Self::Run(_) | Self::Rounds(_) | Self::Report(_) | Self::System { .. } => 1,
+            Self::Run(_) | Self::Rounds(_) | Self::NotBuilt(_) | Self::Report(_) | Self::System { .. } => 1,
             Self::Build(BuildError::NotBuilt { .. } | BuildError::File { .. }) => 1,
             _ => 2,
         }
@@ -143,6 +162,7 @@ pub fn run(command_line: CommandLine) -> Result<ExitCode, CommandError> {
         Some(Action::Resume(stored)) => resume(&project, &stored),
         Some(Action::Report(options)) => write_report(&project, &options),
         Some(Action::Counters(options)) => crate::counting::run(&project, &options),
+        Some(Action::Calibrate(options)) => crate::calibrate::run(&project, &options),
         Some(Action::Compare(options)) => crate::compare::run(&project, &options),
         Some(Action::List(options)) => list(&project, &options),
         None if command_line.options.suite.is_some() => {

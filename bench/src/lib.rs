@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 pub mod accounting;
+pub mod calibrate;
 pub mod ceiling;
 pub mod check;
 pub mod cli;

@@ -98,10 +98,26 @@ impl Programs {
 
 /// Builds packages of the workspace and asks cargo where their programs are, wherever the target folder may be.
 fn cargo_build(packages: &[&str], project: &Path) -> Result<BTreeMap<String, PathBuf>, String> {
+    cargo_build_with(packages, project, None, None)
+}
+
+/// The same with a feature and a target folder.
+pub(crate) fn cargo_build_with(
+    packages: &[&str],
+    project: &Path,
+    feature: Option<&str>,
+    target: Option<&Path>,
+) -> Result<BTreeMap<String, PathBuf>, String> {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(["build", "--release", "--message-format=json-render-diagnostics"]);
     for package in packages {
         command.args(["--package", package]);
+    }
+    if let Some(feature) = feature {
+        command.args(["--features", feature]);
+    }
+    if let Some(target) = target {
+        command.arg("--target-dir").arg(target);
     }
     let output = command
         .current_dir(project)

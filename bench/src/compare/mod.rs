@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use reports::comparison::record::FORMAT;
-use reports::comparison::{Comparison, Judged, Verdict, judge, judgement, markdown, text};
+use reports::comparison::{Comparison, Judged, Verdict, decision, judge, judgement, markdown, text};
 use reports::{Store, Timestamp};
 
 pub use rounds::{Rounds, RoundsError, Setting};
@@ -42,7 +42,7 @@ pub const REPORT: &str = "comparison.md";
 /// How long turns may take in all.
 const BUDGET: Duration = Duration::from_secs(600);
 /// The same with `--quick`.
-const QUICK_BUDGET: Duration = Duration::from_secs(60);
+pub const QUICK_BUDGET: Duration = Duration::from_secs(60);
 /// Something is undecided, and that is asked for.
 const UNDECIDED: u8 = 3;
 
@@ -191,7 +191,7 @@ fn kept(project: &Project, repository: &Path) -> PathBuf {
 
 /// Less time than ten pairs of each take would be spent for nothing.
 fn check_time(rounds: &Rounds<'_>, comparison: &Comparison, budget: Duration) -> Result<(), CommandError> {
-    let blocks = judgement::PAIRS_NEEDED.div_ceil(2) as u32;
+    let blocks = decision::PAIRS_NEEDED.div_ceil(2) as u32;
     let needed = rounds.pass_time() * blocks;
     if needed <= budget || comparison.contests.is_empty() {
         return Ok(());

@@ -15,6 +15,7 @@ use reports::statistics::median;
 use reports::store::StoreError;
 use reports::{Timestamp, words};
 
+use super::LOADGEN;
 use super::sides::{Built, GENERATOR, Sides};
 use crate::cpus::Division;
 use crate::measurement::Measurement;
@@ -69,12 +70,24 @@ pub enum RoundsError {
 /// One contest with what its turns need.
 #[derive(Debug)]
 struct Entrant {
-    measurement: Measurement,
     subject: Subject,
-    base: Prepared,
-    head: Prepared,
+    base: OfSide,
+    head: OfSide,
     /// The place of the contest that shows the capacity of which this one's load is a share.
     capacity_of: Option<usize>,
+}
+
+/// A measurement as one side takes it.
+#[derive(Debug)]
+struct OfSide {
+    measurement: Measurement,
+    prepared: Prepared,
+}
+
+impl Entrant {
+    fn block_time(&self) -> Duration {
+        self.base.measurement.time() * TURNS as u32
+    }
 }
 
 /// The turns of a comparison.
@@ -95,7 +108,10 @@ impl<'a> Rounds<'a> {
         let prepare = |one: &Measurement, side: &Built| {
             let program = one.server.package.as_ref().and_then(|package| side.programs.get(package));
             let root = setting.roots.of(&one.workload.root);
-            recording::prepare(one, program.map(PathBuf::as_path), root, setting.division)
+            let flags = one.flags.iter().chain(&side.flags).cloned().collect();
+            let measurement = Measurement { flags, ..one.clone() };
+            let prepared = recording::prepare(&measurement, program.map(PathBuf::as_path), root, setting.division);
+            OfSide { measurement, prepared }
         };
         let mut entrants: Vec<Entrant> = sides
             .measurements
@@ -105,17 +121,17 @@ impl<'a> Rounds<'a> {
                 let is_share = one.workload.offered != closed.workload.offered;
                 let capacity_of = sides.measurements.iter().position(|other| is_share && other.same_as(&closed));
                 let (base, head) = (prepare(one, &sides.base), prepare(one, &sides.head));
-                Entrant { measurement: one.clone(), subject: Subject::Server, base, head, capacity_of }
+                Entrant { subject: Subject::Server, base, head, capacity_of }
             })
             .collect();
         if let Some(one) = null_server.filter(|_| sides.has_generators) {
             let of_side = |side: &Built| {
-                let mut prepared = prepare(&one, side);
-                prepared.record.server.name = "loadgen".to_owned();
-                prepared
+                let mut of_side = prepare(&one, side);
+                of_side.prepared.record.server.name = LOADGEN.to_owned();
+                of_side
             };
             let (base, head) = (of_side(&sides.base), of_side(&sides.head));
-            entrants.push(Entrant { measurement: one, subject: Subject::Generator, base, head, capacity_of: None });
+            entrants.push(Entrant { subject: Subject::Generator, base, head, capacity_of: None });
         }
         let random = Rng::with_seed(seed);
         let ports = Ports::new(u64::from(std::process::id()).wrapping_mul(37));
@@ -127,8 +143,8 @@ impl<'a> Rounds<'a> {
     pub fn contests(&self) -> Vec<Contest> {
         let contest = |entrant: &Entrant| Contest {
             subject: entrant.subject,
-            base: entrant.base.record.clone(),
-            head: entrant.head.record.clone(),
+            base: entrant.base.prepared.record.clone(),
+            head: entrant.head.prepared.record.clone(),
             causes: None,
         };
         self.entrants.iter().map(contest).collect()
@@ -137,7 +153,7 @@ impl<'a> Rounds<'a> {
     /// How long one block of each contest takes.
     #[must_use]
     pub fn pass_time(&self) -> Duration {
-        self.entrants.iter().map(|entrant| block_time(&entrant.measurement)).sum()
+        self.entrants.iter().map(Entrant::block_time).sum()
     }
 
     /// Takes blocks of all contests in turn, until each is decided or `budget` is spent. Returns whether it came to its end.
@@ -149,21 +165,19 @@ impl<'a> Rounds<'a> {
         for pass in 0.. {
             let mut order: Vec<usize> = {
                 let judged = judge(comparison);
-                let wants = |one: &Judged<'_>| one.wants_more(comparison.max_slowdown);
+                let wants = |one: &Judged<'_>| one.wants_more();
                 (0..judged.len()).filter(|place| wants(&judged[*place])).collect()
             };
             self.random.shuffle(&mut order);
             // What shows a capacity comes before the first share of it.
             order.sort_by_key(|place| self.entrants[*place].capacity_of.is_some());
-            order.retain(|place| begin.elapsed() + block_time(&self.entrants[*place].measurement) <= budget);
+            order.retain(|place| begin.elapsed() + self.entrants[*place].block_time() <= budget);
             if order.is_empty() {
                 return Ok(true);
             }
             let mut has_gone_on = false;
             for place in order {
-                if begin.elapsed() + block_time(&self.entrants[place].measurement) > budget
-                    || !self.fix_rate(comparison, place)
-                {
+                if begin.elapsed() + self.entrants[place].block_time() > budget || !self.fix_rate(comparison, place) {
                     continue;
                 }
                 has_gone_on = true;
@@ -184,7 +198,8 @@ impl<'a> Rounds<'a> {
     /// whether the load is known.
     fn fix_rate(&mut self, comparison: &mut Comparison, place: usize) -> bool {
         let entrant = &mut self.entrants[place];
-        let (Some(of), Arrival::OpenShare { share }) = (entrant.capacity_of, entrant.base.record.workload.arrival)
+        let (Some(of), Arrival::OpenShare { share }) =
+            (entrant.capacity_of, entrant.base.prepared.record.workload.arrival)
         else {
             return true;
         };
@@ -194,8 +209,8 @@ impl<'a> Rounds<'a> {
         let Some(capacity) = median(&rates).filter(|rate| *rate >= 1.0) else { return false };
         let contest = &mut comparison.contests[place];
         for workload in [
-            &mut entrant.base.record.workload,
-            &mut entrant.head.record.workload,
+            &mut entrant.base.prepared.record.workload,
+            &mut entrant.head.prepared.record.workload,
             &mut contest.base.workload,
             &mut contest.head.workload,
         ] {
@@ -244,7 +259,9 @@ impl<'a> Rounds<'a> {
         let entrant = &self.entrants[place];
         // The server that does nothing is the head's, whosever generator it is for.
         let of_server = if entrant.subject == Subject::Generator { &self.sides.head } else { side };
-        let original = entrant.measurement.server.package.as_ref().and_then(|package| of_server.programs.get(package));
+        let of_entrant = if is_base { &entrant.base } else { &entrant.head };
+        let original =
+            of_entrant.measurement.server.package.as_ref().and_then(|package| of_server.programs.get(package));
         let generator = side.programs.get(GENERATOR).filter(|_| entrant.subject == Subject::Generator);
         let copies = Copies::new(self.setting.scratch.with_extension("programs"));
         let mut copy = |program: Option<&PathBuf>| {
@@ -258,9 +275,8 @@ impl<'a> Rounds<'a> {
             trees.put(&side.side.commit).map_err(scratch_error)?;
             folder = trees.place();
         }
-        let prepared = if is_base { &entrant.base } else { &entrant.head };
-        let mut turn = prepared.turn(
-            &entrant.measurement,
+        let mut turn = of_entrant.prepared.turn(
+            &of_entrant.measurement,
             program.as_deref(),
             folder,
             self.setting.scratch,
@@ -276,10 +292,6 @@ impl<'a> Rounds<'a> {
 enum Going {
     On,
     Interrupted,
-}
-
-fn block_time(measurement: &Measurement) -> Duration {
-    measurement.time() * TURNS as u32
 }
 
 /// Copies of programs, for one turn: where the pages of a program happen to lie in memory stays as long as its file is in
@@ -312,8 +324,9 @@ impl Drop for Copies {
 /// A line for the reader who waits.
 fn tell(comparison: &Comparison, pass: u32, elapsed: Duration) {
     let judged = judge(comparison);
-    let open = judged.iter().filter(|one| one.wants_more(comparison.max_slowdown)).count();
-    let widest = judged.iter().flat_map(|one| &one.figures).filter_map(|one| one.detectable).fold(0.0, f64::max);
+    let open = judged.iter().filter(|one| one.wants_more()).count();
+    let widest =
+        judged.iter().flat_map(|one| &one.figures).filter_map(|one| one.decision.detectable).fold(0.0, f64::max);
     let widest = if widest > 0.0 && widest.is_finite() {
         format!(", all but differences below {} would be seen by now", words::percent(widest))
     } else {

@@ -23,6 +23,8 @@ pub struct Built {
     pub side: Side,
     /// Programs of the packages that it has.
     pub programs: BTreeMap<String, PathBuf>,
+    /// Flags for its servers beyond those of the suite.
+    pub flags: Vec<String>,
 }
 
 /// Both commits, built, and what takes part.
@@ -82,7 +84,7 @@ impl Sides {
                 commits::build(repository, kept, commit, &packages)?
             };
             let side = Side { name: (*name).to_owned(), commit: commit.clone(), compiler: built.compiler };
-            Ok(Built { side, programs: built.programs })
+            Ok(Built { side, programs: built.programs, flags: Vec::new() })
         };
         let (of_base, of_head) = (build(&base)?, build(&head)?);
         let as_they_lie: Vec<&Server> = distinct(&measurements).filter(|server| server.package.is_none()).collect();

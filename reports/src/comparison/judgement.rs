@@ -1,55 +1,13 @@
-//! What may be said of a comparison.
-//!
-//! Every figure of every contest is one test. Holm's correction over all of them bounds how often a comparison of equals
-//! raises any alarm at all by [`FALSE_ALARMS`]. Turns are taken until differences of the asked size would be seen, and never
-//! because of what they show, so that looking again and again does not add alarms.
+//! What may be said of a comparison, from its record.
 
 use std::collections::BTreeMap;
 
+use super::decision::{Decision, Sample, Verdict, decide};
 use super::figure::Figure;
 use super::record::{Comparison, Contest};
 use crate::figures::{Figures, RoundFigures};
-use crate::statistics::{NoiseFloor, Shift, TwinNoise, holm, median};
+use crate::statistics::{TwinNoise, log_ratios, median};
 use crate::validity::{Standing, Validity};
-
-/// How often a comparison of equals may say of anything that it differs.
-pub const FALSE_ALARMS: f64 = 0.01;
-
-/// Fewer pairs decide nothing, however much they agree: five blocks are what one burst of noise cannot fill.
-pub const PAIRS_NEEDED: usize = 10;
-
-/// A p99 is a few answers of a hundred, so it is less certain than what all of them show: a difference of this share that
-/// would have been seen is enough to say that there is none.
-pub const LATENCY_RESOLUTION: f64 = 0.25;
-
-/// What may be said of a figure, of a contest, or of all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
-    /// The two cannot be told apart, and a difference that matters would have been seen.
-    NoDifference,
-    /// The head is faster.
-    Faster,
-    /// Noise leaves it open.
-    Undecided,
-    /// The head is slower.
-    Slower,
-    /// The head does not answer as it should, so that its speed means nothing.
-    Failed,
-}
-
-/// Why a figure is undecided.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Why {
-    /// Too few pairs of turns were quiet enough.
-    FewPairs,
-    /// There are enough pairs, but a difference that matters might have been missed.
-    TooWide,
-    /// A difference was seen that is not larger than one and the same program's to itself on this machine.
-    BelowNoise {
-        /// How far a program is from itself, as a share.
-        floor: f64,
-    },
-}
 
 /// One figure of a contest, judged.
 #[derive(Clone, Debug)]
@@ -60,16 +18,8 @@ pub struct JudgedFigure {
     pub base: Option<f64>,
     /// The median of the head's.
     pub head: Option<f64>,
-    /// Head over base, from all pairs; none without any.
-    pub shift: Option<Shift>,
-    /// How likely equals are so far apart, corrected for everything that is compared.
-    pub corrected_p_value: f64,
-    /// The smallest difference that would have been seen in four of five comparisons, as a share.
-    pub detectable: Option<f64>,
-    /// What may be said.
-    pub verdict: Verdict,
-    /// Why nothing may.
-    pub why: Option<Why>,
+    /// What may be said of it.
+    pub decision: Decision,
 }
 
 /// One contest, judged.
@@ -94,72 +44,24 @@ pub struct Judged<'a> {
 /// Judges every contest, with the rate of false alarms bounded over all of them.
 #[must_use]
 pub fn judge(comparison: &Comparison) -> Vec<Judged<'_>> {
-    let noise = noise(comparison);
     let seen: Vec<Seen<'_>> = comparison.contests.iter().map(Seen::of).collect();
-    let tests: Vec<(usize, Figure, Shift)> = seen
-        .iter()
-        .enumerate()
-        .flat_map(|(place, seen)| seen.figures().into_iter().map(move |figure| (place, figure, seen.shift(figure))))
-        .filter_map(|(place, figure, shift)| Some((place, figure, shift?)))
-        .collect();
-    let p_values: Vec<f64> = tests.iter().map(|(_, _, shift)| shift.p_value()).collect();
-    let corrected = holm(&p_values);
-    // The strictest step of the correction is what a difference has to pass that is alone.
-    let error = FALSE_ALARMS / tests.len().max(1) as f64;
-    seen.iter()
-        .enumerate()
-        .map(|(place, seen)| {
-            let figures = seen.figures().into_iter().map(|figure| {
-                let test = tests.iter().position(|(of, tested, _)| *of == place && *tested == figure);
-                let shift = test.map(|test| tests[test].2.clone());
-                let floor = noise.get(&figure).and_then(TwinNoise::floor);
-                let limit = resolution(figure, comparison.max_slowdown);
-                let corrected_p_value = test.map_or(1.0, |test| corrected[test]);
-                let detectable = shift.as_ref().and_then(|shift| shift.smallest_detectable(error));
-                let (verdict, why) =
-                    decide(figure, shift.as_ref(), corrected_p_value, detectable, floor.as_ref(), limit);
-                let (base, head) = seen.medians(figure);
-                JudgedFigure { figure, base, head, shift, corrected_p_value, detectable, verdict, why }
-            });
-            seen.judged(figures.collect())
-        })
-        .collect()
+    let samples: Vec<Sample> = seen.iter().flat_map(Seen::samples).collect();
+    let mut decisions = decide(&samples, &noise(comparison), comparison.max_slowdown).into_iter();
+    let mut judged = Vec::with_capacity(seen.len());
+    for one in &seen {
+        let figures = one.figures().into_iter().zip(decisions.by_ref()).map(|(figure, decision)| {
+            let (base, head) = one.medians(figure);
+            JudgedFigure { figure, base, head, decision }
+        });
+        judged.push(one.judged(figures.collect()));
+    }
+    judged
 }
 
 /// The worst that may be said of any contest; no difference if there is none.
 #[must_use]
 pub fn overall(judged: &[Judged<'_>]) -> Verdict {
     judged.iter().map(|one| one.verdict).max().unwrap_or(Verdict::NoDifference)
-}
-
-/// The difference that has to be one that would have been seen before it is said that there is none.
-fn resolution(figure: Figure, max_slowdown: f64) -> f64 {
-    if figure == Figure::Latency { max_slowdown.max(LATENCY_RESOLUTION) } else { max_slowdown }
-}
-
-fn decide(
-    figure: Figure,
-    shift: Option<&Shift>,
-    corrected_p_value: f64,
-    detectable: Option<f64>,
-    floor: Option<&NoiseFloor>,
-    limit: f64,
-) -> (Verdict, Option<Why>) {
-    let Some(shift) = shift.filter(|shift| shift.pairs() >= PAIRS_NEEDED) else {
-        return (Verdict::Undecided, Some(Why::FewPairs));
-    };
-    let is_seen = corrected_p_value < FALSE_ALARMS;
-    let floor = floor.map_or(0.0, |floor| floor.mean_of(shift.pairs()));
-    if is_seen && shift.log().abs() >= floor.ln_1p() {
-        let is_slower = figure.slowdown(shift.ratio()) > 0.0;
-        return (if is_slower { Verdict::Slower } else { Verdict::Faster }, None);
-    }
-    match detectable {
-        Some(detectable) if detectable <= limit && !is_seen => (Verdict::NoDifference, None),
-        Some(detectable) if detectable <= limit && floor <= limit => (Verdict::NoDifference, None),
-        _ if is_seen => (Verdict::Undecided, Some(Why::BelowNoise { floor })),
-        _ => (Verdict::Undecided, Some(Why::TooWide)),
-    }
 }
 
 /// How far programs were from themselves, for each figure: in the middle of each block a program has two turns in a row.
@@ -240,11 +142,14 @@ impl<'a> Seen<'a> {
         })
     }
 
-    /// Head over base, from the pairs of which both turns were quiet.
-    fn shift(&self, figure: Figure) -> Option<Shift> {
-        let pairs: Vec<(f64, f64)> =
-            self.pairs().filter_map(|(head, base)| figure.of_round(head).zip(figure.of_round(base))).collect();
-        Shift::of(&pairs)
+    /// The pairs of which both turns were quiet, for each figure.
+    fn samples(&self) -> Vec<Sample> {
+        let of = |figure: Figure| {
+            let pairs: Vec<(f64, f64)> =
+                self.pairs().filter_map(|(head, base)| figure.of_round(head).zip(figure.of_round(base))).collect();
+            Sample { figure, logs: log_ratios(&pairs) }
+        };
+        self.figures().into_iter().map(of).collect()
     }
 
     fn medians(&self, figure: Figure) -> (Option<f64>, Option<f64>) {
@@ -266,7 +171,7 @@ impl<'a> Seen<'a> {
         } else if figures.is_empty() {
             Verdict::Undecided
         } else {
-            figures.iter().map(|figure| figure.verdict).max().unwrap_or(Verdict::Undecided)
+            figures.iter().map(|figure| figure.decision.verdict).max().unwrap_or(Verdict::Undecided)
         };
         let is_noise = |validity: &&Validity| validity.standing() == Standing::TooNoisy;
         let most_noisy = [&self.of_head, &self.of_base].into_iter().find(is_noise);
@@ -300,20 +205,14 @@ impl Judged<'_> {
     /// The largest slowdown that is certain, as a share; none if none is.
     #[must_use]
     pub fn slowdown(&self) -> Option<f64> {
-        let slower = self.figures.iter().filter(|figure| figure.verdict == Verdict::Slower);
-        let shares = slower.filter_map(|one| Some(one.figure.slowdown(one.shift.as_ref()?.ratio())));
+        let slower = self.figures.iter().filter(|one| one.decision.verdict == Verdict::Slower);
+        let shares = slower.filter_map(|one| Some(one.figure.slowdown(one.decision.shift.as_ref()?.ratio())));
         shares.reduce(f64::max)
     }
 
-    /// Whether more turns would help: fewer pairs than are needed, or a difference that matters might be missed. It goes by
-    /// the spread of the pairs alone and never by what they show.
+    /// Whether more turns would help: see [`Decision::wants_more`].
     #[must_use]
-    pub fn wants_more(&self, max_slowdown: f64) -> bool {
-        self.failures.is_empty()
-            && self.figures.iter().any(|one| {
-                let limit = resolution(one.figure, max_slowdown);
-                let pairs = one.shift.as_ref().map_or(0, Shift::pairs);
-                pairs < PAIRS_NEEDED || one.detectable.is_none_or(|detectable| detectable > limit)
-            })
+    pub fn wants_more(&self) -> bool {
+        self.failures.is_empty() && self.figures.iter().any(|one| one.decision.wants_more())
     }
 }

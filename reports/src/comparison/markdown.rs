@@ -83,8 +83,8 @@ fn cells(figure: &JudgedFigure) -> String {
         figure.figure.name().to_owned(),
         value(figure.base),
         value(figure.head),
-        format!("{} ({})", words::change(figure), figure.verdict.label()),
-        figure.shift.as_ref().map_or(0, Shift::pairs).to_string(),
+        format!("{} ({})", words::change(figure), figure.decision.verdict.label()),
+        figure.decision.shift.as_ref().map_or(0, Shift::pairs).to_string(),
     ]
     .map(|cell| escaped(&cell))
     .join(" | ")

@@ -2,16 +2,21 @@
 //!
 //! - [`record`]: what is stored, raw rounds of both sides in pairs;
 //! - [`figure`]: by which figures the sides are compared;
-//! - [`judgement`]: what may be said, with the rate of false alarms bounded over everything that is compared;
+//! - [`decision`]: the verdict, with the rate of false alarms bounded over everything that is compared;
+//! - [`judgement`]: what may be said of a record;
+//! - [`resampling`]: how often it is wrong, with recorded rounds;
 //! - [`words`](mod@words): how it is said; [`markdown`] for a pull request, [`text`] for a terminal.
 
+pub mod decision;
 pub mod figure;
 pub mod judgement;
 pub mod markdown;
 pub mod record;
+pub mod resampling;
 pub mod text;
 pub mod words;
 
+pub use decision::{Decision, Verdict, Why};
 pub use figure::Figure;
-pub use judgement::{Judged, JudgedFigure, Verdict, Why, judge};
+pub use judgement::{Judged, JudgedFigure, judge};
 pub use record::{Comparison, Contest, Side};

@@ -40,6 +40,6 @@ fn line(figure: &JudgedFigure) -> String {
         value(figure.base),
         value(figure.head),
         words::change(figure),
-        figure.shift.as_ref().map_or(0, crate::statistics::Shift::pairs),
+        figure.decision.shift.as_ref().map_or(0, crate::statistics::Shift::pairs),
     )
 }

@@ -1,7 +1,8 @@
 //! A comparison in sentences.
 
+use super::decision::{Verdict, Why};
 use super::figure::Figure;
-use super::judgement::{Judged, JudgedFigure, Verdict, Why, noise, overall};
+use super::judgement::{Judged, JudgedFigure, noise, overall};
 use super::record::{Comparison, Contest, Subject};
 use crate::statistics::{Shift, TwinNoise};
 use crate::{summary, words};
@@ -64,7 +65,7 @@ pub fn answer(comparison: &Comparison, judged: &[Judged<'_>]) -> String {
         Verdict::Faster => format!("{so_far}{head} is faster than {base}: {}.", words::list(&of(Verdict::Faster))),
         Verdict::NoDifference => {
             let seen = judged.iter().flat_map(|one| &one.figures).filter(|one| one.figure != Figure::Latency);
-            let worst = seen.filter_map(|one| one.detectable).fold(0.0, f64::max);
+            let worst = seen.filter_map(|one| one.decision.detectable).fold(0.0, f64::max);
             format!(
                 "{so_far}no difference was seen between {base} and {head}; one of {} would have been.",
                 words::percent(worst),
@@ -77,7 +78,7 @@ pub fn answer(comparison: &Comparison, judged: &[Judged<'_>]) -> String {
 fn short(judged: &Judged<'_>) -> String {
     match judged.verdict {
         Verdict::Slower | Verdict::Faster => {
-            let deciding = judged.figures.iter().find(|one| one.verdict == judged.verdict);
+            let deciding = judged.figures.iter().find(|one| one.decision.verdict == judged.verdict);
             deciding.map(change).unwrap_or_default()
         }
         Verdict::Failed => judged.failures.join("; "),
@@ -91,32 +92,32 @@ pub fn sentence(judged: &Judged<'_>) -> String {
     match judged.verdict {
         Verdict::Failed => judged.failures.join(" "),
         Verdict::Slower | Verdict::Faster => {
-            let of_verdict = judged.figures.iter().filter(|one| one.verdict == judged.verdict);
+            let of_verdict = judged.figures.iter().filter(|one| one.decision.verdict == judged.verdict);
             let parts: Vec<String> =
                 of_verdict.map(|one| format!("{}, by {}", change(one), one.figure.name())).collect();
             parts.join("; ")
         }
         Verdict::NoDifference => {
-            let worst = judged.figures.iter().filter_map(|one| one.detectable).fold(0.0, f64::max);
+            let worst = judged.figures.iter().filter_map(|one| one.decision.detectable).fold(0.0, f64::max);
             format!("no difference; one of {} would have been seen", words::percent(worst))
         }
         Verdict::Undecided if !judged.failures.is_empty() => format!("not compared. {}", judged.failures.join(" ")),
         Verdict::Undecided => {
-            let open = judged.figures.iter().find(|one| one.verdict == Verdict::Undecided);
+            let open = judged.figures.iter().find(|one| one.decision.verdict == Verdict::Undecided);
             format!("undecided{}", open.map(|one| format!(", {}", why(one, judged))).unwrap_or_default())
         }
     }
 }
 
 fn why(figure: &JudgedFigure, judged: &Judged<'_>) -> String {
-    let quiet = figure.shift.as_ref().map_or(0, Shift::pairs);
-    match figure.why {
+    let quiet = figure.decision.shift.as_ref().map_or(0, Shift::pairs);
+    match figure.decision.why {
         Some(Why::BelowNoise { floor }) => format!(
             "because a difference was seen ({}) that is within the {} by which a program differs from itself here",
             change(figure),
             words::percent(floor),
         ),
-        Some(Why::TooWide) => match figure.detectable {
+        Some(Why::TooWide) => match figure.decision.detectable {
             Some(detectable) => format!(
                 "because only a difference of {} or more would have been seen in {}",
                 words::percent(detectable),
@@ -136,7 +137,7 @@ fn why(figure: &JudgedFigure, judged: &Judged<'_>) -> String {
 /// The change of a figure in words, with its interval: `6.2 % slower (95 % interval 4.1 to 8.0 %)`.
 #[must_use]
 pub fn change(figure: &JudgedFigure) -> String {
-    let Some(shift) = &figure.shift else { return "not measured".to_owned() };
+    let Some(shift) = &figure.decision.shift else { return "not measured".to_owned() };
     let slowdown = figure.figure.slowdown(shift.ratio());
     let direction = if slowdown >= 0.0 { "slower" } else { "faster" };
     let sign = if slowdown >= 0.0 { 1.0 } else { -1.0 };

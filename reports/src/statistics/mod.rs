@@ -23,6 +23,7 @@ pub use groups::{Better, Comparison, Place, groups, groups_in_order};
 pub use holm::holm;
 pub use median::median;
 pub use noise::{NoiseFloor, PAIRS_NEEDED, TwinNoise};
+pub(crate) use ratio::log_ratios;
 pub use ratio::{BOOTSTRAP_FROM, Ratio, paired_ratio};
 pub use signed_rank::Shift;
 

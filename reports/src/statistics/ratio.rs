@@ -82,7 +82,7 @@ pub(super) fn ratio_of_pairs(pairs: &[(f64, f64)], drawn_pairs: usize) -> Option
 }
 
 /// The natural logarithms of the ratios of the first to the second of each pair, without the pairs that have none.
-pub(super) fn log_ratios(pairs: &[(f64, f64)]) -> Vec<f64> {
+pub(crate) fn log_ratios(pairs: &[(f64, f64)]) -> Vec<f64> {
     let usable = pairs.iter().filter(|(first, second)| is_usable(*first) && is_usable(*second));
     usable.map(|(first, second)| (first / second).ln()).filter(|log| log.is_finite()).collect()
 }

@@ -16,6 +16,8 @@
 
 mod access_log;
 mod blocking_socket;
+#[cfg(feature = "burn")]
+mod burn;
 mod clock;
 mod complaint;
 mod connections;

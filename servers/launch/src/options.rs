@@ -63,6 +63,10 @@ pub struct Options {
     /// Serve files whose names start with a dot
     #[arg(long)]
     pub hidden: bool,
+    /// CPU time that every answer costs more, in nanoseconds: a slow-down to be found by whoever looks for slow-downs
+    #[cfg(feature = "burn")]
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub burn_nanoseconds: u64,
 }
 
 /// What `--keep-alive` may say.

@@ -73,6 +73,8 @@ pub fn main(model: Model, run: impl FnOnce(Arc<Server>) -> Result<(), Error>) ->
 impl Server {
     fn new(model: Model, options: Options) -> Result<Self, Error> {
         options.check(&model)?;
+        #[cfg(feature = "burn")]
+        crate::burn::set(std::time::Duration::from_nanos(options.burn_nanoseconds));
         open_files::raise_limit();
         let documents = Documents::new(Site::new(&options.root, options.site())?);
         let connections = Connections::new(options.most_connections());
