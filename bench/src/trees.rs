@@ -69,6 +69,8 @@ impl Trees {
             let status = Command::new(program)
                 .args(arguments)
                 .current_dir(&self.place)
+                // The checkout says which compiler it wants, not the one that built this program.
+                .env_remove("RUSTUP_TOOLCHAIN")
                 .stdin(Stdio::null())
                 .stdout(io::stderr())
                 .status();
