@@ -455,9 +455,9 @@ fn a_pull_request_is_compared_with_where_it_began() {
     let expected = [
         "suite",
         "compare",
-        "--budget=10m",
         "--max-slowdown=5%",
         &format!("--out={}", job.path("temporary/comparison/out").display()),
+        "--budget=10m",
         "--only=mine,--quick",
         "--strict",
         &format!("--servers={}", job.path("project/my servers.toml").display()),
