@@ -20,6 +20,18 @@ report *options:
 counters *options:
     cargo suite counters {{options}}
 
+# Did a change make anything slower? just compare main, just compare v1 v2 --quick
+compare *options:
+    cargo suite compare {{options}}
+
+# Two runs that were made at different times: just compare-runs a/results.json b/results.json
+compare-runs *options:
+    cargo suite compare-runs {{options}}
+
+# How often comparisons are wrong here: 20 of equals and 20 with a slowed server; goes on where it was interrupted
+calibrate *options:
+    cargo suite calibrate {{options}}
+
 # Run one server: just serve epoll -w 4 8080
 serve model *options:
     cargo run --release --quiet --package otus-{{model}} -- {{options}}
@@ -28,8 +40,8 @@ serve model *options:
 load *options:
     cargo loadgen {{options}}
 
-# What the load generator itself can do at best here: just calibrate -c 100 -t 1 --cpus 1
-calibrate *options:
+# What the load generator itself can do at best here: just ceiling -c 100 -t 1 --cpus 1
+ceiling *options:
     cargo loadgen --calibrate {{options}}
 
 # The servers under attack: memory of idle connections, a good client's latencies; prints Markdown

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use reports::comparison::decision::FALSE_ALARMS;
 use reports::comparison::resampling::{self, Calibration, Noise, Said, Treatment, Trial};
 use reports::comparison::{Comparison, Side, judge, judgement, words};
 use reports::figures::Figures;
@@ -107,7 +108,28 @@ pub fn run(project: &Project, options: &CalibrateOptions) -> Result<ExitCode, Co
     let _ = fs::remove_dir_all(&scratch);
     print!("{}", describe(&calibration));
     println!("\n{}", file.display());
-    Ok(if interrupted.load(Ordering::Relaxed) { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS })
+    Ok(if interrupted.load(Ordering::Relaxed) {
+        ExitCode::from(INTERRUPTED)
+    } else if keeps_its_word(&calibration) {
+        ExitCode::SUCCESS
+    } else {
+        println!("That is more false alarms than one in a hundred can explain.");
+        ExitCode::FAILURE
+    })
+}
+
+/// Whether so many false alarms are not too unlikely, if one comparison in a hundred of equals raises one.
+fn keeps_its_word(calibration: &Calibration) -> bool {
+    let said = calibration.live(false);
+    let (alarms, all) = (said.slower + said.faster, said.all());
+    // The binomial distribution, from no alarm on.
+    let mut each = (1.0 - FALSE_ALARMS).powf(all as f64);
+    let mut fewer = 0.0;
+    for count in 0..alarms {
+        fewer += each;
+        each *= (all - count) as f64 / (count + 1) as f64 * FALSE_ALARMS / (1.0 - FALSE_ALARMS);
+    }
+    1.0 - fewer > 0.001
 }
 
 /// The quick profile of a comparison.

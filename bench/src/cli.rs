@@ -34,6 +34,8 @@ pub enum Action {
     Counters(CountersOptions),
     /// Compare two commits of each server: did the change make anything slower?
     Compare(CompareOptions),
+    /// Compare two runs that were made at different times: less certain than `compare`
+    CompareRuns(CompareRunsOptions),
     /// Find out how often comparisons are wrong here, by some whose right answer is known
     Calibrate(CalibrateOptions),
     /// List the suites and the servers
@@ -178,6 +180,26 @@ pub struct CompareOptions {
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
     /// The folder that takes the comparison's folder [default: target/comparisons]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// Which runs to compare.
+#[derive(Debug, Args)]
+pub struct CompareRunsOptions {
+    /// The run before: its folder, its results.json, or its name
+    #[arg(value_name = "BASE")]
+    pub base: PathBuf,
+    /// The run after
+    #[arg(value_name = "HEAD")]
+    pub head: PathBuf,
+    /// Compare also what was made on other machines or did other work
+    #[arg(long)]
+    pub anyway: bool,
+    /// Exit with 3 if no server can be judged
+    #[arg(long)]
+    pub strict: bool,
+    /// The folder of all runs [default: target/bench]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 }

@@ -8,14 +8,16 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use reports::comparison::Verdict;
 use reports::comparison::decision::PAIRS_NEEDED;
+use reports::comparison::runs::{Refused, between};
 use reports::validity::Standing;
 use reports::{Run, Store, ranking};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::cli::{Action, CommandLine, ListOptions, ReportOptions, StoredRun};
+use crate::cli::{Action, CommandLine, CompareRunsOptions, ListOptions, ReportOptions, StoredRun};
 use crate::commits::BuildError;
-use crate::compare::RoundsError;
+use crate::compare::{self, RoundsError};
 use crate::cpus::{self, Cpus, CpusError, Division};
 use crate::description::{describe, describe_orders};
 use crate::duration::Span;
@@ -78,6 +80,9 @@ pub enum CommandError {
     /// A comparison could not go on.
     #[error(transparent)]
     Rounds(#[from] RoundsError),
+    /// Two runs that are not compared.
+    #[error(transparent)]
+    Refused(#[from] Refused),
     /// A program that is to be compared with itself could not be built.
     #[error("{0}")]
     NotBuilt(String),
@@ -163,7 +168,8 @@ pub fn run(command_line: CommandLine) -> Result<ExitCode, CommandError> {
         Some(Action::Report(options)) => write_report(&project, &options),
         Some(Action::Counters(options)) => crate::counting::run(&project, &options),
         Some(Action::Calibrate(options)) => crate::calibrate::run(&project, &options),
-        Some(Action::Compare(options)) => crate::compare::run(&project, &options),
+        Some(Action::CompareRuns(options)) => compare_runs(&project, &options),
+        Some(Action::Compare(options)) => compare::run(&project, &options),
         Some(Action::List(options)) => list(&project, &options),
         None if command_line.options.suite.is_some() => {
             run_suite(&project, &Request { named: None, options: command_line.options }, None)
@@ -321,6 +327,22 @@ fn write_report(project: &Project, options: &ReportOptions) -> Result<ExitCode, 
     let written = reports::write_relative_to(&run, store.folder(), options.relative_to.as_deref())?;
     println!("{}\n{}", reports::text::render(&run), written.html.display());
     Ok(ExitCode::SUCCESS)
+}
+
+fn compare_runs(project: &Project, options: &CompareRunsOptions) -> Result<ExitCode, CommandError> {
+    let load = |run: &PathBuf| -> Result<Run, CommandError> {
+        Ok(open(project, &StoredRun { run: run.clone(), out: options.out.clone() })?.load()?)
+    };
+    let compared = between(&load(&options.base)?, &load(&options.head)?, options.anyway)?;
+    print!("{}", compared.text());
+    let has = |verdict| compared.rows.iter().any(|row| row.verdict == verdict);
+    Ok(if has(Verdict::Slower) {
+        ExitCode::FAILURE
+    } else if options.strict && !has(Verdict::Faster) {
+        ExitCode::from(compare::UNDECIDED)
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 /// A run by its path, or by its name among the runs.

@@ -1,5 +1,6 @@
 //! Two commits of each server under the same load, side by side: the command that says whether a change made anything slower.
 
+mod causes;
 mod rounds;
 mod sides;
 
@@ -44,7 +45,7 @@ const BUDGET: Duration = Duration::from_secs(600);
 /// The same with `--quick`.
 pub const QUICK_BUDGET: Duration = Duration::from_secs(60);
 /// Something is undecided, and that is asked for.
-const UNDECIDED: u8 = 3;
+pub const UNDECIDED: u8 = 3;
 
 /// Compares, prints the verdicts, and says by the exit code whether anything got slower than is let pass.
 ///
@@ -123,6 +124,7 @@ pub fn run(project: &Project, options: &CompareOptions) -> Result<ExitCode, Comm
     let has_ended = rounds.take(&mut comparison, budget)?;
     if has_ended {
         comparison.finished_at = Some(Timestamp::now());
+        causes::find(&mut comparison, &sides, &setting)?;
     }
     let _ = fs::remove_dir_all(&scratch);
     conclude(&comparison, store.folder(), options)

@@ -5,6 +5,7 @@
 //! - [`decision`]: the verdict, with the rate of false alarms bounded over everything that is compared;
 //! - [`judgement`]: what may be said of a record;
 //! - [`resampling`]: how often it is wrong, with recorded rounds;
+//! - [`runs`]: two runs that were made at different times;
 //! - [`words`](mod@words): how it is said; [`markdown`] for a pull request, [`text`] for a terminal.
 
 pub mod decision;
@@ -13,6 +14,7 @@ pub mod judgement;
 pub mod markdown;
 pub mod record;
 pub mod resampling;
+pub mod runs;
 pub mod text;
 pub mod words;
 

@@ -168,7 +168,7 @@ pub fn certainty(comparison: &Comparison, judged: &[Judged<'_>]) -> Vec<String> 
     for (figure, noise) in noise(comparison) {
         let before = comparison.noise_before.get(&figure).map_or(0, |before| before.runs);
         let with = if before > 0 {
-            format!(", {} on this machine with it", words::plural(before.into(), "comparison before"))
+            format!(", those of {} on this machine among them", words::plural(before.into(), "earlier comparison"))
         } else {
             String::new()
         };

@@ -2,6 +2,7 @@
 //!
 //! - [`paired_ratio`]: how many times as much, with its interval, its p-value, and what would have been seen;
 //! - [`Shift`]: the same where a coin said who of two went first, robust against wild rounds;
+//! - [`Unpaired`]: the same for rounds that are no pairs;
 //! - [`holm`]: the correction for many comparisons;
 //! - [`groups`]: who cannot be told apart from the best;
 //! - [`TwinNoise`]: how far one server entered twice is apart from itself;
@@ -18,6 +19,7 @@ mod signed_rank;
 #[cfg(test)]
 mod simulation;
 mod student;
+mod welch;
 
 pub use groups::{Better, Comparison, Place, groups, groups_in_order};
 pub use holm::holm;
@@ -26,6 +28,7 @@ pub use noise::{NoiseFloor, PAIRS_NEEDED, TwinNoise};
 pub(crate) use ratio::log_ratios;
 pub use ratio::{BOOTSTRAP_FROM, Ratio, paired_ratio};
 pub use signed_rank::Shift;
+pub use welch::Unpaired;
 
 /// How often an interval may miss the truth, and a pair of equals be called different.
 const SIGNIFICANCE: f64 = 0.05;

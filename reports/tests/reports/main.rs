@@ -2,12 +2,14 @@
 #![expect(clippy::unwrap_used, reason = "what is not there ends a test, in its helpers too")]
 
 mod chart;
+mod comparison;
 mod costs;
 mod fixture;
 mod knee;
 mod noise;
 mod ranking;
 mod report;
+mod runs;
 mod schema;
 mod store;
 mod validity;

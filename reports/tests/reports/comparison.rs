@@ -1,0 +1,242 @@
+//! What may be said of two commits, from records built in code.
+
+use std::fs;
+
+use reports::comparison::record::{FILE, FORMAT, Subject};
+use reports::comparison::{Comparison, Contest, Figure, Side, Verdict, Why, judge, judgement, markdown, text, words};
+use reports::record::{Arrival, NoiseBefore};
+use reports::sample::Others;
+use reports::store::StoreError;
+use reports::{Failure, Timestamp};
+
+use crate::fixture::{check, environment, measurement, round};
+
+/// A little noise that differs from pair to pair, in per cent.
+const SHAPE: [f64; 12] = [0.4, -0.7, 0.1, 0.9, -0.3, -0.9, 0.6, 0.2, -0.5, 0.8, -0.2, -0.4];
+
+/// Twelve pairs in which the head carries so many times as much as the base.
+fn contest(ratio: f64) -> Contest {
+    let mut contest = Contest {
+        subject: Subject::Server,
+        base: measurement("epoll", "an event loop for each worker", Some(1), false),
+        head: measurement("epoll", "an event loop for each worker", Some(1), false),
+        causes: None,
+    };
+    for (index, noise) in (0..).zip(SHAPE) {
+        let rate = 50_000.0 * (1.0 + noise / 100.0);
+        let mirrored = 50_000.0 * (1.0 - noise / 100.0);
+        // A B B A: the base is first and last in its block.
+        let (of_base, of_head) = if index % 2 == 0 { (0, 1) } else { (3, 2) };
+        let turn = |rate: f64, position: u32| {
+            let mut turn = round(index, rate);
+            turn.position = position;
+            // A server that does more in the same time uses all of the time.
+            let sample = turn.server.as_mut().unwrap();
+            (sample.cpu_user_seconds, sample.cpu_system_seconds) = (0.3, 0.69);
+            turn
+        };
+        contest.base.rounds.push(turn(rate, of_base));
+        contest.head.rounds.push(turn(mirrored * ratio, of_head));
+    }
+    contest
+}
+
+fn comparison(contests: Vec<Contest>) -> Comparison {
+    let side = |name: &str, commit: &str| Side {
+        name: name.to_owned(),
+        commit: commit.repeat(20),
+        compiler: Some("rustc 1.95.0".to_owned()),
+    };
+    Comparison {
+        format: FORMAT,
+        id: "20260301T123005Z-compare".to_owned(),
+        started_at: Timestamp::from_unix_milliseconds(1_772_368_205_250),
+        finished_at: Some(Timestamp::from_unix_milliseconds(1_772_368_265_250)),
+        command: ["bench", "compare", "main"].map(str::to_owned).to_vec(),
+        seed: 7,
+        budget_seconds: 60.0,
+        max_slowdown: 0.05,
+        environment: environment(),
+        base: side("main", "0b"),
+        head: side("HEAD", "4e"),
+        noise_before: Default::default(),
+        contests,
+        left_out: vec!["async: identical programs, nothing to measure.".to_owned()],
+    }
+}
+
+#[test]
+fn a_slowdown_is_told_with_its_interval() {
+    let comparison = comparison(vec![contest(0.94)]);
+    let judged = judge(&comparison);
+    let [one] = &judged[..] else { panic!("{judged:?}") };
+    assert_eq!((one.verdict, one.pairs, one.figures.len()), (Verdict::Slower, 12, 2));
+    assert!((one.slowdown().unwrap() - 0.06).abs() < 0.01, "{:?}", one.slowdown());
+    assert!(!one.wants_more());
+    let sentence = words::sentence(one);
+    assert!(sentence.starts_with("6") && sentence.contains(" % slower (95 % interval "), "{sentence}");
+    assert!(sentence.contains("requests per CPU-second") && sentence.contains("server CPU per request"), "{sentence}");
+    let answer = words::answer(&comparison, &judged);
+    assert!(answer.starts_with("HEAD (4e4e4e4e4) is slower than main (0b0b0b0b0): epoll, 1 worker ("), "{answer}");
+    let page = markdown::render(&comparison);
+    assert!(page.starts_with("<!-- verdict: slower -->\n## HEAD"), "{page}");
+    assert!(page.contains("| epoll, 1 worker: 100 connections | **slower** | requests per CPU-second |"), "{page}");
+    assert!(page.contains("identical programs") && page.contains("bench compare main"), "{page}");
+    let terminal = text::render(&comparison);
+    assert!(terminal.contains("12 pairs") && terminal.contains("epoll, 1 worker: 100 connections"), "{terminal}");
+}
+
+#[test]
+fn equals_and_gains_are_told_apart() {
+    let comparison = comparison(vec![contest(1.0), contest(1.06)]);
+    let judged = judge(&comparison);
+    assert_eq!(judged.iter().map(|one| one.verdict).collect::<Vec<_>>(), [Verdict::NoDifference, Verdict::Faster]);
+    assert_eq!(judgement::overall(&judged), Verdict::Faster);
+    let sentence = words::sentence(&judged[0]);
+    assert!(
+        sentence.starts_with("no difference; one of ") && sentence.ends_with(" would have been seen"),
+        "{sentence}"
+    );
+    assert_eq!(judged[1].slowdown(), None);
+    // Four figures are tested together, so each needs to be four times as sure.
+    let alone = super::comparison::comparison(vec![contest(1.0)]);
+    assert!(judge(&alone)[0].figures[0].decision.detectable < judged[0].figures[0].decision.detectable);
+}
+
+#[test]
+fn what_other_processes_disturb_is_set_aside_and_leaves_it_open() {
+    let mut hogged = contest(0.8);
+    for round in &mut hogged.head.rounds[4..] {
+        round.others = Some(Others { on_server_cpus_seconds: 0.4, on_client_cpus_seconds: 0.0 });
+    }
+    let comparison = comparison(vec![hogged]);
+    let judged = judge(&comparison);
+    let one = &judged[0];
+    assert_eq!((one.verdict, one.figures[0].decision.why), (Verdict::Undecided, Some(Why::FewPairs)));
+    assert!(one.wants_more());
+    let sentence = words::sentence(one);
+    assert_eq!(sentence, "undecided, because only 4 of 12 pairs of turns could be used");
+    let remarks = words::remarks(one);
+    assert!(remarks[0].starts_with("8 pairs were set aside") && remarks[0].contains("40 %"), "{remarks:?}");
+    assert!(markdown::render(&comparison).starts_with("<!-- verdict: undecided -->"));
+}
+
+#[test]
+fn a_difference_within_the_noise_of_this_machine_is_none() {
+    let mut comparison = comparison(vec![contest(0.97)]);
+    assert_eq!(judge(&comparison)[0].verdict, Verdict::Slower);
+    // Comparisons before have seen one program 12 % from itself in a pair, so 12 pairs are not sure of 3 %.
+    let noisy = NoiseBefore { runs: 3, pairs: 100, squares: 100.0 * 0.12 * 0.12 };
+    comparison.noise_before = [(Figure::Capacity, noisy), (Figure::ServerCpu, noisy)].into();
+    let judged = judge(&comparison);
+    assert_eq!(judged[0].verdict, Verdict::Undecided);
+    assert!(matches!(judged[0].figures[0].decision.why, Some(Why::BelowNoise { floor }) if floor > 0.05));
+    assert!(words::sentence(&judged[0]).contains("by which a program differs from itself here"));
+    let certainty = words::certainty(&comparison, &judged).join(" ");
+    assert!(certainty.contains("3 earlier comparisons on this machine"), "{certainty}");
+}
+
+#[test]
+fn the_noise_is_that_of_two_turns_in_a_row_of_one_program() {
+    let comparison = comparison(vec![contest(0.5)]);
+    let noise = judgement::own_noise(&comparison);
+    // The head is in the middle of each of the six blocks; the base never is.
+    assert_eq!(noise[&Figure::Capacity].pairs, 6);
+    assert!(noise[&Figure::Capacity].squares < 6.0 * 0.03 * 0.03);
+}
+
+#[test]
+fn a_server_that_fails_is_not_compared() {
+    let mut broken = contest(1.0);
+    for round in &mut broken.head.rounds {
+        round.check = Some(check(404, &["the status is 404, not 200"]));
+        round.outcome = None;
+        round.failure = Some(Failure::NotStarted { error: "no such flag".to_owned() });
+    }
+    let mut mended = contest(1.0);
+    mended.base.rounds.clone_from(&broken.head.rounds);
+    let comparison = comparison(vec![broken, mended]);
+    let judged = judge(&comparison);
+    assert_eq!(judged.iter().map(|one| one.verdict).collect::<Vec<_>>(), [Verdict::Failed, Verdict::Undecided]);
+    assert!(judged.iter().all(|one| !one.wants_more() && one.figures.is_empty()));
+    assert!(words::sentence(&judged[0]).starts_with("head: ") && words::sentence(&judged[0]).contains("no such flag"));
+    assert!(words::sentence(&judged[1]).starts_with("not compared. base: "), "{}", words::sentence(&judged[1]));
+    let page = markdown::render(&comparison);
+    assert!(page.starts_with("<!-- verdict: failed -->\n## HEAD (4e4e4e4e4) does not answer as it should: "), "{page}");
+}
+
+#[test]
+fn a_generator_at_its_limit_leaves_cpu_time_alone_to_decide() {
+    let mut limited = contest(1.0);
+    for round in limited.base.rounds.iter_mut().chain(&mut limited.head.rounds) {
+        let outcome = round.outcome.as_mut().unwrap();
+        outcome.threads[0].cpu_ns = outcome.threads[0].wall_ns;
+        let sample = round.server.as_mut().unwrap();
+        (sample.cpu_user_seconds, sample.cpu_system_seconds) = (0.1, 0.3);
+    }
+    for round in &mut limited.head.rounds {
+        round.server.as_mut().unwrap().cpu_user_seconds = 0.2;
+    }
+    let comparison = comparison(vec![limited]);
+    let judged = judge(&comparison);
+    assert!(judged[0].is_generator_the_limit);
+    assert_eq!(judged[0].figures.iter().map(|one| one.figure).collect::<Vec<_>>(), [Figure::ServerCpu]);
+    assert_eq!(judged[0].verdict, Verdict::Slower);
+    assert!(words::remarks(&judged[0])[0].contains("load generator was the limit"));
+}
+
+#[test]
+fn an_open_loop_is_compared_by_its_latency() {
+    let mut open = contest(0.8);
+    open.head.workload.arrival = Arrival::Open { rate: 20_000.0 };
+    open.base.workload.arrival = open.head.workload.arrival;
+    for round in open.base.rounds.iter_mut().chain(&mut open.head.rounds) {
+        let outcome = round.outcome.as_mut().unwrap();
+        outcome.plan.load = loadgen::Load::Open(loadgen::Offered::steady(20_000.0));
+        round.offered_rate = Some(20_000.0);
+    }
+    let comparison = comparison(vec![open]);
+    let judged = judge(&comparison);
+    assert_eq!(judged[0].figures.iter().map(|one| one.figure).collect::<Vec<_>>(), [Figure::Latency]);
+    assert_eq!(judged[0].verdict, Verdict::Slower, "{}", words::sentence(&judged[0]));
+    assert!(words::title(judged[0].contest).ends_with("100 connections, 20,000 requests per second offered"));
+}
+
+#[test]
+fn different_compilers_are_named() {
+    let mut comparison = comparison(vec![contest(1.0)]);
+    assert!(!markdown::render(&comparison).contains("different compilers"));
+    comparison.head.compiler = Some("rustc 1.96.0".to_owned());
+    assert!(markdown::render(&comparison).contains("built by different compilers, rustc 1.95.0 and rustc 1.96.0"));
+}
+
+#[test]
+fn nothing_to_measure_and_unfinished_are_said() {
+    let empty = comparison(Vec::new());
+    let page = markdown::render(&empty);
+    assert!(
+        page.starts_with("<!-- verdict: no difference -->") && page.contains("there was nothing to measure"),
+        "{page}"
+    );
+    let mut unfinished = comparison(vec![contest(0.9)]);
+    unfinished.finished_at = None;
+    let page = markdown::render(&unfinished);
+    assert!(page.contains("So far, ") && page.contains("**Not finished**"), "{page}");
+}
+
+#[test]
+fn a_record_is_read_back_as_it_was_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut written = comparison(vec![contest(0.94)]);
+    written.contests[0].causes = Some(vec!["+1.00 epoll_ctl".to_owned()]);
+    written.save(folder.path()).unwrap();
+    assert_eq!(Comparison::load(folder.path()).unwrap(), written);
+    assert!(text::render(&written).contains("For each request: +1.00 epoll_ctl."));
+    let file = folder.path().join(FILE);
+    assert!(matches!(Comparison::load(&folder.path().join("absent")), Err(StoreError::Missing { .. })));
+    let stored = fs::read_to_string(&file).unwrap();
+    fs::write(&file, stored.replacen("\"format\":1", "\"format\":9", 1)).unwrap();
+    assert!(matches!(Comparison::load(&file), Err(StoreError::Format { found: 9, .. })));
+    fs::write(&file, &stored[..stored.len() / 2]).unwrap();
+    assert!(matches!(Comparison::load(&file), Err(StoreError::Broken { .. })));
+}
