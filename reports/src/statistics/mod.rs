@@ -6,6 +6,7 @@
 //! - [`holm`]: the correction for many comparisons;
 //! - [`groups`]: who cannot be told apart from the best;
 //! - [`TwinNoise`]: how far one server entered twice is apart from itself;
+//! - [`Course`]: where the level of a long series changes to stay changed;
 //! - [`median`].
 
 mod bootstrap;
@@ -16,8 +17,12 @@ mod moments;
 mod noise;
 mod ratio;
 mod signed_rank;
+mod scan;
 #[cfg(test)]
 mod simulation;
+#[cfg(test)]
+mod step_simulation;
+mod steps;
 mod student;
 mod welch;
 
@@ -29,6 +34,7 @@ pub(crate) use ratio::log_ratios;
 pub use ratio::{BOOTSTRAP_FROM, Ratio, paired_ratio};
 pub use signed_rank::Shift;
 pub use welch::Unpaired;
+pub use steps::{Course, FALSE_ALARMS, Level, Step, smallest_step};
 
 /// How often an interval may miss the truth, and a pair of equals be called different.
 const SIGNIFICANCE: f64 = 0.05;
