@@ -31,6 +31,9 @@ compare-runs *options:
 # How often comparisons are wrong here: 20 of equals and 20 with a slowed server; goes on where it was interrupted
 calibrate *options:
     cargo suite calibrate {{options}}
+# Figures from run to run, and the steps in them: just history history.jsonl --add latest
+history *options:
+    cargo suite history {{options}}
 
 # Run one server: just serve epoll -w 4 8080
 serve model *options:

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::duration::Span;
 use crate::running::Address;
@@ -38,6 +38,8 @@ pub enum Action {
     CompareRuns(CompareRunsOptions),
     /// Find out how often comparisons are wrong here, by some whose right answer is known
     Calibrate(CalibrateOptions),
+    /// Keep figures from run to run in a file, and find the steps in them
+    History(HistoryOptions),
     /// List the suites and the servers
     List(ListOptions),
     /// Run a suite by its name or its file: `bench wrk --only epoll,async`
@@ -216,6 +218,37 @@ pub struct CalibrateOptions {
     /// The folder that keeps what was recorded [default: target/calibration]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+}
+
+/// Which history, and what to do with it.
+#[derive(Debug, Args)]
+pub struct HistoryOptions {
+    /// The file of the history, a line of JSON for each run
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Append a run first: its folder, or its name, or `latest`; the file is made if it is not there
+    #[arg(long, value_name = "RUN")]
+    pub add: Option<PathBuf>,
+    /// The folder of all runs [default: target/bench]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Where to draw [default: beside the history, as .svg]
+    #[arg(long, value_name = "PATH", conflicts_with = "export")]
+    pub chart: Option<PathBuf>,
+    /// Print the newest run's figures for another service instead, and nothing else
+    #[arg(long, value_name = "FORM")]
+    pub export: Option<Export>,
+}
+
+/// The form of a service that keeps a history of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Export {
+    /// Bencher Metric Format, for `bencher run --adapter json`
+    Bencher,
+    /// customBiggerIsBetter of github-action-benchmark: capacities
+    GithubActionBenchmarkBigger,
+    /// customSmallerIsBetter of github-action-benchmark: CPU times, latencies, system calls
+    GithubActionBenchmarkSmaller,
 }
 
 /// What to list.

@@ -126,6 +126,9 @@ pub enum CommandError {
     /// A report could not be written.
     #[error(transparent)]
     Report(#[from] reports::Error),
+    /// A history could not be read, added to or drawn.
+    #[error(transparent)]
+    History(#[from] crate::history::HistoryCommandError),
     /// The system refused something basic.
     #[error("cannot {what}: {source}")]
     System {
@@ -145,6 +148,7 @@ impl CommandError {
                 2
             }
             Self::Run(_) | Self::Rounds(_) | Self::NotBuilt(_) | Self::Report(_) | Self::System { .. } => 1,
+            Self::History(error) => error.exit_code(),
             Self::Build(BuildError::NotBuilt { .. } | BuildError::File { .. }) => 1,
             _ => 2,
         }
@@ -170,6 +174,8 @@ pub fn run(command_line: CommandLine) -> Result<ExitCode, CommandError> {
         Some(Action::Calibrate(options)) => crate::calibrate::run(&project, &options),
         Some(Action::CompareRuns(options)) => compare_runs(&project, &options),
         Some(Action::Compare(options)) => compare::run(&project, &options),
+        Some(Action::Compare(options)) => crate::compare::run(&project, &options),
+        Some(Action::History(options)) => crate::history::run(&project, &options),
         Some(Action::List(options)) => list(&project, &options),
         None if command_line.options.suite.is_some() => {
             run_suite(&project, &Request { named: None, options: command_line.options }, None)
@@ -346,7 +352,7 @@ fn compare_runs(project: &Project, options: &CompareRunsOptions) -> Result<ExitC
 }
 
 /// A run by its path, or by its name among the runs.
-fn open(project: &Project, stored: &StoredRun) -> Result<Store, CommandError> {
+pub(crate) fn open(project: &Project, stored: &StoredRun) -> Result<Store, CommandError> {
     let runs = stored.out.clone().unwrap_or_else(|| project.runs());
     let path = if stored.run.exists() { stored.run.clone() } else { runs.join(&stored.run) };
     Ok(Store::open(&path)?)

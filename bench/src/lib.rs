@@ -9,6 +9,7 @@
 //! turn goes ([`process`], [`check`], [`sampler`]), what a request costs in system calls ([`system_calls`], [`strace`]),
 //! and what surrounds it ([`cpus`], [`ports`]). Two commits ([`commits`], [`trees`]) are put side by
 //! side by [`compare`] under load and by [`counting`] in what noise cannot move ([`counters`], [`valgrind`]).
+//! What runs come to over months is kept and looked at by [`history`].
 #![forbid(unsafe_code)]
 
 pub mod accounting;
@@ -30,6 +31,7 @@ pub mod duration;
 pub mod environment;
 pub mod experiment;
 pub mod generator;
+pub mod history;
 pub mod measurement;
 pub mod noise;
 pub mod others;

@@ -16,7 +16,8 @@
 //!   of a request, [`exclusions`] from the ranking, [`certainty`] of it all, [`facts`] about machine and build, [`columns`]
 //!   of the tables, [`mod@chart`] in pictures, with figures set in [`words`];
 //! - two commits side by side, with a verdict: [`comparison`];
-//! - where it goes: [`html`], [`markdown`], [`text`], and [`mod@report`] for the folder.
+//! - where it goes: [`html`], [`markdown`], [`text`], and [`mod@report`] for the folder;
+//! - how it goes on: [`history`] keeps a line of every run, and finds the steps between them.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -43,6 +44,7 @@ pub mod exclusions;
 pub mod facts;
 pub mod failure;
 pub mod figures;
+pub mod history;
 pub mod html;
 pub mod interpreter;
 pub mod knee;

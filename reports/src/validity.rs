@@ -3,6 +3,7 @@
 use std::mem::discriminant;
 
 use loadgen::validity::{Complaint, HALVES_TOLERANCE, complaints};
+use serde::{Deserialize, Serialize};
 
 use crate::connection_error::ConnectionError;
 use crate::failure::Failure;
@@ -51,7 +52,8 @@ pub struct Validity {
 }
 
 /// Where a measurement stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Standing {
     /// Ranked by its capacity.
     Ranked,
@@ -62,8 +64,10 @@ pub enum Standing {
     /// changed in mid-run, or the load generator could not do what it was to do.
     TooNoisy,
     /// Something was wrong with the answers or with the server.
+    #[serde(rename = "not-valid")]
     Invalid,
     /// It had no round yet.
+    #[serde(rename = "not-measured")]
     Pending,
 }
 

@@ -27,6 +27,15 @@ impl Axis {
         Self { from: lowest.ln() - free, to: highest.ln() + free, first, last, logarithmic: true }
     }
 
+    /// A logarithmic scale from `lowest` to `highest` and nothing beside them, however close they are; a hundredth apart at
+    /// least, so that the noise of a quiet series does not fill it.
+    pub(super) fn between(lowest: f64, highest: f64, first: i32, last: i32) -> Self {
+        let whole = Self::logarithmic(lowest, highest, 0.0, first, last);
+        let (from, to) = (whole.from + 0.2, whole.to - 0.2);
+        let free = ((0.01 - (to - from)) / 2.0).max(0.0);
+        Self { from: from - free, to: to + free, ..whole }
+    }
+
     /// The pixel of a value; what lies off the scale is at its end.
     pub(super) fn pixel(&self, value: f64) -> i32 {
         let place = if self.logarithmic { value.max(f64::MIN_POSITIVE).ln() } else { value };

@@ -6,6 +6,7 @@ mod capacity;
 mod cost;
 mod data;
 mod frame;
+pub mod history;
 mod latency;
 mod palette;
 mod ratio;

@@ -17,6 +17,9 @@ use super::student;
 /// correlation of 0.3 between neighbours, 79 % did.
 pub const FALSE_ALARMS: f64 = 0.01;
 
+/// A series of fewer figures has no steps.
+pub const FEWEST_FIGURES: usize = 2 * SHORTEST;
+
 /// A figure farther from its neighbours' median than so many standard deviations is wild, and counts as if it were no farther.
 const WILD: f64 = 3.0;
 
@@ -120,7 +123,7 @@ impl Course {
 pub fn smallest_step(figures: &[f64], series: usize) -> Option<f64> {
     let count = figures.len();
     let aside = (count / 4).max(SHORTEST);
-    if count < 2 * SHORTEST || !figures.iter().all(|figure| is_usable(*figure)) {
+    if count < FEWEST_FIGURES || !figures.iter().all(|figure| is_usable(*figure)) {
         return None;
     }
     let tamed = tamed(&figures.iter().map(|figure| figure.ln()).collect::<Vec<_>>());

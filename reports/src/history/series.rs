@@ -1,0 +1,98 @@
+//! Figures of one measurement from run to run.
+
+use std::collections::HashMap;
+
+use crate::statistics::{Course, FEWEST_FIGURES};
+
+use super::file::History;
+use super::line::{Entry, Line, Machine};
+use super::measure::Measure;
+
+/// The figures of one measurement on one machine, in the order of time.
+#[derive(Clone, Debug)]
+pub struct Series<'history> {
+    /// The machine, as the first of its runs saw it.
+    pub machine: &'history Machine,
+    /// The measurement, as the newest run has it.
+    pub entry: &'history Entry,
+    /// Which of its figures.
+    pub measure: Measure,
+    /// The runs that have one; those in which it was not valid are not among them.
+    pub points: Vec<Point<'history>>,
+    /// Its levels and steps; none of a series that is shorter than [`FEWEST_FIGURES`].
+    pub course: Course,
+}
+
+/// A figure of one run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point<'history> {
+    /// The run.
+    pub line: &'history Line,
+    /// The figure.
+    pub value: f64,
+}
+
+impl Series<'_> {
+    /// What it is a series of: `epoll, 4 workers, wrk: capacity`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{}, {}: {}", self.entry.name, self.entry.workload, self.measure.name())
+    }
+
+    /// Whether it is long enough to be looked at.
+    #[must_use]
+    pub fn is_judged(&self) -> bool {
+        self.points.len() >= FEWEST_FIGURES
+    }
+
+    /// Its figures alone.
+    #[must_use]
+    pub fn figures(&self) -> Vec<f64> {
+        self.points.iter().map(|point| point.value).collect()
+    }
+}
+
+/// The machines of a history, in the order in which they first ran.
+#[must_use]
+pub fn machines(history: &History) -> Vec<&Machine> {
+    let mut machines: Vec<&Machine> = Vec::new();
+    for line in &history.lines {
+        if !machines.iter().any(|known| known.is_like(&line.machine)) {
+            machines.push(&line.machine);
+        }
+    }
+    machines
+}
+
+/// All series of a history in the order in which they first occur, with the steps that are to be told of all of them together.
+#[must_use]
+pub fn series(history: &History) -> Vec<Series<'_>> {
+    let machines = machines(history);
+    let mut all: Vec<Series<'_>> = Vec::new();
+    let mut places: HashMap<(usize, &str, &str, &str, Measure), usize> = HashMap::new();
+    for line in &history.lines {
+        let Some(machine) = machines.iter().position(|known| known.is_like(&line.machine)) else { continue };
+        for entry in line.measurements.iter().filter(|entry| !entry.is_twin) {
+            for measure in Measure::ALL {
+                let Some(figure) = measure.of(entry) else { continue };
+                // Parts may ask the same of the same server, and a run has only one figure in a series.
+                let key = (machine, &*entry.part, &*entry.workload_hash, &*entry.configuration_hash, measure);
+                let place = *places.entry(key).or_insert_with(|| {
+                    let (machine, points) = (machines[machine], Vec::new());
+                    all.push(Series { machine, entry, measure, points, course: Course::default() });
+                    all.len() - 1
+                });
+                let series = &mut all[place];
+                series.entry = entry;
+                if series.points.last().is_none_or(|last| last.line.id != line.id) {
+                    series.points.push(Point { line, value: figure.value });
+                }
+            }
+        }
+    }
+    let judged = all.iter().filter(|series| series.is_judged()).count();
+    for series in all.iter_mut().filter(|series| series.is_judged()) {
+        series.course = Course::of(&series.figures(), judged);
+    }
+    all
+}
