@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use reports::chart;
-use reports::history::{History, HistoryError, Line, Series, export, finding, series};
-use reports::store::{StoreError, write_whole};
+use reports::history::{History, HistoryError, Line, export, finding, series};
+use reports::store::write_whole;
 
 use crate::cli::{Export, HistoryOptions, StoredRun};
 use crate::commands::{CommandError, open};
@@ -27,9 +27,6 @@ pub enum HistoryCommandError {
     /// The drawing library refused.
     #[error(transparent)]
     Chart(#[from] chart::ChartError),
-    /// The chart could not be written.
-    #[error(transparent)]
-    NotDrawn(#[from] StoreError),
     /// The chart would take the place of the history.
     #[error("{} is the history and cannot be its chart, too: name another place with --chart", .0.display())]
     SameFile(PathBuf),
@@ -43,7 +40,7 @@ impl HistoryCommandError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::History(HistoryError::File { .. }) | Self::NotDrawn(_) | Self::Chart(_) | Self::NotExported(_) => 1,
+            Self::History(HistoryError::File { .. }) | Self::Chart(_) | Self::NotExported(_) => 1,
             _ => 2,
         }
     }
@@ -54,6 +51,10 @@ impl HistoryCommandError {
 /// # Errors
 /// [`CommandError`], a sentence each.
 pub fn run(project: &Project, options: &HistoryOptions) -> Result<ExitCode, CommandError> {
+    let drawing = options.chart.clone().unwrap_or_else(|| options.file.with_extension("svg"));
+    if drawing == options.file {
+        return Err(HistoryCommandError::SameFile(drawing).into());
+    }
     let history = match &options.add {
         Some(run) => {
             let stored = StoredRun { run: run.clone(), out: options.out.clone() };
@@ -76,7 +77,9 @@ pub fn run(project: &Project, options: &HistoryOptions) -> Result<ExitCode, Comm
     }
     let all = series(&history);
     print!("{}", finding::text(&history, &all));
-    println!("{}", draw(options, &history, &all)?.display());
+    let svg = chart::history::draw(&history, &all).map_err(HistoryCommandError::from)?;
+    write_whole(&drawing, svg.as_bytes())?;
+    println!("{}", drawing.display());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -86,14 +89,4 @@ fn exported(newest: &Line, form: Export) -> serde_json::Result<String> {
         Export::GithubActionBenchmarkBigger => export::github_action_benchmark(newest, true),
         Export::GithubActionBenchmarkSmaller => export::github_action_benchmark(newest, false),
     }
-}
-
-/// Draws the history and says where.
-fn draw(options: &HistoryOptions, history: &History, all: &[Series<'_>]) -> Result<PathBuf, HistoryCommandError> {
-    let path = options.chart.clone().unwrap_or_else(|| options.file.with_extension("svg"));
-    if path == options.file {
-        return Err(HistoryCommandError::SameFile(path));
-    }
-    write_whole(&path, chart::history::draw(history, all)?.as_bytes())?;
-    Ok(path)
 }

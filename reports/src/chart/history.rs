@@ -131,7 +131,7 @@ fn panel(
     let plain = |anchor, colour| Lettering { size: SMALL, colour, anchor, bold: false };
     let (top, bottom) = (at.top + HEADING, at.top + PANEL - 26);
     let measure = series.measure;
-    let heading = format!("{}, {}", series.entry.name, series.entry.workload);
+    let heading = series.measurement();
     let strong = Lettering { bold: true, ..plain(Anchor::Left, INK) };
     canvas.text(&shortened(&heading, 54), (at.left - VALUES, at.top + 10), strong)?;
     let unit = if measure == Measure::Latency { String::new() } else { format!(" in{}", measure.unit_in_words()) };
@@ -163,7 +163,7 @@ fn panel(
     for level in &series.course.levels {
         let y = axis.pixel(level.mean);
         let ends = (x(level.first as f64), x(level.end.saturating_sub(1) as f64));
-        canvas.line(vec![(ends.0, y), (ends.1, y)], look.colour, 2)?;
+        canvas.line(vec![(ends.0, y), (ends.1, y)], INK, 2)?;
     }
     for step in &series.course.steps {
         let x = x(step.place as f64 - 0.5);

@@ -86,3 +86,49 @@ fn interval(figure: &Figure) -> Option<(f64, f64)> {
     let reach = half_width(figure.standard_error?, figure.rounds)?;
     Some((figure.value * (-reach).exp(), figure.value * reach.exp()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::line;
+    use super::*;
+
+    use serde_json::Value;
+
+    #[test]
+    fn bencher_gets_a_value_and_its_interval() {
+        let mut line = line(1, 1_000.0);
+        line.measurements[0].system_calls = Some(2.25);
+        let found: Value = serde_json::from_str(&bencher(&line).unwrap()).unwrap();
+        let measures = &found["wrk / epoll, 1 worker"];
+        assert_eq!(measures["capacity"]["value"], 1_000.0);
+        // Student's quantile with four degrees of freedom is 2.7764.
+        let low = measures["capacity"]["lower_value"].as_f64().unwrap();
+        assert!((low - 1_000.0 * (-0.027_764_f64).exp()).abs() < 0.01, "{low}");
+        assert_eq!(measures["system-calls"], serde_json::json!({ "value": 2.25 }));
+    }
+
+    #[test]
+    fn github_action_benchmark_gets_each_direction_by_itself() {
+        let mut line = line(1, 1_000.0);
+        line.measurements[0].system_calls = Some(2.25);
+        let read =
+            |bigger| -> Value { serde_json::from_str(&github_action_benchmark(&line, bigger).unwrap()).unwrap() };
+        let bigger = read(true);
+        assert_eq!(bigger.as_array().unwrap().len(), 1);
+        assert_eq!(bigger[0]["name"], "wrk / epoll, 1 worker: capacity");
+        assert_eq!(bigger[0]["unit"], "responses/CPU-s");
+        assert_eq!(bigger[0]["range"], "± 27.768");
+        assert!(bigger[0]["extra"].as_str().unwrap().starts_with("run run-1\nc1\n"));
+        let smaller = read(false);
+        assert_eq!(smaller[0]["value"], 2.25);
+        assert_eq!(smaller[0].get("range"), None);
+    }
+
+    #[test]
+    fn what_is_not_valid_is_not_exported() {
+        let mut line = line(1, 1_000.0);
+        line.measurements[0].standing = crate::validity::Standing::TooNoisy;
+        assert_eq!(bencher(&line).unwrap(), "{}\n");
+        assert_eq!(github_action_benchmark(&line, true).unwrap(), "[]\n");
+    }
+}

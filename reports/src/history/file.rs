@@ -203,3 +203,74 @@ fn write_at_once(file: &mut File, text: &[u8], length: u64) -> io::Result<()> {
 fn failed(action: &'static str, path: &Path, source: io::Error) -> HistoryError {
     HistoryError::File { action, path: path.to_path_buf(), source }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::line;
+    use super::*;
+
+    use std::fs;
+
+    fn error(path: &Path, text: &[u8]) -> String {
+        fs::write(path, text).unwrap();
+        History::read(path).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_is_appended_is_read_back_in_the_order_of_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("history.jsonl");
+        assert!(History::read(&path).unwrap_err().to_string().starts_with("there is no history at "));
+        for run in [3, 1, 2] {
+            History::append(&path, line(run, 0.1 + f64::from(run))).unwrap();
+        }
+        let history = History::read(&path).unwrap();
+        assert_eq!(history.lines, [1, 2, 3].map(|run| line(run, 0.1 + f64::from(run))));
+        assert_eq!(history.newest(), history.lines.last());
+        let known = History::append(&path, line(1, 7.0)).unwrap_err().to_string();
+        assert!(known.starts_with("the run run-1 is in line 2 of ") && known.contains(" already"), "{known}");
+        assert_eq!(History::read(&path).unwrap(), history);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_with_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("history.jsonl");
+        let one = serde_json::to_string(&line(1, 1.0)).unwrap();
+        let torn = error(&path, format!("{one}\n\n{}", &one[..300]).as_bytes());
+        assert!(torn.starts_with("line 3 of ") && torn.contains("was not written to its end"), "{torn}");
+        // Nothing is glued to it.
+        assert_eq!(History::append(&path, line(2, 1.0)).unwrap_err().to_string(), torn);
+        let broken = error(&path, format!("{}\n{one}\n", &one[..300]).as_bytes());
+        assert!(broken.starts_with("line 1 of ") && broken.contains("is not a run"), "{broken}");
+        let strange = error(&path, b"{\"format\":1}\n");
+        assert!(strange.starts_with("line 1 of ") && strange.contains("missing field"), "{strange}");
+        let newer = error(&path, format!("{one}\n{{\"format\":2}}\n").as_bytes());
+        assert!(newer.starts_with("line 2 of ") && newer.contains("has the format 2"), "{newer}");
+        let twice = error(&path, format!("{one}\n{one}\n").as_bytes());
+        assert!(twice.contains("run-1 is in line 1 of") && twice.contains("again in line 2"), "{twice}");
+        error(&path, b"\xff\xfe\n");
+    }
+
+    #[test]
+    fn a_whole_last_line_without_its_end_gets_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("history.jsonl");
+        fs::write(&path, serde_json::to_string(&line(1, 1.0)).unwrap()).unwrap();
+        assert_eq!(History::append(&path, line(2, 1.0)).unwrap().lines.len(), 2);
+        assert_eq!(History::read(&path).unwrap().lines.len(), 2);
+    }
+
+    #[test]
+    fn many_who_append_at_once_lose_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("history.jsonl");
+        std::thread::scope(|scope| {
+            for writer in 0..4 {
+                let path = &path;
+                scope.spawn(move || (0..10).for_each(|run| _ = History::append(path, line(10 * writer + run, 1.0))));
+            }
+        });
+        assert_eq!(History::read(&path).unwrap().lines.len(), 40);
+    }
+}

@@ -67,9 +67,10 @@ pub fn text(history: &History, all: &[Series<'_>]) -> String {
             after.source(),
             after.started_at.for_reader(),
         );
-        for finding in group {
-            let _ = writeln!(out, "- {}", finding.sentence());
+        for sentence in sentences(group) {
+            let _ = writeln!(out, "- {sentence}");
         }
+        let _ = writeln!(out, "  {}", sure(group));
         for sentence in circumstances(group) {
             let _ = writeln!(out, "  {sentence}");
         }
@@ -98,26 +99,28 @@ fn summary(history: &History, all: &[Series<'_>], findings: &[Finding<'_, '_>]) 
     format!("No step in {in_series} ({}).{short}", would_have_been_found(&judged))
 }
 
-/// How large a step would have been found.
+/// How large a step would have been found. Counters that never moved say nothing about that.
 fn would_have_been_found(judged: &[&Series<'_>]) -> String {
-    let mut smallest: Vec<f64> =
-        judged.iter().map(|series| smallest_step(&series.figures(), judged.len()).unwrap_or(f64::INFINITY)).collect();
+    let mut smallest: Vec<f64> = judged
+        .iter()
+        .map(|series| smallest_step(&series.figures(), judged.len()).unwrap_or(f64::INFINITY))
+        .filter(|share| *share > 0.0)
+        .collect();
     smallest.sort_by(f64::total_cmp);
-    let typical = median(&smallest).unwrap_or(f64::INFINITY);
-    let worst = smallest.last().copied().unwrap_or(f64::INFINITY);
-    if !typical.is_finite() {
-        return "with so few runs in most of them, none could have been found".to_owned();
+    let (Some(typical), Some(worst)) = (median(&smallest), smallest.last().copied()) else {
+        return "they did not move at all".to_owned();
+    };
+    // Twice as much is no step that one needs a history for.
+    if typical > 1.0 {
+        return "with so few runs, hardly any step would have been found".to_owned();
     }
     let rest = match worst {
-        worst if !worst.is_finite() => ", and none in the shortest".to_owned(),
+        worst if worst > 1.0 => ", and hardly any in the noisiest".to_owned(),
         worst if worst > 1.2 * typical => format!(", one of {} in the noisiest", words::percent(worst)),
         _ => String::new(),
     };
-    format!(
-        "a step of about {} would mostly have been found in the middle one of them{rest}, with a quarter of its runs on one \
-         side",
-        words::percent(typical),
-    )
+    let typical = words::percent(typical);
+    format!("a step of about {typical} a quarter of the runs ago would mostly have been found in a typical one{rest}")
 }
 
 /// That runs of different machines are kept apart.
@@ -137,6 +140,35 @@ fn several_machines(history: &History) -> String {
     out
 }
 
+/// The steps of one place, a sentence for each measurement.
+fn sentences(group: &[Finding<'_, '_>]) -> Vec<String> {
+    let mut by_measurement: Vec<(String, Vec<&Finding<'_, '_>>)> = Vec::new();
+    for finding in group {
+        let name = finding.series.measurement();
+        match by_measurement.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, findings)) => findings.push(finding),
+            None => by_measurement.push((name, vec![finding])),
+        }
+    }
+    let sentence = |(name, mut findings): (String, Vec<&Finding<'_, '_>>)| {
+        findings.sort_by_key(|finding| finding.series.measure);
+        let clauses: Vec<String> = findings.into_iter().map(Finding::clause).collect();
+        format!("{name}: {}.", clauses.join("; "))
+    };
+    by_measurement.into_iter().map(sentence).collect()
+}
+
+/// How seldom chance alone shows a step like the least sure of these.
+fn sure(group: &[Finding<'_, '_>]) -> String {
+    let p_value = group.iter().map(|finding| finding.step.p_value).fold(0.0, f64::max);
+    let these = if group.len() == 1 { "it" } else { "one like these" };
+    if p_value < 0.000_1 {
+        return format!("By chance alone, fewer than 1 of 10,000 such histories show {these}.");
+    }
+    let of = (1.0 / p_value).floor().max(1.0);
+    format!("By chance alone, about 1 of {} such histories shows {these}.", words::count(of as u64))
+}
+
 /// What else changed where these steps are.
 fn circumstances(group: &[Finding<'_, '_>]) -> Vec<String> {
     let mut sentences = Vec::new();
@@ -151,11 +183,10 @@ fn circumstances(group: &[Finding<'_, '_>]) -> Vec<String> {
         .collect();
     if !outside.is_empty() {
         let names: Vec<String> = outside.into_iter().map(str::to_owned).collect();
-        let (verb, code) = if names.len() == 1 { ("is", "it is") } else { ("are", "they are") };
+        let are = if names.len() == 1 { "it is" } else { "they are" };
         sentences.push(format!(
-            "{} moved, too, though {code} not built from these commits: look at the machine before the code{}.",
+            "{} moved there, though {are} not built from these commits: look at the machine before the code.",
             words::list(&names),
-            if verb == "are" { ", which is what they share" } else { "" },
         ));
     }
     let mut known = BTreeSet::new();
@@ -184,17 +215,17 @@ impl<'history> Finding<'_, 'history> {
         self.last_before().id == other.last_before().id && self.first_after().id == other.first_after().id
     }
 
-    /// Which figure, from what to what, by how much, and how sure.
+    /// Which figure, from what to what, and by how much; without the name of the measurement.
     #[must_use]
-    pub fn sentence(&self) -> String {
+    pub fn clause(&self) -> String {
         let Self { series, step, before, after } = self;
         let measure = series.measure;
         let share = |ratio: f64| (ratio - 1.0).abs();
         let (low, high) = step.interval;
         let (least, most) = (share(low).min(share(high)), share(low).max(share(high)));
         format!(
-            "{} from {} to {}{}, {} {} (95 % interval {} to {}; {} runs before, {} after). {}{}",
-            series.name(),
+            "{} from {} to {}{}, {} {} (95 % interval {} to {}, {} and {} runs){}",
+            measure.name(),
             measure.value(before.mean),
             measure.value(after.mean),
             measure.unit_in_words(),
@@ -204,7 +235,6 @@ impl<'history> Finding<'_, 'history> {
             words::percent(most),
             before.end - before.first,
             after.end - after.first,
-            sure(step.p_value),
             self.other_places(),
         )
     }
@@ -214,7 +244,7 @@ impl<'history> Finding<'_, 'history> {
         let (first, last) = self.step.places;
         let named = |place: usize| self.point(place).map(|point| point.line.source());
         match (named(first.saturating_sub(1)), named(last)) {
-            (Some(from), Some(to)) if first < last => format!(" Its place is somewhere between {from} and {to}."),
+            (Some(from), Some(to)) if first < last => format!(", somewhere between {from} and {to}"),
             _ => String::new(),
         }
     }
@@ -240,15 +270,6 @@ impl<'history> Finding<'_, 'history> {
     }
 }
 
-/// How seldom chance alone shows such a step.
-fn sure(p_value: f64) -> String {
-    if p_value < 0.000_1 {
-        return "By chance alone, fewer than 1 of 10,000 histories like this show one.".to_owned();
-    }
-    let of = (1.0 / p_value).floor().max(1.0);
-    format!("By chance alone, about 1 of {} histories like this shows one.", words::count(of as u64))
-}
-
 /// A machine's number among those of a history, from 1; none where there is only one.
 #[must_use]
 pub fn machine_number(history: &History, machine: &Machine) -> Option<usize> {
@@ -257,21 +278,94 @@ pub fn machine_number(history: &History, machine: &Machine) -> Option<usize> {
     (machines.len() > 1).then_some(place + 1)
 }
 
-/// The series that a chart shows first: those with steps, the newest step first, then the others in their order, capacity and
-/// latency before the rest.
+/// The series in the order in which a chart shows them: of each place the one with the largest step first, then the second
+/// largest of each; a second figure of a measurement comes later, and series without steps come last.
 #[must_use]
 pub fn in_order_of_interest<'a, 'history>(all: &'a [Series<'history>]) -> Vec<&'a Series<'history>> {
-    let mut shown: Vec<&Series<'history>> = Vec::new();
-    for finding in findings(all) {
-        if !shown.iter().any(|known| std::ptr::eq(*known, finding.series)) {
-            shown.push(finding.series);
+    let findings = findings(all);
+    let mut stepped: Vec<(usize, usize, &Series<'history>)> = Vec::new();
+    let mut further: Vec<&Series<'history>> = Vec::new();
+    for (place, group) in findings.chunk_by(Finding::has_place_of).enumerate() {
+        let mut measurements: Vec<String> = Vec::new();
+        for finding in group {
+            let name = finding.series.measurement();
+            if measurements.contains(&name) {
+                further.push(finding.series);
+            } else {
+                stepped.push((measurements.len(), place, finding.series));
+                measurements.push(name);
+            }
         }
     }
-    let rest = |main: bool| {
-        all.iter().filter(move |series| {
-            series.course.steps.is_empty() && matches!(series.measure, Measure::Capacity | Measure::Latency) == main
-        })
-    };
-    shown.extend(rest(true).chain(rest(false)));
+    stepped.sort_by_key(|(size, place, _)| (*size, *place));
+    let is_main = |series: &&Series<'_>| matches!(series.measure, Measure::Capacity | Measure::Latency);
+    let (main, rest): (Vec<_>, Vec<_>) = all.iter().partition(is_main);
+    let mut shown: Vec<&Series<'history>> = Vec::with_capacity(all.len());
+    for series in stepped.into_iter().map(|(_, _, series)| series).chain(further).chain(main).chain(rest) {
+        if !shown.iter().any(|known| std::ptr::eq(*known, series)) {
+            shown.push(series);
+        }
+    }
     shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{history, noisy};
+    use super::super::series;
+    use super::*;
+
+    #[test]
+    fn a_step_is_said_in_words_with_what_else_changed() {
+        let mut history = history(30, |run| noisy(run, 100_000.0) * if run < 18 { 1.0 } else { 0.9 });
+        for line in &mut history.lines[18..] {
+            line.kernel = "Linux 7.0".to_owned();
+        }
+        let text = text(&history, &series(&history));
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].starts_with("1 step in 1 series of 30 runs, the newest first."), "{text}");
+        assert_eq!(lines[2], "Between c17 (2026-01-18 12:00 UTC) and c18 with changes (2026-01-19 12:00 UTC):");
+        assert!(lines[3].starts_with("- epoll, 1 worker (wrk): capacity from 100,046 to 89,815 "), "{text}");
+        assert!(lines[3].contains(" responses per CPU-second, 10 % slower (95 % interval "), "{text}");
+        assert!(lines[3].ends_with(", 18 and 12 runs)."), "{text}");
+        assert_eq!(lines[4], "  By chance alone, fewer than 1 of 10,000 such histories show it.");
+        assert_eq!(lines[5], "  The kernel changed there, too: from Linux 6.8 to Linux 7.0.");
+        assert_eq!(lines.len(), 6, "{text}");
+    }
+
+    #[test]
+    fn what_moves_without_the_code_points_to_the_machine() {
+        let mut history = history(30, |run| noisy(run, 100_000.0) * if run < 18 { 1.0 } else { 1.1 });
+        for line in &mut history.lines {
+            line.measurements[0].kind = ServerKind::Reference;
+        }
+        let text = text(&history, &series(&history));
+        assert!(text.contains("9.7 % faster"), "{text}");
+        assert!(text.contains("epoll moved there, though it is not built from these commits"), "{text}");
+    }
+
+    #[test]
+    fn without_a_step_it_says_what_would_have_been_seen() {
+        let history = history(40, |run| noisy(run, 100_000.0));
+        let text = text(&history, &series(&history));
+        assert!(text.starts_with("No step in 1 series of 40 runs (a step of about 2.3 %"), "{text}");
+        let short = super::super::fixture::history(7, |run| noisy(run, 100_000.0));
+        assert!(super::text(&short, &series(&short)).starts_with("7 runs so far: "));
+    }
+
+    #[test]
+    fn machines_are_kept_apart() {
+        let mut history = history(40, |run| if run < 20 { 100_000.0 } else { 50_000.0 });
+        for line in &mut history.lines[20..] {
+            line.machine.cpus = 8;
+            // A kernel keeps a little more for itself.
+            line.machine.memory_bytes -= 1 << 20;
+        }
+        let all = series(&history);
+        assert_eq!(all.iter().map(|series| series.points.len()).collect::<Vec<_>>(), [20, 20]);
+        let text = text(&history, &all);
+        assert!(text.starts_with("No step in 2 series of 20 runs"), "{text}");
+        assert!(text.contains("2 machines, which are not compared with each other"), "{text}");
+        assert_eq!(machine_number(&history, &history.lines[30].machine), Some(2));
+    }
 }

@@ -12,6 +12,8 @@
 pub mod export;
 pub mod file;
 pub mod finding;
+#[cfg(test)]
+mod fixture;
 pub mod line;
 pub mod measure;
 pub mod series;

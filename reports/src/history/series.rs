@@ -33,10 +33,16 @@ pub struct Point<'history> {
 }
 
 impl Series<'_> {
-    /// What it is a series of: `epoll, 4 workers, wrk: capacity`.
+    /// The measurement and its load: `epoll, 4 workers (wrk)`.
+    #[must_use]
+    pub fn measurement(&self) -> String {
+        format!("{} ({})", self.entry.name, self.entry.workload)
+    }
+
+    /// What it is a series of: `epoll, 4 workers (wrk): capacity`.
     #[must_use]
     pub fn name(&self) -> String {
-        format!("{}, {}: {}", self.entry.name, self.entry.workload, self.measure.name())
+        format!("{}: {}", self.measurement(), self.measure.name())
     }
 
     /// Whether it is long enough to be looked at.
@@ -95,4 +101,51 @@ pub fn series(history: &History) -> Vec<Series<'_>> {
         series.course = Course::of(&series.figures(), judged);
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{history, noisy};
+    use super::*;
+
+    use crate::validity::Standing;
+
+    #[test]
+    fn only_valid_figures_are_in_a_series() {
+        let mut history = history(20, |run| noisy(run, 1_000.0));
+        for (line, standing) in history.lines.iter_mut().zip([Standing::TooNoisy, Standing::Invalid, Standing::AtLeast])
+        {
+            line.measurements[0].standing = standing;
+            line.measurements[0].capacity.as_mut().unwrap().value = 7.0;
+        }
+        for line in &mut history.lines {
+            let mut twin = line.measurements[0].clone();
+            twin.server_cpu_microseconds = twin.capacity;
+            line.measurements[0].server_cpu_microseconds = twin.capacity;
+            twin.is_twin = true;
+            line.measurements.push(twin);
+        }
+        let all = series(&history);
+        let lengths: Vec<(Measure, usize)> = all.iter().map(|series| (series.measure, series.points.len())).collect();
+        // The CPU time of a measurement whose generator was the limit counts.
+        assert_eq!(lengths, [(Measure::ServerCpu, 18), (Measure::Capacity, 17)]);
+        assert!(all[1].figures().iter().all(|value| *value > 900.0));
+    }
+
+    #[test]
+    fn other_loads_and_configurations_are_other_series() {
+        let mut history = history(16, |_| 1_000.0);
+        for (run, line) in history.lines.iter_mut().enumerate() {
+            let entry = &mut line.measurements[0];
+            match run % 4 {
+                1 => entry.workload_hash.push('x'),
+                2 => entry.configuration_hash.push('x'),
+                3 => entry.part.push('x'),
+                _ => {}
+            }
+        }
+        let all = series(&history);
+        assert_eq!(all.iter().map(|series| series.points.len()).collect::<Vec<_>>(), [4; 4]);
+        assert!(all.iter().all(|series| !series.is_judged() && series.course.levels.is_empty()));
+    }
 }
