@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use crate::record::ServerKind;
-use crate::statistics::{FEWEST_FIGURES, Level, Step, median, smallest_step};
+use crate::statistics::{FEWEST_FIGURES, Family, Level, Step, median, smallest_step};
 use crate::words;
 
 use super::file::History;
 use super::line::{Line, Machine};
 use super::measure::Measure;
-use super::series::{Point, Series, machines};
+use super::series::{Point, Series, family, machines};
 
 /// A step of a series.
 #[derive(Clone, Copy, Debug)]
@@ -96,14 +96,14 @@ fn summary(history: &History, all: &[Series<'_>], findings: &[Finding<'_, '_>]) 
         let steps = words::plural(findings.len() as u64, "step");
         return format!("{} in {in_series}, the newest first.{short}", words::sentence(&steps));
     }
-    format!("No step in {in_series} ({}).{short}", would_have_been_found(&judged))
+    format!("No step in {in_series} ({}).{short}", would_have_been_found(&judged, &family(all)))
 }
 
 /// How large a step would have been found. Counters that never moved say nothing about that.
-fn would_have_been_found(judged: &[&Series<'_>]) -> String {
+fn would_have_been_found(judged: &[&Series<'_>], family: &Family) -> String {
     let mut smallest: Vec<f64> = judged
         .iter()
-        .map(|series| smallest_step(&series.figures(), judged.len()).unwrap_or(f64::INFINITY))
+        .map(|series| smallest_step(&series.figures(), family).unwrap_or(f64::INFINITY))
         .filter(|share| *share > 0.0)
         .collect();
     smallest.sort_by(f64::total_cmp);
@@ -348,7 +348,7 @@ mod tests {
     fn without_a_step_it_says_what_would_have_been_seen() {
         let history = history(40, |run| noisy(run, 100_000.0));
         let text = text(&history, &series(&history));
-        assert!(text.starts_with("No step in 1 series of 40 runs (a step of about 2.3 %"), "{text}");
+        assert!(text.starts_with("No step in 1 series of 40 runs (a step of about 2.8 %"), "{text}");
         let short = super::super::fixture::history(7, |run| noisy(run, 100_000.0));
         assert!(super::text(&short, &series(&short)).starts_with("7 runs so far: "));
     }

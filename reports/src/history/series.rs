@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::statistics::{Course, FEWEST_FIGURES};
+use crate::statistics::{Course, FEWEST_FIGURES, Family};
 
 use super::file::History;
 use super::line::{Entry, Line, Machine};
@@ -96,11 +96,18 @@ pub fn series(history: &History) -> Vec<Series<'_>> {
             }
         }
     }
-    let judged = all.iter().filter(|series| series.is_judged()).count();
+    let family = family(&all);
     for series in all.iter_mut().filter(|series| series.is_judged()) {
-        series.course = Course::of(&series.figures(), judged);
+        series.course = Course::of(&series.figures(), &family);
     }
     all
+}
+
+/// The series that are looked at, together.
+#[must_use]
+pub fn family(all: &[Series<'_>]) -> Family {
+    let judged = all.iter().filter(|series| series.is_judged());
+    Family::of(&judged.map(Series::figures).collect::<Vec<_>>())
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 //! - [`median`].
 
 mod bootstrap;
+mod family;
 mod groups;
 mod holm;
 mod median;
@@ -26,6 +27,7 @@ mod steps;
 mod student;
 mod welch;
 
+pub use family::Family;
 pub use groups::{Better, Comparison, Place, groups, groups_in_order};
 pub use holm::holm;
 pub use median::median;
