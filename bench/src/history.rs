@@ -1,5 +1,5 @@
-//! The command that keeps figures from run to run: it appends a run to a history, says where the steps are, draws them, and
-//! hands the newest run to other services.
+//! The command that keeps figures from run to run: it appends a run to a history, says where the steps are, draws them,
+//! and hands the newest run to other services.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -30,7 +30,8 @@ struct Benchmark {
 }
 
 /// The valid figures of a run in Bencher Metric Format, as JSON with a line feed at its end: benchmarks are named like
-/// `wrk / epoll, 4 workers`, and measures by [`Measure::slug`]. Lower and upper values are the 95 % interval over the rounds.
+/// `wrk / epoll, 4 workers`, and measures by [`Measure::slug`]. Lower and upper values are the 95 % interval over the
+/// rounds.
 ///
 /// # Errors
 /// When a figure cannot be written as JSON, which a finite one always can.

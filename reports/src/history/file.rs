@@ -113,9 +113,9 @@ impl History {
         }
     }
 
-    /// Appends a run to a history, which is made if it is not there, and gives it back with the run. The line is written at
-    /// once and under a lock, so that two who append at the same time do not get in each other's way, and is taken back if it
-    /// does not fit on the disk.
+    /// Appends a run to a history, which is made if it is not there, and gives it back with the run. The line is
+    /// written at once and under a lock, so that two who append at the same time do not get in each other's way, and is
+    /// taken back if it does not fit on the disk.
     ///
     /// # Errors
     /// [`HistoryError::Known`] if the run is there; otherwise as for [`read`](Self::read), and if it cannot be written.

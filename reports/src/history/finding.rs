@@ -48,8 +48,8 @@ pub fn findings<'a, 'history>(all: &'a [Series<'history>]) -> Vec<Finding<'a, 'h
     findings
 }
 
-/// What the history shows, for a terminal: the steps, or that there are none and how large one would have been seen. It ends
-/// with a line feed.
+/// What the history shows, for a terminal: the steps, or that there are none and how large one would have been seen. It
+/// ends with a line feed.
 #[must_use]
 pub fn text(history: &History, all: &[Series<'_>]) -> String {
     let mut out = String::new();
@@ -222,7 +222,8 @@ impl<'history> Finding<'_, 'history> {
         let measure = series.measure;
         let share = |ratio: f64| (ratio - 1.0).abs();
         let (low, high) = step.interval;
-        let (least, most) = (share(low).min(share(high)), share(low).max(share(high)));
+        let most = share(low).max(share(high));
+        let least = if (low..=high).contains(&1.0) { 0.0 } else { share(low).min(share(high)) };
         format!(
             "{} from {} to {}{}, {} {} (95 % interval {} to {}, {} and {} runs){}",
             measure.name(),
@@ -278,8 +279,8 @@ pub fn machine_number(history: &History, machine: &Machine) -> Option<usize> {
     (machines.len() > 1).then_some(place + 1)
 }
 
-/// The series in the order in which a chart shows them: of each place the one with the largest step first, then the second
-/// largest of each; a second figure of a measurement comes later, and series without steps come last.
+/// The series in the order in which a chart shows them: of each place the one with the largest step first, then the
+/// second largest of each; a second figure of a measurement comes later, and series without steps come last.
 #[must_use]
 pub fn in_order_of_interest<'a, 'history>(all: &'a [Series<'history>]) -> Vec<&'a Series<'history>> {
     let findings = findings(all);
@@ -348,7 +349,7 @@ mod tests {
     fn without_a_step_it_says_what_would_have_been_seen() {
         let history = history(40, |run| noisy(run, 100_000.0));
         let text = text(&history, &series(&history));
-        assert!(text.starts_with("No step in 1 series of 40 runs (a step of about 2.8 %"), "{text}");
+        assert!(text.starts_with("No step in 1 series of 40 runs (a step of about 2.5 %"), "{text}");
         let short = super::super::fixture::history(7, |run| noisy(run, 100_000.0));
         assert!(super::text(&short, &series(&short)).starts_with("7 runs so far: "));
     }

@@ -22,8 +22,8 @@ impl Measure {
     /// All of them, the one that matters most first.
     pub const ALL: [Self; 4] = [Self::Capacity, Self::ServerCpu, Self::Latency, Self::SystemCalls];
 
-    /// The figure of a measurement, if it may be compared with that of another run: only a valid measurement has one. Where
-    /// the load generator was the limit, only the server's CPU time is the server's.
+    /// The figure of a measurement, if it may be compared with that of another run: only a valid measurement has one.
+    /// Where the load generator was the limit, only the server's CPU time is the server's.
     #[must_use]
     pub fn of(self, entry: &Entry) -> Option<Figure> {
         match (entry.standing, self) {

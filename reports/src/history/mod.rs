@@ -6,8 +6,8 @@
 //! - [`finding`] says what was found, [`export`] hands the newest run to others. The chart is drawn by
 //!   [`chart::history`](mod@crate::chart::history).
 //!
-//! Unlike a [`Run`](crate::Run), a line holds derived figures and no raw ones: it has to stay small. What a better formula would
-//! make of a run that is gone cannot be known.
+//! Unlike a [`Run`](crate::Run), a line holds derived figures and no raw ones: it has to stay small. What a better
+//! formula would make of a run that is gone cannot be known.
 
 pub mod export;
 pub mod file;

@@ -70,7 +70,8 @@ pub fn machines(history: &History) -> Vec<&Machine> {
     machines
 }
 
-/// All series of a history in the order in which they first occur, with the steps that are to be told of all of them together.
+/// All series of a history in the order in which they first occur, with the steps that are to be told of all of them
+/// together.
 #[must_use]
 pub fn series(history: &History) -> Vec<Series<'_>> {
     let machines = machines(history);

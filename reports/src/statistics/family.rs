@@ -2,10 +2,9 @@
 
 use super::median;
 use super::ratio::is_usable;
+use super::scan::Scan;
 
-/// Shorter series say too little about how long noise lasts.
-const TELLING: usize = 20;
-/// A distance counts as at most so many median ones, so that steps do not pass for lasting noise.
+/// A distance counts as at most so many median ones, so that further steps do not pass for lasting noise.
 const FAR: f64 = 3.0;
 /// Noise that lasts longer than this is not told from steps by any means.
 const MOST: f64 = 0.7;
@@ -15,20 +14,20 @@ const MOST: f64 = 0.7;
 pub struct Family {
     /// How many there are, at least 1.
     pub series: usize,
-    /// How much of a figure's noise is left in the next one: their correlation, 0 to 0.7. Noise of a machine lasts, and is the
-    /// same for all of its series, so that together they show it well where one alone would not.
+    /// How much of a figure's noise is left in the next one: their correlation, 0 to 0.7. Noise of a machine lasts, and
+    /// is the same for all of its series, so that together they show it well where one alone would not.
     pub correlation: f64,
 }
 
 impl Family {
-    /// The family of these series. Those that are short or hold a figure that is no positive number are counted, but say
-    /// nothing about the noise.
+    /// The family of these series. Those that are short or hold a figure that is no positive number are counted, but
+    /// say nothing about the noise.
     #[must_use]
     pub fn of(all: &[Vec<f64>]) -> Self {
         let ratios: Vec<f64> = all.iter().filter_map(|figures| widening(figures)).collect();
         let mean = ratios.iter().sum::<f64>() / ratios.len().max(1) as f64;
-        // Figures whose noise decays evenly (AR(1)) with the correlation r are farther from the next but one than from the
-        // next by the root of 1 + r.
+        // Figures whose noise decays evenly (AR(1)) with the correlation r are farther from the next but one than from
+        // the next by the root of 1 + r.
         let correlation = if ratios.is_empty() { 0.0 } else { (mean * mean - 1.0).clamp(0.0, MOST) };
         Self { series: all.len().max(1), correlation }
     }
@@ -39,13 +38,19 @@ impl Family {
     }
 }
 
-/// How many times as far apart figures are from the next but one as from the next.
+/// How many times as far apart figures are from the next but one as from the next, on either side of where the series
+/// breaks most: a step is no noise.
 fn widening(figures: &[f64]) -> Option<f64> {
-    if figures.len() < TELLING || !figures.iter().all(|figure| is_usable(*figure)) {
+    if !figures.iter().all(|figure| is_usable(*figure)) {
         return None;
     }
+    let logs: Vec<f64> = figures.iter().map(|figure| figure.ln()).collect();
+    let (before, after) = logs.split_at(Scan::of(logs.len()).split(&logs)?.place);
     let distances = |lag: usize| -> Vec<f64> {
-        figures.iter().zip(&figures[lag..]).map(|(first, second)| (second / first).ln().abs()).collect()
+        let of = |side: &[f64]| -> Vec<f64> {
+            side.iter().zip(&side[lag..]).map(|(first, second)| (second - first).abs()).collect()
+        };
+        [of(before), of(after)].concat()
     };
     let (near, far) = (distances(1), distances(2));
     let most = FAR * median(&near)?;

@@ -6,7 +6,7 @@
 //! - [`holm`]: the correction for many comparisons;
 //! - [`groups`]: who cannot be told apart from the best;
 //! - [`TwinNoise`]: how far one server entered twice is apart from itself;
-//! - [`Course`]: where the level of a long series changes to stay changed;
+//! - [`Course`]: where the level of a long series changes to stay changed, seen as one of a [`Family`];
 //! - [`median`].
 
 mod bootstrap;

@@ -1,22 +1,23 @@
 //! Where a series breaks most, and how likely a flat one breaks as much.
 //!
-//! The sum of the first so many deviations from the mean tells how far the two sides of a split are apart (Page, Continuous
-//! Inspection Schemes, Biometrika 41, 1954). It is measured in the noise between neighbours, which a step hardly touches:
-//! measured in the spread of the whole series, a rise and a fall would hide each other.
+//! The sum of the first so many deviations from the mean tells how far the two sides of a split are apart (Page,
+//! Continuous Inspection Schemes, Biometrika 41, 1954). It is measured in the noise between neighbours, which a step
+//! hardly touches: measured in the spread of the whole series, a rise and a fall would hide each other.
 //!
-//! How large the largest distance of a flat series gets is learnt from the series itself: what is left of it when the step is
-//! taken out is shuffled (Antoch and Hušková, Permutation tests in change point analysis, Statistics & Probability Letters
-//! 53, 2001).
+//! How large the largest distance of a flat series gets is learnt from the series itself: what is left of it when the
+//! step is taken out is shuffled (Antoch and Hušková, Permutation tests in change point analysis, Statistics &
+//! Probability Letters 53, 2001).
 
 use fastrand::Rng;
 
 use super::student;
 
-/// Each side of a split has at least so many figures. With three, heavy-tailed noise showed more steps, and no more true ones were
-/// found.
+/// Each side of a split has at least so many figures. With three, heavy-tailed noise showed more steps, and no more
+/// true ones were found.
 pub(super) const SHORTEST: usize = 4;
-/// So many figures on either side of a split are compared by themselves, too, so that a fall soon after a rise is seen (moving
-/// sums; Eichinger and Kirch, A MOSUM procedure for the estimation of multiple random change points, Bernoulli 24, 2018).
+/// So many figures on either side of a split are compared by themselves, too, so that a fall soon after a rise is seen
+/// (moving sums; Eichinger and Kirch, A MOSUM procedure for the estimation of multiple random change points, Bernoulli
+/// 24, 2018).
 const NEAR: [usize; 3] = [5, 10, 20];
 /// How often a series is shuffled.
 const SHUFFLES: usize = 999;
@@ -27,7 +28,7 @@ const ENOUGH: usize = 10;
 const SEED: u64 = 0x57e9;
 
 /// The mean distance of two normal figures over their standard deviation is two over the root of pi.
-const NEIGHBOURS: f64 = 0.886_226_925_452_758;
+pub(super) const NEIGHBOURS: f64 = 0.886_226_925_452_758;
 
 /// The split of some figures whose sides are farthest apart.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,7 +42,8 @@ pub(super) struct Split {
 /// What is needed again and again for figures of one length.
 #[derive(Debug)]
 pub(super) struct Scan {
-    /// By the number of figures before a split: what turns a sum of deviations into a distance; 0 where a side is too short.
+    /// By the number of figures before a split: what turns a sum of deviations into a distance; 0 where a side is too
+    /// short.
     weights: Vec<f64>,
 }
 
@@ -58,8 +60,8 @@ impl Scan {
         Self { weights: (0..count).map(weight).collect() }
     }
 
-    /// The farthest split of as many figures as it was made for; none where both sides cannot be long enough, or without
-    /// any noise.
+    /// The farthest split of as many figures as it was made for; none where both sides cannot be long enough, or
+    /// without any noise.
     pub(super) fn split(&self, figures: &[f64]) -> Option<Split> {
         let mean = figures.iter().sum::<f64>() / figures.len() as f64;
         let (mut place, mut farthest, mut sum) = (0, 0.0, 0.0);
