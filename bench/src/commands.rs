@@ -104,15 +104,15 @@ pub enum CommandError {
     },
     /// A comparison for which there is no time.
     #[error(
-        "{budget} is too short: {PAIRS_NEEDED} pairs of turns for each of {contests} comparisons take {needed}; give --budget {needed} or name fewer servers by --only"
+        "{budget} is too short: {PAIRS_NEEDED} pairs of turns for each of {contests} comparisons take {needed} s; give --budget {needed}s or name fewer servers by --only"
     )]
     TooShort {
         /// The time that was given.
         budget: Span,
         /// How many comparisons.
         contests: usize,
-        /// The time that is needed.
-        needed: Span,
+        /// The time that is needed, in seconds.
+        needed: u64,
     },
     /// A commit could not be built.
     #[error(transparent)]
@@ -174,7 +174,6 @@ pub fn run(command_line: CommandLine) -> Result<ExitCode, CommandError> {
         Some(Action::Calibrate(options)) => crate::calibrate::run(&project, &options),
         Some(Action::CompareRuns(options)) => compare_runs(&project, &options),
         Some(Action::Compare(options)) => compare::run(&project, &options),
-        Some(Action::Compare(options)) => crate::compare::run(&project, &options),
         Some(Action::History(options)) => crate::history::run(&project, &options),
         Some(Action::List(options)) => list(&project, &options),
         None if command_line.options.suite.is_some() => {

@@ -199,8 +199,7 @@ fn check_time(rounds: &Rounds<'_>, comparison: &Comparison, budget: Duration) ->
         return Ok(());
     }
     let contests = comparison.contests.len();
-    let needed = Duration::from_secs(needed.as_secs() + 1);
-    Err(CommandError::TooShort { budget: Span(budget), contests, needed: Span(needed) })
+    Err(CommandError::TooShort { budget: Span(budget), contests, needed: needed.as_secs() + 1 })
 }
 
 /// Writes and prints the report, and says what the exit code is.

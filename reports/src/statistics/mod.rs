@@ -35,9 +35,8 @@ pub use noise::{NoiseFloor, PAIRS_NEEDED, TwinNoise};
 pub(crate) use ratio::log_ratios;
 pub use ratio::{BOOTSTRAP_FROM, Ratio, paired_ratio};
 pub use signed_rank::Shift;
-pub use welch::Unpaired;
-pub use steps::{Course, FALSE_ALARMS, Level, Step, smallest_step};
 pub use steps::{Course, FALSE_ALARMS, FEWEST_FIGURES, Level, Step, smallest_step};
+pub use welch::Unpaired;
 
 /// How often an interval may miss the truth, and a pair of equals be called different.
 const SIGNIFICANCE: f64 = 0.05;
