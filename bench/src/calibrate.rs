@@ -158,7 +158,6 @@ struct Lab<'a> {
 
 impl Lab<'_> {
     fn begin(&self) -> Calibration {
-        let block = self.measurement.time() * 4;
         Calibration {
             format: resampling::FORMAT,
             started_at: Timestamp::now(),
@@ -166,7 +165,7 @@ impl Lab<'_> {
             program: digest(self.program),
             title: format!("{}: {}", self.measurement.server.name, self.measurement.workload),
             burnt: 0.10,
-            most_blocks: (QUICK_BUDGET.as_secs_f64() / block.as_secs_f64()) as usize,
+            most_pairs: (QUICK_BUDGET.as_secs_f64() / self.measurement.time().as_secs_f64()) as usize,
             max_slowdown: MAX_SLOWDOWN,
             trials: Vec::new(),
         }
@@ -181,7 +180,7 @@ impl Lab<'_> {
         let changed = [
             ("the program", begun.program == fresh.program),
             ("the machine", same_machine),
-            ("the load", begun.title == fresh.title && begun.most_blocks == fresh.most_blocks),
+            ("the load", begun.title == fresh.title && begun.most_pairs == fresh.most_pairs),
         ];
         match changed.into_iter().find(|(_, is_same)| !is_same) {
             Some((what, _)) => Err(CommandError::OtherCalibration { file: file.to_path_buf(), what }),
@@ -267,7 +266,7 @@ impl Lab<'_> {
             started_at: comparison.started_at,
             seconds: Duration::as_secs_f64(&begin.elapsed()),
             verdict: judgement::overall(&judged).label().to_owned(),
-            blocks: comparison.contests.iter().flat_map(resampling::blocks).collect(),
+            pairs: comparison.contests.iter().flat_map(resampling::pairs).collect(),
             noise: noise
                 .into_iter()
                 .map(|(figure, noise)| (figure, Noise { squares: noise.squares, pairs: noise.pairs }))

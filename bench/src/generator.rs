@@ -26,6 +26,9 @@ pub fn run(program: &Path, plan: &Plan, interrupted: &AtomicBool) -> Result<Outc
     if let Some(cpus) = &plan.cpus {
         command.args(["--cpus", &reports::words::cpus(cpus)]);
     }
+    if let Some(start) = plan.start_at_ms {
+        command.args(["--start-at", &format!("{:.3}", start as f64 / 1e3)]);
+    }
     command.args(["--json", "-", &plan.url]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let name = program.display();
     let mut child = command.spawn().map_err(|error| format!("{name} cannot be run: {error}"))?;

@@ -33,6 +33,7 @@ pub mod experiment;
 pub mod generator;
 pub mod history;
 pub mod measurement;
+pub mod meeting;
 pub mod noise;
 pub mod others;
 pub mod plan;

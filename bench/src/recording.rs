@@ -58,6 +58,7 @@ impl Prepared {
             measurement,
             program,
             generator: None,
+            meeting: None,
             workload: &self.record.workload,
             expected: &self.expected,
             expected_bytes: &self.expected_bytes,

@@ -342,6 +342,7 @@ impl Bench<'_> {
             offered_rate: taken.offered_rate,
             server: taken.sample,
             others: taken.others,
+            opponent_cpu_seconds: None,
             failure: taken.failure,
         });
         self.store.save(run)?;

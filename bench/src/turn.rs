@@ -20,6 +20,7 @@ use crate::cpus::Division;
 use crate::documents;
 use crate::generator;
 use crate::measurement::Measurement;
+use crate::meeting::Meeting;
 use crate::process::{Launch, ServerProcess};
 use crate::running;
 use crate::sampler::Sampler;
@@ -49,6 +50,8 @@ pub struct Turn<'a> {
     pub program: Option<&'a Path>,
     /// A load generator of its own, in place of the one that is part of the bench.
     pub generator: Option<&'a Path>,
+    /// Where the turn meets the other one that is taken at the same time, if there is one.
+    pub meeting: Option<&'a Meeting>,
     /// What the client does.
     pub workload: &'a Workload,
     /// What the server must answer.
@@ -101,6 +104,14 @@ impl Turn<'_> {
     /// # Errors
     /// Only when files for the server cannot be written.
     pub fn take(&self, port: u16, moving: &mut dyn FnMut(Moving)) -> io::Result<Taken> {
+        let taken = self.take_alone(port, moving);
+        if let Some(meeting) = self.meeting {
+            meeting.leave();
+        }
+        taken
+    }
+
+    fn take_alone(&self, port: u16, moving: &mut dyn FnMut(Moving)) -> io::Result<Taken> {
         let mut taken = Taken::default();
         if let Some(address) = &self.measurement.server.running {
             let mut server = Subject::Running(running::process_on(address.port));
@@ -178,7 +189,7 @@ impl Turn<'_> {
             return Err(death);
         }
         let check = taken.check.insert(checked?);
-        let plan = self.load(port, check.passed());
+        let mut plan = self.load(port, check.passed());
         taken.offered_rate = plan.load.offered().map(Offered::mean_rate);
         let _guests = self.workload.company.map(|company| {
             let largest = documents::largest_below(self.root).unwrap_or_else(|| self.workload.path.clone());
@@ -186,6 +197,13 @@ impl Turn<'_> {
         });
         if let Some(mix) = self.workload.mix.filter(|_| self.workload.cold_files) {
             documents::forget(self.root, mix.files);
+        }
+        if let Some(meeting) = self.meeting {
+            plan.start_at_ms = meeting.meet();
+            // What is measured alone is no half of a pair.
+            if plan.start_at_ms.is_none() {
+                return Ok(());
+            }
         }
         self.measure(server, &plan, taken, moving)
     }

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Mutex;
 
+use reports::ServerSample;
 use reports::comparison::{Comparison, Figure, Verdict, judge, judgement};
+use reports::record::Round;
 
 /// A server of one file, a thread for each connection. EXTRA is what it does for each request.
 const SERVER: &str = r#"
@@ -181,16 +183,22 @@ fn a_planted_slow_down_is_found_and_what_cannot_be_compared_says_so() {
     assert!(text.contains("foreign: left out, because its command names no file of the repository"), "{text}");
     let judged = judge(&comparison);
     assert!(judged.iter().all(|one| one.slowdown().unwrap() > 0.2), "{text}");
-    // Both sides had each place in a block about as often, and each pair its two turns.
+    // Both were measured at the same time, and each knows what the other took.
     let contest = &comparison.contests[0];
     assert_eq!(contest.base.rounds.len(), contest.head.rounds.len());
-    let blocks = contest.base.rounds.chunks(2).map(|block| (block[0].position, block[1].position));
-    assert!(blocks.clone().all(|block| block == (0, 3) || block == (1, 2)), "{:?}", blocks.collect::<Vec<_>>());
+    let rounds = || contest.base.rounds.iter().zip(&contest.head.rounds);
+    for (base, head) in rounds().filter(|(base, head)| base.outcome.is_some() && head.outcome.is_some()) {
+        assert_eq!((base.index, base.position), (head.index, 1 - head.position));
+        let begin = |round: &Round| round.outcome.as_ref().unwrap().started_at_ms;
+        assert!(begin(base).abs_diff(begin(head)) < 100, "{} and {}", begin(base), begin(head));
+        assert_eq!(base.opponent_cpu_seconds, head.server.as_ref().map(ServerSample::cpu_seconds));
+    }
+    assert!(contest.twins.len() == 2 && contest.twins[0].rounds.len() * 4 <= contest.base.rounds.len());
     let report = fs::read_to_string(comparisons.join("latest/comparison.md")).unwrap();
     assert!(report.starts_with("<!-- verdict: slower -->"), "{report}");
     assert!(String::from_utf8_lossy(&output.stdout).trim_end().ends_with("comparison.md"), "{text}");
     // Nothing of the turns is left behind.
-    assert!(!folder.join("target/commits/turn").exists() && !folder.join("target/commits/turn.programs").exists());
+    assert!(!folder.join("target/commits/turn").exists());
 
     // A slow-down that is let pass is told and is no failure.
     let (output, comparison) =

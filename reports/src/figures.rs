@@ -128,6 +128,7 @@ impl Figures {
                 continue;
             };
             let mut quiet = QuietTime::of(outcome, placement);
+            quiet = quiet.without_opponent(round.opponent_cpu_seconds.unwrap_or(0.0));
             let others = others_share(round, outcome, placement);
             figures.others_share = figures.others_share.into_iter().chain(others).reduce(f64::max);
             if others.is_some_and(|share| share > OTHERS_LIMIT) {
@@ -206,7 +207,7 @@ impl Figures {
         self.peak_threads = self.peak_threads.max(Some(sample.peak_threads));
         self.peak_descriptors = self.peak_descriptors.max(Some(sample.peak_descriptors));
         let all = sample.wall_seconds * placement.server_cpus.len() as f64;
-        (all - quiet.stolen_cpu_seconds).max(0.0)
+        (all - quiet.stolen_cpu_seconds - round.opponent_cpu_seconds.unwrap_or(0.0)).max(0.0)
     }
 
     /// Complete responses per second of measured time; none if nothing was measured.

@@ -297,6 +297,10 @@ pub struct Round {
     /// What other processes took meanwhile; absent when nothing was measured or the kernel does not tell.
     #[serde(default)]
     pub others: Option<Others>,
+    /// CPU time that the other side of a comparison took of the server's CPUs meanwhile, in seconds; absent where the server
+    /// was alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opponent_cpu_seconds: Option<f64>,
     /// What went wrong with the server as a process; absent when nothing did.
     pub failure: Option<Failure>,
 }

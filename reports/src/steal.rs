@@ -95,6 +95,14 @@ impl QuietTime {
         Self { quiet_seconds: 0.0, responses: 0, available_cpu_seconds: 0.0, ..self }
     }
 
+    /// The same time without the CPU time that the other side of a comparison took of the server's CPUs in all of it: it was
+    /// not there for this server.
+    #[must_use]
+    pub fn without_opponent(self, cpu_seconds: f64) -> Self {
+        let available_cpu_seconds = (self.available_cpu_seconds - cpu_seconds * self.share()).max(0.0);
+        Self { available_cpu_seconds, ..self }
+    }
+
     /// The quiet share of the time, 0 to 1; 0 of no time.
     #[must_use]
     pub fn share(&self) -> f64 {

@@ -193,8 +193,7 @@ fn kept(project: &Project, repository: &Path) -> PathBuf {
 
 /// Less time than ten pairs of each take would be spent for nothing.
 fn check_time(rounds: &Rounds<'_>, comparison: &Comparison, budget: Duration) -> Result<(), CommandError> {
-    let blocks = decision::PAIRS_NEEDED.div_ceil(2) as u32;
-    let needed = rounds.pass_time() * blocks;
+    let needed = rounds.pass_time() * decision::PAIRS_NEEDED as u32;
     if needed <= budget || comparison.contests.is_empty() {
         return Ok(());
     }

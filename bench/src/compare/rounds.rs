@@ -1,9 +1,16 @@
-//! The turns of a comparison: in blocks A B B A, started by a coin, until differences of the asked size would be seen.
+//! The turns of a comparison: in pairs, until differences of the asked size would be seen.
+//!
+//! Both turns of a pair are taken at the same time, on the same CPUs, each server under the load of its own clients
+//! (Bulej et al., Duet Benchmarking: Improving Measurement Accuracy in the Cloud, ICPE 2020). The scheduler lets them take
+//! turns every few milliseconds, so that whatever the machine does meanwhile it does to both. On a machine whose figures wander by 13 %
+//! from one second to the next, two turns of one program that follow each other differ by as much, and two at the same
+//! time by 2 %.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
@@ -11,21 +18,24 @@ use reports::comparison::record::Subject;
 use reports::comparison::{Comparison, Contest, Judged, judge};
 use reports::figures::Figures;
 use reports::record::{Arrival, Round};
+use reports::sample::Others;
 use reports::statistics::median;
 use reports::store::StoreError;
-use reports::{Timestamp, words};
+use reports::{ServerSample, Timestamp, words};
 
 use super::LOADGEN;
 use super::sides::{Built, GENERATOR, Sides};
 use crate::cpus::Division;
 use crate::measurement::Measurement;
+use crate::meeting::Meeting;
 use crate::ports::{NoFreePort, Ports};
 use crate::recording::{self, Prepared};
 use crate::roots::Roots;
-use crate::turn::Taken;
 
-/// Turns of a block.
-const TURNS: usize = 4;
+/// Of so many pairs, one is the base beside itself: it shows how far one program is from itself.
+const PAIRS_PER_CONTROL: u32 = 4;
+/// What a pair takes beyond one turn: two servers start on the same CPUs, and their clients wait for each other.
+const PAIR_OVERHEAD: Duration = Duration::from_millis(120);
 /// Names of a program's copies are up to so long: the bytes in front of a program's stack are as many, and more or fewer of
 /// them have been seen to move figures by several per cent (Mytkowicz et al., Producing Wrong Data Without Doing Anything
 /// Obviously Wrong!, ASPLOS 2009).
@@ -85,8 +95,10 @@ struct OfSide {
 }
 
 impl Entrant {
-    fn block_time(&self) -> Duration {
-        self.base.measurement.time() * TURNS as u32
+    /// How long a pair takes, with its share of a control.
+    fn pair_time(&self) -> Duration {
+        let pair = self.base.measurement.time() + PAIR_OVERHEAD;
+        pair + pair / PAIRS_PER_CONTROL
     }
 }
 
@@ -98,7 +110,7 @@ pub struct Rounds<'a> {
     entrants: Vec<Entrant>,
     random: Rng,
     ports: Ports,
-    copies: u64,
+    starts: u64,
 }
 
 impl<'a> Rounds<'a> {
@@ -135,7 +147,7 @@ impl<'a> Rounds<'a> {
         }
         let random = Rng::with_seed(seed);
         let ports = Ports::new(u64::from(std::process::id()).wrapping_mul(37));
-        Self { setting, sides, entrants, random, ports, copies: 0 }
+        Self { setting, sides, entrants, random, ports, starts: 0 }
     }
 
     /// The contests, without a turn yet.
@@ -145,18 +157,19 @@ impl<'a> Rounds<'a> {
             subject: entrant.subject,
             base: entrant.base.prepared.record.clone(),
             head: entrant.head.prepared.record.clone(),
+            twins: Vec::new(),
             causes: None,
         };
         self.entrants.iter().map(contest).collect()
     }
 
-    /// How long one block of each contest takes.
+    /// How long one pair of each contest takes.
     #[must_use]
     pub fn pass_time(&self) -> Duration {
-        self.entrants.iter().map(Entrant::block_time).sum()
+        self.entrants.iter().map(Entrant::pair_time).sum()
     }
 
-    /// Takes blocks of all contests in turn, until each is decided or `budget` is spent. Returns whether it came to its end.
+    /// Takes pairs of all contests in turn, until each is decided or `budget` is spent. Returns whether it came to its end.
     ///
     /// # Errors
     /// [`RoundsError`]; what was stored by then stays.
@@ -171,18 +184,21 @@ impl<'a> Rounds<'a> {
             self.random.shuffle(&mut order);
             // What shows a capacity comes before the first share of it.
             order.sort_by_key(|place| self.entrants[*place].capacity_of.is_some());
-            order.retain(|place| begin.elapsed() + self.entrants[*place].block_time() <= budget);
+            order.retain(|place| begin.elapsed() + self.entrants[*place].pair_time() <= budget);
             if order.is_empty() {
                 return Ok(true);
             }
             let mut has_gone_on = false;
             for place in order {
-                if begin.elapsed() + self.entrants[place].block_time() > budget || !self.fix_rate(comparison, place) {
+                if begin.elapsed() + self.entrants[place].pair_time() > budget || !self.fix_rate(comparison, place) {
                     continue;
                 }
                 has_gone_on = true;
-                if self.block(comparison, place)? == Going::Interrupted {
-                    return Ok(false);
+                let is_control = pass % PAIRS_PER_CONTROL == PAIRS_PER_CONTROL - 1;
+                for is_control in [false, true].into_iter().take(1 + usize::from(is_control)) {
+                    if self.pair(comparison, place, is_control)? == Going::Interrupted {
+                        return Ok(false);
+                    }
                 }
                 comparison.save(self.setting.folder)?;
             }
@@ -221,70 +237,118 @@ impl<'a> Rounds<'a> {
         true
     }
 
-    /// Four turns: A B B A or B A A B.
-    fn block(&mut self, comparison: &mut Comparison, place: usize) -> Result<Going, RoundsError> {
-        let contest = &comparison.contests[place];
-        let first_pair = contest.base.rounds.iter().chain(&contest.head.rounds).map(|round| round.index + 1).max();
-        // A block that was interrupted leaves its number unused.
-        let first_pair = first_pair.unwrap_or(0).next_multiple_of(2);
-        let is_base_first = self.random.bool();
-        for turn in 0..TURNS {
-            let is_base = is_base_first == matches!(turn, 0 | 3);
-            let started_at = Timestamp::now();
-            let taken = self.turn(place, is_base)?;
-            if self.setting.interrupted.load(Ordering::Relaxed) {
-                return Ok(Going::Interrupted);
+    /// One pair: base and head at the same time, or the base beside itself.
+    fn pair(&mut self, comparison: &mut Comparison, place: usize, is_control: bool) -> Result<Going, RoundsError> {
+        let order = if self.random.bool() { [0, 1] } else { [1, 0] };
+        let first = self.get_ready(place, true)?;
+        let second = self.get_ready(place, is_control)?;
+        let meeting = Meeting::default();
+        let started_at = Timestamp::now();
+        let interrupted = self.setting.interrupted;
+        let entrant = &self.entrants[place];
+        let take = |ready: &Ready| {
+            let of_side = if ready.is_base { &entrant.base } else { &entrant.head };
+            let (measurement, program) = (&of_side.measurement, ready.program.as_deref());
+            let mut turn = of_side.prepared.turn(measurement, program, &ready.folder, &ready.scratch, interrupted);
+            (turn.generator, turn.meeting) = (ready.generator.as_deref(), Some(&meeting));
+            turn.take(ready.port, &mut |_| {})
+        };
+        let both = [&first, &second];
+        // The one that is begun with has a head start of a few microseconds, in which it begins to start its server.
+        let [one, other] = order.map(|of| both[of]);
+        let (of_one, of_other) = thread::scope(|scope| {
+            let other = scope.spawn(|| take(other));
+            (take(one), other.join())
+        });
+        let of_other = of_other.unwrap_or_else(|_| Err(io::Error::other("the thread of a turn panicked")));
+        let scratch_error = |source| RoundsError::Scratch { folder: self.setting.scratch.to_path_buf(), source };
+        let mut taken = [of_one.map_err(scratch_error)?, of_other.map_err(scratch_error)?];
+        if interrupted.load(Ordering::Relaxed) {
+            return Ok(Going::Interrupted);
+        }
+        if order[0] == 1 {
+            taken.swap(0, 1);
+        }
+        let contest = &mut comparison.contests[place];
+        let [first, second] = &mut taken;
+        let by_generators = [first.outcome.as_ref(), second.outcome.as_ref()].map(|outcome| {
+            let is_a_program = entrant.subject == Subject::Generator;
+            outcome.filter(|_| is_a_program).map_or(0.0, |outcome| outcome.cpu_ns() as f64 / 1e9)
+        });
+        let used = [first.sample.as_ref(), second.sample.as_ref()].map(|sample| sample.map(ServerSample::cpu_seconds));
+        let sides = if is_control {
+            if contest.twins.is_empty() {
+                contest.twins = vec![entrant.base.prepared.record.clone(); 2];
             }
-            let contest = &mut comparison.contests[place];
-            let side = if is_base { &mut contest.base } else { &mut contest.head };
+            let [first, second] = &mut contest.twins[..] else { return Ok(Going::On) };
+            [first, second]
+        } else {
+            [&mut contest.base, &mut contest.head]
+        };
+        let index = sides[0].rounds.last().map_or(0, |round| round.index + 1);
+        for (place, (side, taken)) in sides.into_iter().zip(taken).enumerate() {
+            let opponent = used[1 - place];
             side.rounds.push(Round {
-                index: first_pair + u32::from(turn >= TURNS / 2),
-                position: turn as u32,
+                index,
+                position: u32::from(order[0] != place),
                 started_at,
                 check: taken.check,
                 outcome: taken.outcome,
                 offered_rate: taken.offered_rate,
                 server: taken.sample,
-                others: taken.others,
+                // To each other they are no strangers.
+                others: taken.others.map(|others| Others {
+                    on_server_cpus_seconds: (others.on_server_cpus_seconds - opponent.unwrap_or(0.0)).max(0.0),
+                    on_client_cpus_seconds: (others.on_client_cpus_seconds - by_generators[1 - place]).max(0.0),
+                }),
+                opponent_cpu_seconds: opponent,
                 failure: taken.failure,
             });
         }
         Ok(Going::On)
     }
 
-    fn turn(&mut self, place: usize, is_base: bool) -> Result<Taken, RoundsError> {
-        let port = self.ports.next_free()?;
+    /// Everything that a turn of one side needs and that no other turn has.
+    fn get_ready(&mut self, place: usize, is_base: bool) -> Result<Ready, RoundsError> {
+        self.starts += 1;
+        // Two turns at a time, which shall have names of one length.
+        let scratch = self.setting.scratch.join(if self.starts.is_multiple_of(2) { "one" } else { "two" });
         let scratch_error = |source| RoundsError::Scratch { folder: self.setting.scratch.to_path_buf(), source };
-        let side = if is_base { &self.sides.base } else { &self.sides.head };
         let entrant = &self.entrants[place];
+        let (side, of_entrant) =
+            if is_base { (&self.sides.base, &entrant.base) } else { (&self.sides.head, &entrant.head) };
         // The server that does nothing is the head's, whosever generator it is for.
         let of_server = if entrant.subject == Subject::Generator { &self.sides.head } else { side };
-        let of_entrant = if is_base { &entrant.base } else { &entrant.head };
-        let original =
-            of_entrant.measurement.server.package.as_ref().and_then(|package| of_server.programs.get(package));
+        let package = of_entrant.measurement.server.package.as_ref();
+        let original = package.and_then(|package| of_server.programs.get(package));
         let generator = side.programs.get(GENERATOR).filter(|_| entrant.subject == Subject::Generator);
-        let copies = Copies::new(self.setting.scratch.with_extension("programs"));
-        let mut copy = |program: Option<&PathBuf>| {
-            self.copies += 1;
-            program.map(|program| copies.of(program, self.copies, &mut self.random)).transpose()
+        let copies = self.setting.scratch.join(format!("programs-{}", self.starts));
+        let mut copy = |program: Option<&PathBuf>, number: u32| {
+            program
+                .map(|program| copy_of(program, &copies, number, &mut self.random))
+                .transpose()
+                .map_err(scratch_error)
         };
-        let program = copy(original).map_err(scratch_error)?;
-        let generator = copy(generator).map_err(scratch_error)?;
-        let mut folder = self.setting.project;
-        if let (None, Some(trees)) = (&program, &mut self.sides.trees) {
-            trees.put(&side.side.commit).map_err(scratch_error)?;
-            folder = trees.place();
-        }
-        let mut turn = of_entrant.prepared.turn(
-            &of_entrant.measurement,
-            program.as_deref(),
-            folder,
-            self.setting.scratch,
-            self.setting.interrupted,
-        );
-        turn.generator = generator.as_deref();
-        turn.take(port, &mut |_| {}).map_err(scratch_error)
+        let (program, generator) = (copy(original, 1)?, copy(generator, 2)?);
+        let folder = match (&program, &self.sides.trees) {
+            (None, Some(trees)) => trees.of(&side.side.commit),
+            _ => self.setting.project.to_path_buf(),
+        };
+        let port = self.ports.next_free()?;
+        Ok(Ready { is_base, port, scratch, program, generator, folder, _copies: Copies { folder: copies } })
     }
+}
+
+/// A turn that can begin.
+#[derive(Debug)]
+struct Ready {
+    is_base: bool,
+    port: u16,
+    scratch: PathBuf,
+    program: Option<PathBuf>,
+    generator: Option<PathBuf>,
+    folder: PathBuf,
+    _copies: Copies,
 }
 
 /// Whether a comparison goes on.
@@ -294,29 +358,24 @@ enum Going {
     Interrupted,
 }
 
-/// Copies of programs, for one turn: where the pages of a program happen to lie in memory stays as long as its file is in
-/// use, and a name's length moves its stack. With a copy in each turn that is chance and no property of a side.
+/// A program's copy for one turn: where the pages of a program happen to lie in memory stays as long as its file is in use,
+/// and a name's length moves its stack. With a copy in each turn that is chance and no property of a side.
+fn copy_of(program: &Path, folder: &Path, number: u32, random: &mut Rng) -> io::Result<PathBuf> {
+    fs::create_dir_all(folder)?;
+    let copy = folder.join(format!("{number}{}", "x".repeat(random.usize(1..=LONGEST_NAME))));
+    fs::copy(program, &copy)?;
+    Ok(copy)
+}
+
+/// The copies of a turn, which end with it.
+#[derive(Debug)]
 struct Copies {
     folder: PathBuf,
 }
 
-impl Copies {
-    fn new(folder: PathBuf) -> Self {
-        Self { folder }
-    }
-
-    fn of(&self, program: &Path, number: u64, random: &mut Rng) -> io::Result<PathBuf> {
-        fs::create_dir_all(&self.folder)?;
-        let length = random.usize(1..=LONGEST_NAME);
-        let copy = self.folder.join(format!("{number}{}", "x".repeat(length)));
-        fs::copy(program, &copy)?;
-        Ok(copy)
-    }
-}
-
 impl Drop for Copies {
     fn drop(&mut self) {
-        // The next turn makes the folder anew; what stays of it is only space.
+        // What cannot be removed is only space, and goes with the folder of all turns.
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
@@ -335,7 +394,7 @@ fn tell(comparison: &Comparison, pass: u32, elapsed: Duration) {
     eprintln!(
         "[{:>4} s] {} of turns for each, {open} of {} want more{widest}",
         elapsed.as_secs(),
-        words::plural(u64::from(2 * (pass + 1)), "pair"),
+        words::plural(u64::from(pass + 1), "pair"),
         words::plural(judged.len() as u64, "comparison"),
     );
 }

@@ -97,7 +97,7 @@ impl Sides {
                     commands.push(words);
                 }
             }
-            let trees = trees.insert(Trees::new(kept)?);
+            let trees = &*trees.insert(Trees::new(kept)?);
             trees.build(repository, &base.1, &commands)?;
             trees.build(repository, &head.1, &commands)?;
         }

@@ -64,8 +64,8 @@ pub fn overall(judged: &[Judged<'_>]) -> Verdict {
     judged.iter().map(|one| one.verdict).max().unwrap_or(Verdict::NoDifference)
 }
 
-/// How far programs were from themselves, for each figure: in the middle of each block a program has two turns in a row.
-/// What comparisons before have shown on the same machine counts, too.
+/// How far programs were from themselves, for each figure: the base beside itself. What comparisons before have shown on the
+/// same machine counts, too.
 #[must_use]
 pub fn noise(comparison: &Comparison) -> BTreeMap<Figure, TwinNoise> {
     let mut noise = own_noise(comparison);
@@ -81,21 +81,16 @@ pub fn noise(comparison: &Comparison) -> BTreeMap<Figure, TwinNoise> {
 pub fn own_noise(comparison: &Comparison) -> BTreeMap<Figure, TwinNoise> {
     let mut noise: BTreeMap<Figure, TwinNoise> = BTreeMap::new();
     for contest in &comparison.contests {
-        for side in [&contest.base, &contest.head] {
-            let figures = Figures::of(side);
-            let in_the_middle = |index: u32| {
-                let round = side.rounds.iter().find(|round| round.index == index)?;
-                matches!(round.position, 1 | 2).then(|| figures.rounds.iter().find(|of| of.index == index))?
-            };
-            let last = side.rounds.iter().map(|round| round.index).max().unwrap_or(0);
-            for block in (0..=last).step_by(2) {
-                let Some((first, second)) = in_the_middle(block).zip(in_the_middle(block + 1)) else { continue };
-                for figure in Figure::of(contest) {
-                    if let Some(pair) = figure.of_round(first).zip(figure.of_round(second)) {
-                        noise.entry(*figure).or_default().add(&TwinNoise::of(&[pair]));
-                    }
-                }
-            }
+        let [first, second] = &contest.twins[..] else { continue };
+        let (first, second) = (Figures::of(first), Figures::of(second));
+        let in_pairs = first
+            .rounds
+            .iter()
+            .filter_map(|one| Some((one, second.rounds.iter().find(|other| other.index == one.index)?)));
+        let in_pairs: Vec<(&RoundFigures, &RoundFigures)> = in_pairs.collect();
+        for figure in Figure::of(contest) {
+            let pairs = in_pairs.iter().filter_map(|(one, other)| figure.of_round(one).zip(figure.of_round(other)));
+            noise.entry(*figure).or_default().add(&TwinNoise::of(&pairs.collect::<Vec<_>>()));
         }
     }
     noise

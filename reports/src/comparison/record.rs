@@ -64,9 +64,8 @@ pub struct Side {
 
 /// One program under one load, as base and head have it.
 ///
-/// Rounds of the same index are a pair: they followed each other, and a coin said which side went first. Two pairs make a
-/// block of four turns, A B B A, so that what drifts steadily falls on both sides alike; a round's position is its place in
-/// its block, from 0.
+/// Rounds of the same index are a pair: they were taken at the same time, on the same CPUs, each under the load of clients of
+/// its own. A round's position says in which order the two were started, which a coin decided.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Contest {
     /// What is compared.
@@ -75,6 +74,10 @@ pub struct Contest {
     pub base: Measurement,
     /// The head's turns.
     pub head: Measurement,
+    /// The base beside itself, two entries with turns in pairs, which show how far one program is from itself; empty where
+    /// it had none.
+    #[serde(default)]
+    pub twins: Vec<Measurement>,
     /// What counters that noise cannot move say of the change, a phrase each (`+1.00 epoll_ctl`); absent where they were not
     /// asked, empty where they saw no difference.
     #[serde(default)]

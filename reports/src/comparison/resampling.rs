@@ -1,7 +1,7 @@
-//! How often comparisons are wrong, found out with recorded rounds: blocks are drawn anew from those that were really
+//! How often comparisons are wrong, found out with recorded rounds: pairs are drawn anew from those that were really
 //! measured, and go through the same decision and the same rule for ending as a live comparison.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fastrand::Rng;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use super::decision::{Decision, Sample, Verdict, decide};
 use super::figure::Figure;
 use super::record::Contest;
 use crate::environment::Environment;
-use crate::figures::Figures;
+use crate::figures::{Figures, RoundFigures};
 use crate::statistics::{TwinNoise, log_ratios};
 use crate::timestamp::Timestamp;
 
@@ -32,8 +32,8 @@ pub struct Calibration {
     pub title: String,
     /// By how much more CPU time each answer of the slowed program costs, as a share.
     pub burnt: f64,
-    /// The most blocks that there is time for in one comparison.
-    pub most_blocks: usize,
+    /// The most pairs that there is time for in one comparison.
+    pub most_pairs: usize,
     /// The slowdown that is let pass.
     pub max_slowdown: f64,
     /// The comparisons, in the order of time.
@@ -51,14 +51,14 @@ pub struct Trial {
     pub seconds: f64,
     /// What was said: a [`Verdict::label`].
     pub verdict: String,
-    /// Its blocks of two pairs each.
-    pub blocks: Vec<Block>,
+    /// Its pairs of turns.
+    pub pairs: Vec<Pair>,
     /// How far its programs were from themselves.
     pub noise: BTreeMap<Figure, Noise>,
 }
 
-/// The natural logarithms of head over base of the quiet pairs of one block, by figure.
-pub type Block = BTreeMap<Figure, Vec<f64>>;
+/// The natural logarithms of head over base of one pair of turns, by figure; without those for which it was not quiet.
+pub type Pair = BTreeMap<Figure, f64>;
 
 /// How far programs were from themselves: see [`TwinNoise`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -82,12 +82,12 @@ pub struct Said {
     pub undecided: usize,
 }
 
-/// What is done to recorded blocks as they are drawn.
+/// What is done to recorded pairs as they are drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Treatment {
     /// They stay as they are.
     Recorded,
-    /// Of two equals it is chance which is called the base: a coin turns each block around.
+    /// Of two equals it is chance which is called the base: a coin turns each pair around.
     Equals,
     /// The same, and then the head is this much slower, as a share.
     Slowed(f64),
@@ -111,24 +111,19 @@ impl Said {
     }
 }
 
-/// The blocks of a contest, for a calibration.
+/// The pairs of a contest, for a calibration.
 #[must_use]
-pub fn blocks(contest: &Contest) -> Vec<Block> {
+pub fn pairs(contest: &Contest) -> Vec<Pair> {
     let (base, head) = (Figures::of(&contest.base), Figures::of(&contest.head));
-    let last = head.rounds.iter().map(|round| round.index).max();
-    let block = |first: u32| -> Block {
-        let of_block = head.rounds.iter().filter(|round| (first..first + 2).contains(&round.index));
-        let pairs: Vec<_> = of_block
-            .filter_map(|head| Some((head, base.rounds.iter().find(|base| base.index == head.index)?)))
-            .collect();
-        let logs = |figure: &Figure| {
-            let figures: Vec<(f64, f64)> =
-                pairs.iter().filter_map(|(head, base)| figure.of_round(head).zip(figure.of_round(base))).collect();
-            (*figure, log_ratios(&figures))
+    let pair = |head: &RoundFigures| -> Option<Pair> {
+        let base = base.rounds.iter().find(|base| base.index == head.index)?;
+        let log = |figure: &Figure| {
+            let both = figure.of_round(head).zip(figure.of_round(base))?;
+            Some((*figure, *log_ratios(&[both]).first()?))
         };
-        Figure::of(contest).iter().map(logs).collect()
+        Some(Figure::of(contest).iter().filter_map(log).collect())
     };
-    last.into_iter().flat_map(|last| (0..=last).step_by(2)).map(block).collect()
+    head.rounds.iter().filter_map(pair).collect()
 }
 
 impl Calibration {
@@ -155,12 +150,12 @@ impl Calibration {
         all
     }
 
-    /// What so many comparisons say that are made of blocks drawn from those that were recorded with a slowed head, or of
+    /// What so many comparisons say that are made of pairs drawn from those that were recorded with a slowed head, or of
     /// equals; nothing if there are none.
     #[must_use]
     pub fn resampled(&self, is_slowed: bool, treatment: Treatment, comparisons: usize, seed: u64) -> Said {
         let of_kind = self.trials.iter().filter(|trial| trial.is_slowed == is_slowed);
-        let pool: Vec<&Block> = of_kind.flat_map(|trial| &trial.blocks).collect();
+        let pool: Vec<&Pair> = of_kind.flat_map(|trial| &trial.pairs).collect();
         let mut said = Said::default();
         if pool.is_empty() {
             return said;
@@ -168,10 +163,15 @@ impl Calibration {
         let noise = self.noise();
         let mut random = Rng::with_seed(seed);
         for _ in 0..comparisons {
-            let mut samples: Vec<Sample> =
-                pool[0].keys().map(|figure| Sample { figure: *figure, logs: Vec::new() }).collect();
+            let mut samples: Vec<Sample> = pool
+                .iter()
+                .flat_map(|pair| pair.keys())
+                .collect::<BTreeSet<_>>()
+                .into_iter()
+                .map(|figure| Sample { figure: *figure, logs: Vec::new() })
+                .collect();
             let mut decisions = Vec::new();
-            for _ in 0..self.most_blocks {
+            for _ in 0..self.most_pairs {
                 draw(&mut samples, pool[random.usize(..pool.len())], treatment, &mut random);
                 decisions = decide(&samples, &noise, self.max_slowdown);
                 if !decisions.iter().any(Decision::wants_more) {
@@ -184,7 +184,7 @@ impl Calibration {
     }
 }
 
-fn draw(samples: &mut [Sample], block: &Block, treatment: Treatment, random: &mut Rng) {
+fn draw(samples: &mut [Sample], pair: &Pair, treatment: Treatment, random: &mut Rng) {
     let sign = if treatment != Treatment::Recorded && random.bool() { -1.0 } else { 1.0 };
     for sample in samples {
         let slower = match treatment {
@@ -192,7 +192,6 @@ fn draw(samples: &mut [Sample], block: &Block, treatment: Treatment, random: &mu
             Treatment::Slowed(share) => -(-share).ln_1p(),
             Treatment::Recorded | Treatment::Equals => 0.0,
         };
-        let logs = block.get(&sample.figure).into_iter().flatten();
-        sample.logs.extend(logs.map(|log| sign * log + slower));
+        sample.logs.extend(pair.get(&sample.figure).map(|log| sign * log + slower));
     }
 }

@@ -160,7 +160,7 @@ pub fn certainty(comparison: &Comparison, judged: &[Judged<'_>]) -> Vec<String> 
     let tests = judged.iter().map(|one| one.figures.len()).sum::<usize>();
     let pairs: usize = judged.iter().map(|one| one.pairs).sum();
     let mut sentences = vec![format!(
-        "{} of turns, each with a fresh start of both servers one after the other; a coin said which went first. Of two equal \
+        "{} of turns, each with a fresh start of both servers, which answer at the same time on the same CPUs. Of two equal \
          commits at most 1 comparison in 100 says of anything that it differs ({} tested together).",
         words::plural(pairs as u64, "pair"),
         words::plural(tests as u64, "figure"),

@@ -20,19 +20,20 @@ fn contest(ratio: f64) -> Contest {
         subject: Subject::Server,
         base: measurement("epoll", "an event loop for each worker", Some(1), false),
         head: measurement("epoll", "an event loop for each worker", Some(1), false),
+        twins: Vec::new(),
         causes: None,
     };
     for (index, noise) in (0..).zip(SHAPE) {
         let rate = 50_000.0 * (1.0 + noise / 100.0);
         let mirrored = 50_000.0 * (1.0 - noise / 100.0);
-        // A B B A: the base is first and last in its block.
-        let (of_base, of_head) = if index % 2 == 0 { (0, 1) } else { (3, 2) };
+        let (of_base, of_head) = if index % 3 == 0 { (0, 1) } else { (1, 0) };
         let turn = |rate: f64, position: u32| {
             let mut turn = round(index, rate);
             turn.position = position;
-            // A server that does more in the same time uses all of the time.
+            // Both use the whole of a CPU together, each a half of it.
             let sample = turn.server.as_mut().unwrap();
-            (sample.cpu_user_seconds, sample.cpu_system_seconds) = (0.3, 0.69);
+            (sample.cpu_user_seconds, sample.cpu_system_seconds) = (0.2, 0.3);
+            turn.opponent_cpu_seconds = Some(0.5);
             turn
         };
         contest.base.rounds.push(turn(rate, of_base));
@@ -137,12 +138,44 @@ fn a_difference_within_the_noise_of_this_machine_is_none() {
 }
 
 #[test]
-fn the_noise_is_that_of_two_turns_in_a_row_of_one_program() {
-    let comparison = comparison(vec![contest(0.5)]);
-    let noise = judgement::own_noise(&comparison);
-    // The head is in the middle of each of the six blocks; the base never is.
-    assert_eq!(noise[&Figure::Capacity].pairs, 6);
-    assert!(noise[&Figure::Capacity].squares < 6.0 * 0.03 * 0.03);
+fn the_noise_is_that_of_the_base_beside_itself() {
+    let mut with_twins = contest(0.5);
+    let twins = contest(1.02);
+    with_twins.twins = vec![twins.base, twins.head];
+    let comparison = comparison(vec![with_twins]);
+    let noise = judgement::own_noise(&comparison)[&Figure::Capacity];
+    assert_eq!(noise.pairs, 12);
+    // 2 % throughout, and the shape's own 1.1 %.
+    assert!((noise.squares / 12.0).sqrt() > 0.02 && (noise.squares / 12.0).sqrt() < 0.03, "{noise:?}");
+    assert!(judgement::own_noise(&super::comparison::comparison(vec![contest(0.5)])).is_empty());
+}
+
+#[test]
+fn who_gets_less_of_the_cpu_is_not_slower_for_it() {
+    // The head got a third of the CPU and the base two thirds; each request costs both the same.
+    let comparison = comparison(vec![beside(0.5, 0.67, 0.33), beside(0.3, 0.6, 0.18)]);
+    let judged = judge(&comparison);
+    let ratio = judged[0].figures[0].decision.shift.as_ref().unwrap().ratio();
+    assert!((ratio - 1.0).abs() < 0.03, "{ratio}");
+    assert_ne!(judged[0].verdict, Verdict::Slower);
+    // The second costs no more either, but waits while a fifth of the CPU is free.
+    assert_eq!(judged[1].figures[0].decision.verdict, Verdict::Slower);
+    assert_ne!(judged[1].figures[1].decision.verdict, Verdict::Slower);
+}
+
+/// Pairs in which the head answers so many times as often, and both use these CPU-seconds of one.
+fn beside(ratio: f64, by_base: f64, by_head: f64) -> Contest {
+    let mut contest = contest(ratio);
+    for (rounds, own, opponent) in
+        [(&mut contest.base.rounds, by_base, by_head), (&mut contest.head.rounds, by_head, by_base)]
+    {
+        for round in rounds {
+            let sample = round.server.as_mut().unwrap();
+            (sample.cpu_user_seconds, sample.cpu_system_seconds) = (0.4 * own, 0.6 * own);
+            round.opponent_cpu_seconds = Some(opponent);
+        }
+    }
+    contest
 }
 
 #[test]
@@ -173,6 +206,7 @@ fn a_generator_at_its_limit_leaves_cpu_time_alone_to_decide() {
         outcome.threads[0].cpu_ns = outcome.threads[0].wall_ns;
         let sample = round.server.as_mut().unwrap();
         (sample.cpu_user_seconds, sample.cpu_system_seconds) = (0.1, 0.3);
+        round.opponent_cpu_seconds = None;
     }
     for round in &mut limited.head.rounds {
         round.server.as_mut().unwrap().cpu_user_seconds = 0.2;

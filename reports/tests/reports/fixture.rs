@@ -131,6 +131,7 @@ pub(crate) fn round(index: u32, rate: f64) -> Round {
         server: Some(sample(&outcome)),
         outcome: Some(outcome),
         others: None,
+        opponent_cpu_seconds: None,
         failure: None,
     }
 }
