@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use reports::comparison::decision::FALSE_ALARMS;
 use reports::comparison::resampling::{self, Calibration, Noise, Said, Treatment, Trial};
-use reports::comparison::{Comparison, Side, judge, judgement, words};
+use reports::comparison::{Comparison, Contest, Figure, Side, judge, judgement, words};
 use reports::figures::Figures;
 use reports::statistics::median;
 use reports::{Environment, Timestamp, words as figures};
@@ -229,18 +229,38 @@ impl Lab<'_> {
         }
     }
 
-    /// How many nanoseconds make an answer cost this share more, on this machine and today.
+    /// How many nanoseconds make an answer cost this share more CPU time, on this machine and today: a first guess by what an
+    /// answer costs, and then by what the slowed server is seen to cost, because clocks have their price, too.
     fn burn(&self, share: f64) -> Result<u64, CommandError> {
-        let mut sides = self.sides(None);
+        let equal = self.few_pairs(None)?;
+        let costs: Vec<f64> = [&equal.base, &equal.head]
+            .into_iter()
+            .flat_map(|side| Figures::of(side).rounds)
+            .filter_map(|round| round.server_cpu_microseconds)
+            .collect();
+        let mut nanoseconds = median(&costs).unwrap_or(0.0) * 1e3 * share;
+        for _ in 0..2 {
+            let slowed = self.few_pairs(Some(nanoseconds.round() as u64))?;
+            let logs: Vec<f64> = resampling::pairs(&slowed)
+                .into_iter()
+                .filter_map(|pair| pair.get(&Figure::ServerCpu).copied())
+                .collect();
+            if let Some(seen) = median(&logs).map(f64::exp_m1).filter(|seen| *seen > 0.0) {
+                nanoseconds *= share / seen;
+            }
+        }
+        eprintln!("{nanoseconds:.0} ns of burning make an answer cost {} more", figures::percent(share));
+        Ok(nanoseconds.round() as u64)
+    }
+
+    /// A dozen pairs, with the head slowed or equal.
+    fn few_pairs(&self, burn: Option<u64>) -> Result<Contest, CommandError> {
+        let mut sides = self.sides(burn);
         let mut comparison = self.comparison(&sides, 0);
         let mut rounds = Rounds::new(self.setting, &mut sides, None, 0);
         comparison.contests = rounds.contests();
-        rounds.take(&mut comparison, self.measurement.time() * 8)?;
-        let rounds = comparison.contests.iter().flat_map(|contest| [&contest.base, &contest.head]).map(Figures::of);
-        let costs: Vec<f64> =
-            rounds.flat_map(|of| of.rounds).filter_map(|round| round.server_cpu_microseconds).collect();
-        let microseconds = median(&costs).unwrap_or(0.0);
-        Ok((microseconds * 1e3 * share).round() as u64)
+        rounds.take(&mut comparison, QUICK_BUDGET / 3)?;
+        comparison.contests.pop().ok_or(CommandError::NothingToDo)
     }
 
     /// One comparison; none if it was interrupted.
@@ -287,8 +307,11 @@ fn describe(calibration: &Calibration) -> String {
         (format!("head burns {burnt} more CPU, drawn"), drawn(true, Treatment::Recorded)),
         ("head 5 % slower, drawn".to_owned(), drawn(false, Treatment::Slowed(0.05))),
     ];
-    let mut text =
-        format!("{}\n\n| comparisons | of | slower | faster | no difference | undecided |\n", calibration.title);
+    let mut text = String::new();
+    if let Some(seen) = calibration.seen_burnt() {
+        text = format!("The slowed server is seen to cost {} more CPU time for each answer.\n", figures::percent(seen));
+    }
+    text += &format!("{}\n\n| comparisons | of | slower | faster | no difference | undecided |\n", calibration.title);
     text.push_str("|---|--:|--:|--:|--:|--:|\n");
     for (name, said) in rows {
         let Said { slower, faster, no_difference, undecided } = said;

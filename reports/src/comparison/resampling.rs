@@ -11,7 +11,7 @@ use super::figure::Figure;
 use super::record::Contest;
 use crate::environment::Environment;
 use crate::figures::{Figures, RoundFigures};
-use crate::statistics::{TwinNoise, log_ratios};
+use crate::statistics::{TwinNoise, log_ratios, median};
 use crate::timestamp::Timestamp;
 
 /// The version of the stored form of [`Calibration`].
@@ -138,6 +138,14 @@ impl Calibration {
             said.count(verdict.unwrap_or(Verdict::Undecided));
         }
         said
+    }
+
+    /// By how much more CPU time an answer of the slowed program is seen to cost, as a share: the median of all pairs.
+    #[must_use]
+    pub fn seen_burnt(&self) -> Option<f64> {
+        let of_slowed = self.trials.iter().filter(|trial| trial.is_slowed).flat_map(|trial| &trial.pairs);
+        let logs: Vec<f64> = of_slowed.filter_map(|pair| pair.get(&Figure::ServerCpu).copied()).collect();
+        median(&logs).map(f64::exp_m1)
     }
 
     /// The noise of all comparisons together.

@@ -1,6 +1,7 @@
 //! The reports, made from runs that are built in code and read again by their structure.
 #![expect(clippy::unwrap_used, reason = "what is not there ends a test, in its helpers too")]
 
+mod calibration;
 mod chart;
 mod comparison;
 mod costs;
