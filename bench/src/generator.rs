@@ -29,13 +29,19 @@ pub fn run(program: &Path, plan: &Plan, interrupted: &AtomicBool) -> Result<Outc
     if let Some(start) = plan.start_at_ms {
         command.args(["--start-at", &format!("{:.3}", start as f64 / 1e3)]);
     }
-    command.args(["--json", "-", &plan.url]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command.args(["--json", "-", &plan.url]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let name = program.display();
     let mut child = command.spawn().map_err(|error| format!("{name} cannot be run: {error}"))?;
     let mut output = child.stdout.take().ok_or_else(|| format!("{name} has no standard output"))?;
+    let mut errors = child.stderr.take().ok_or_else(|| format!("{name} has no standard error"))?;
     let reader = thread::spawn(move || {
         let mut text = Vec::new();
         output.read_to_end(&mut text).map(|_| text)
+    });
+    // The text for people goes there, too; a failure is told first.
+    let complaints = thread::spawn(move || {
+        let mut text = Vec::new();
+        errors.read_to_end(&mut text).map(|_| String::from_utf8_lossy(&text).lines().next().map(str::to_owned))
     });
     let end = Instant::now() + plan.warmup() + plan.duration() + PATIENCE;
     let status = loop {
@@ -51,7 +57,8 @@ pub fn run(program: &Path, plan: &Plan, interrupted: &AtomicBool) -> Result<Outc
     };
     let text = reader.join().ok().and_then(Result::ok).unwrap_or_default();
     if !status.success() {
-        return Err(format!("{name} failed ({status})"));
+        let said = complaints.join().ok().and_then(Result::ok).flatten().unwrap_or_default();
+        return Err(format!("{name} failed ({status}): {said}"));
     }
     serde_json::from_slice(&text).map_err(|error| format!("what {name} measured is not understood: {error}"))
 }

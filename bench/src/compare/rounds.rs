@@ -2,9 +2,8 @@
 //!
 //! Both turns of a pair are taken at the same time, on the same CPUs, each server under the load of its own clients
 //! (Bulej et al., Duet Benchmarking: Improving Measurement Accuracy in the Cloud, ICPE 2020). The scheduler lets them take
-//! turns every few milliseconds, so that whatever the machine does meanwhile it does to both. On a machine whose figures wander by 13 %
-//! from one second to the next, two turns of one program that follow each other differ by as much, and two at the same
-//! time by 2 %.
+//! turns every few milliseconds, so that whatever the machine does meanwhile it does to both. On a shared machine two turns
+//! of one program that follow each other were 13 % apart, and two at the same time 1.4 % (docs/regressions.md).
 
 use std::fs;
 use std::io;
@@ -296,10 +295,8 @@ impl<'a> Rounds<'a> {
                 outcome: taken.outcome,
                 offered_rate: taken.offered_rate,
                 server: taken.sample,
-                // To each other they are no strangers.
-                others: taken.others.map(|others| Others {
-                    on_server_cpus_seconds: (others.on_server_cpus_seconds - opponent.unwrap_or(0.0)).max(0.0),
-                    on_client_cpus_seconds: (others.on_client_cpus_seconds - by_generators[1 - place]).max(0.0),
+                others: taken.others.map(|others| {
+                    without(others, opponent.unwrap_or(0.0), by_generators[1 - place], self.setting.division.shared())
                 }),
                 opponent_cpu_seconds: opponent,
                 failure: taken.failure,
@@ -356,6 +353,16 @@ struct Ready {
 enum Going {
     On,
     Interrupted,
+}
+
+/// What others took, without what the other side's server and its generator did: to each other they are no strangers.
+fn without(others: Others, server: f64, generator: f64, is_shared: bool) -> Others {
+    // On shared CPUs both figures are of all of them.
+    let (on_server, on_client) = if is_shared { (server + generator, server + generator) } else { (server, generator) };
+    Others {
+        on_server_cpus_seconds: (others.on_server_cpus_seconds - on_server).max(0.0),
+        on_client_cpus_seconds: (others.on_client_cpus_seconds - on_client).max(0.0),
+    }
 }
 
 /// A program's copy for one turn: where the pages of a program happen to lie in memory stays as long as its file is in use,

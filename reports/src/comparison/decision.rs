@@ -17,7 +17,7 @@ pub const PAIRS_NEEDED: usize = 10;
 
 /// A p99 is a few answers of a hundred, so it is less certain than what all of them show: a difference of this share that
 /// would have been seen is enough to say that there is none.
-pub const LATENCY_RESOLUTION: f64 = 0.25;
+pub const LATENCY_RESOLUTION: f64 = 0.50;
 
 /// What may be said of a figure, of a contest, or of all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::decision::{Decision, Sample, Verdict, decide};
 use super::figure::Figure;
-use super::record::{Comparison, Contest};
+use super::record::{Comparison, Contest, Subject};
 use crate::figures::{Figures, RoundFigures};
 use crate::statistics::{TwinNoise, log_ratios, median};
 use crate::validity::{Standing, Validity};
@@ -114,7 +114,8 @@ impl<'a> Seen<'a> {
     }
 
     fn is_generator_the_limit(&self) -> bool {
-        [&self.of_base, &self.of_head].iter().any(|validity| validity.standing() == Standing::AtLeast)
+        self.contest.subject == Subject::Server
+            && [&self.of_base, &self.of_head].iter().any(|validity| validity.standing() == Standing::AtLeast)
     }
 
     fn has_failed(&self) -> bool {

@@ -165,6 +165,12 @@ pub fn certainty(comparison: &Comparison, judged: &[Judged<'_>]) -> Vec<String> 
         words::plural(pairs as u64, "pair"),
         words::plural(tests as u64, "figure"),
     )];
+    if !judged.is_empty() {
+        sentences.push(
+            "The values of base and head are the medians of their turns; the change is that of the pairs, which is more certain."
+                .to_owned(),
+        );
+    }
     for (figure, noise) in noise(comparison) {
         let before = comparison.noise_before.get(&figure).map_or(0, |before| before.runs);
         let with = if before > 0 {
