@@ -72,7 +72,9 @@ pub fn run(project: &Project, options: &CompareOptions) -> Result<ExitCode, Comm
         Some(text) => Division::parse(text, &available)?,
         None => Division::halves(&available, cpus::core_of),
     };
-    let roots = Roots::find(&asked.plan, project.folder(), options.root.as_deref(), &project.runs())?;
+    let everything = asked.plan.measurements.iter().chain(&asked.null_server).cloned().collect();
+    let everything = Plan { measurements: everything, ..asked.plan.clone() };
+    let roots = Roots::find(&everything, project.folder(), options.root.as_deref(), &project.runs())?;
     let mut sides = Sides::build(Wanted {
         repository,
         kept: &kept,

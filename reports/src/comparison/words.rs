@@ -45,7 +45,7 @@ pub fn title(contest: &Contest) -> String {
 pub fn answer(comparison: &Comparison, judged: &[Judged<'_>]) -> String {
     let of = |verdict: Verdict| -> Vec<String> {
         let titles = judged.iter().filter(|one| one.verdict == verdict);
-        titles.map(|one| format!("{} ({})", one.contest.head.name(), short(one))).collect()
+        titles.map(|one| format!("{}{}", one.contest.head.name(), short(one))).collect()
     };
     let (head, base) = (comparison.head.title(), comparison.base.title());
     if judged.is_empty() {
@@ -74,15 +74,12 @@ pub fn answer(comparison: &Comparison, judged: &[Judged<'_>]) -> String {
     }
 }
 
-/// A contest's verdict in a few words: `6.2 % slower`, `no difference`.
+/// The difference of a contest in a few words, in brackets: ` (6.2 % slower)`; nothing where there is none.
 fn short(judged: &Judged<'_>) -> String {
-    match judged.verdict {
-        Verdict::Slower | Verdict::Faster => {
-            let deciding = judged.figures.iter().find(|one| one.decision.verdict == judged.verdict);
-            deciding.map(change).unwrap_or_default()
-        }
-        Verdict::Failed => judged.failures.join("; "),
-        other => other.label().to_owned(),
+    let deciding = judged.figures.iter().find(|one| one.decision.verdict == judged.verdict);
+    match (judged.verdict, deciding) {
+        (Verdict::Slower | Verdict::Faster, Some(one)) => format!(" ({})", change(one)),
+        _ => String::new(),
     }
 }
 
