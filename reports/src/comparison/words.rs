@@ -74,11 +74,11 @@ pub fn answer(comparison: &Comparison, judged: &[Judged<'_>]) -> String {
     }
 }
 
-/// The difference of a contest in a few words, in brackets: ` (6.2 % slower)`; nothing where there is none.
+/// The difference of a contest in a few words: `, 6.2 % slower`; nothing where there is none.
 fn short(judged: &Judged<'_>) -> String {
     let deciding = judged.figures.iter().find(|one| one.decision.verdict == judged.verdict);
     match (judged.verdict, deciding) {
-        (Verdict::Slower | Verdict::Faster, Some(one)) => format!(" ({})", change(one)),
+        (Verdict::Slower | Verdict::Faster, Some(one)) => format!(", {}", change(one)),
         _ => String::new(),
     }
 }

@@ -78,7 +78,7 @@ fn a_slowdown_is_told_with_its_interval() {
     assert!(sentence.starts_with("6") && sentence.contains(" % slower (95 % interval "), "{sentence}");
     assert!(sentence.contains("requests per CPU-second") && sentence.contains("server CPU per request"), "{sentence}");
     let answer = words::answer(&comparison, &judged);
-    assert!(answer.starts_with("HEAD (4e4e4e4e4) is slower than main (0b0b0b0b0): epoll, 1 worker ("), "{answer}");
+    assert!(answer.starts_with("HEAD (4e4e4e4e4) is slower than main (0b0b0b0b0): epoll, 1 worker, 6"), "{answer}");
     let page = markdown::render(&comparison);
     assert!(page.starts_with("<!-- verdict: slower -->\n## HEAD"), "{page}");
     assert!(page.contains("| epoll, 1 worker: 100 connections | **slower** | requests per CPU-second |"), "{page}");
