@@ -28,7 +28,7 @@ impl Meeting {
         // A panic of the other one ends its turn, and leaves nothing half done in here.
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.arrived += 1;
-        if state.arrived == 2 {
+        if state.arrived == 2 && !state.has_one_left {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             state.begins_at_ms = u64::try_from((now + AHEAD).as_millis()).ok();
             self.changed.notify_all();
