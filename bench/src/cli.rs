@@ -134,7 +134,7 @@ pub struct CountersOptions {
     /// The commit that the last one is compared with; without it, the last one is counted alone
     #[arg(value_name = "BASE")]
     pub base: Option<String>,
-    /// The servers, by name [default: all models]
+    /// The servers, by name; `protocol` is the protocol without a server [default: all models, and the protocol]
     #[arg(long, value_name = "NAME,NAME", value_delimiter = ',')]
     pub only: Option<Vec<String>>,
 }
@@ -275,7 +275,7 @@ impl CompareOptions {
     /// The command that repeats this, word by word, with the commits that the names mean now.
     #[must_use]
     pub fn to_command(&self, base: &str, head: &str, seed: u64) -> Vec<String> {
-        let mut words = vec!["bench".to_owned(), "compare".to_owned(), base.to_owned(), head.to_owned()];
+        let mut words = ["cargo", "suite", "compare", base, head].map(str::to_owned).to_vec();
         let mut option = |name: &str, value: Option<String>| {
             words.extend(value.into_iter().flat_map(|value| [name.to_owned(), value]));
         };

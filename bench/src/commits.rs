@@ -151,7 +151,7 @@ pub fn build(project: &Path, kept: &Path, commit: &str, packages: &[&str]) -> Re
     let compiler = compiler(&source);
     let built_by = programs_folder.join("compiler");
     let is_built_so = fs::read_to_string(&built_by).ok() == compiler;
-    if !is_built_so || there.iter().any(|package| !place(package).is_file()) {
+    if !there.is_empty() && (!is_built_so || there.iter().any(|package| !place(package).is_file())) {
         let built = cargo_build(&source, &kept.join("target"), &there)
             .ok_or_else(|| BuildError::NotBuilt { commit: shortened(commit).to_owned() })?;
         fs::create_dir_all(&programs_folder).map_err(file(&programs_folder))?;
@@ -167,6 +167,42 @@ pub fn build(project: &Path, kept: &Path, commit: &str, packages: &[&str]) -> Re
         missing: missing.into_iter().map(str::to_owned).collect(),
         compiler,
     })
+}
+
+/// Builds an example of a package as `commit` has it, in the release profile, or finds it built before by the same compiler;
+/// nothing where the commit does not have it. [`build`] has checked the commit out.
+///
+/// # Errors
+/// [`BuildError`], a sentence each.
+pub fn build_example(
+    project: &Path,
+    kept: &Path,
+    commit: &str,
+    package: &str,
+    example: &str,
+) -> Result<Option<PathBuf>, BuildError> {
+    let source = kept.join("source");
+    check_out(project, &source, commit)?;
+    let folder = kept.join(commit);
+    let (place, built_by) =
+        (folder.join(format!("{package}-{example}")), folder.join(format!("{package}-{example}-compiler")));
+    let compiler = compiler(&source);
+    if place.is_file() && fs::read_to_string(&built_by).ok() == compiler {
+        return Ok(Some(place));
+    }
+    let mut command = cargo(&source);
+    command.args(["build", "--release", "--message-format=json-render-diagnostics", "--target-dir"]);
+    command.arg(kept.join("target")).args(["--package", package, "--example", example]);
+    let output = command.current_dir(&source).stdin(Stdio::null()).stderr(Stdio::piped()).output();
+    // A commit that is too old to have it is no failure; whether it builds at all, its servers have shown.
+    let built = output.ok().filter(|output| output.status.success());
+    let programs =
+        built.map(|output| crate::programs::programs_in(&String::from_utf8_lossy(&output.stdout), &[package]));
+    let Some(program) = programs.and_then(|mut programs| programs.remove(package)) else { return Ok(None) };
+    fs::create_dir_all(&folder).map_err(refused(&folder))?;
+    fs::copy(&program, &place).map_err(refused(&place))?;
+    fs::write(&built_by, compiler.unwrap_or_default()).map_err(refused(&built_by))?;
+    Ok(Some(place))
 }
 
 /// The names of the packages of a checkout's workspace; none where cargo cannot read it.

@@ -1,9 +1,12 @@
 //! The command that counts what noise cannot move: the last commit alone, or beside another one.
 
 use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use reports::words;
 
 use crate::cli::CountersOptions;
 use crate::commands::{CommandError, INTERRUPTED, allow_many_descriptors, catch_signals, read_servers};
@@ -17,11 +20,17 @@ use crate::ports::Ports;
 use crate::project::Project;
 use crate::roots::Roots;
 use crate::suite::{self, Suite};
+use crate::valgrind;
 
 /// The suite whose requests are counted.
 const SUITE: &str = "wrk";
 /// All models, where none is named.
 const MODELS: [&str; 4] = ["thread-per-connection", "thread-pool", "epoll", "async"];
+
+/// The name by which the protocol alone is chosen, without a server around it.
+const PROTOCOL: &str = "protocol";
+/// Its package, and the example that makes turns.
+const TURNS: (&str, &str) = ("otus-protocol", "turns");
 
 /// Counts, and prints what was counted.
 ///
@@ -33,12 +42,27 @@ pub fn run(project: &Project, options: &CountersOptions) -> Result<ExitCode, Com
     if commits::is_dirty(project.folder()) {
         println!("The working tree has changes that are not committed: they are not in {}.", commits::shortened(&head));
     }
-    let only = options.only.clone().unwrap_or_else(|| MODELS.map(str::to_owned).to_vec());
+    let mut only = options
+        .only
+        .clone()
+        .unwrap_or_else(|| [&MODELS[..], &[PROTOCOL]].concat().into_iter().map(str::to_owned).collect());
+    let protocol = only.iter().any(|name| name == PROTOCOL);
+    only.retain(|name| name != PROTOCOL);
+    let is_protocol_alone = protocol && only.is_empty();
+    if is_protocol_alone {
+        // There has to be a plan, of which nothing is taken.
+        only.extend(MODELS.map(str::to_owned));
+    }
     let servers = read_servers(project, None)?;
     let experiment = Experiment::of_suite(Suite::read(&suite::find(SUITE, &project.suites())?)?, false);
     let plan = Plan::new(&experiment, &servers, &Changes { only: Some(only), ..Changes::default() }, 0)?;
     let mut measurements: Vec<&Measurement> = Vec::new();
-    for one in plan.counted().into_iter().map(|place| &plan.measurements[place]).filter(|one| !one.access_log) {
+    for one in plan
+        .counted()
+        .into_iter()
+        .map(|place| &plan.measurements[place])
+        .filter(|one| !one.access_log && !is_protocol_alone)
+    {
         match one.server.package {
             Some(_) => measurements.push(one),
             None => println!("{} is passed over: its program is not one of this repository.", one.server.name),
@@ -97,6 +121,9 @@ pub fn run(project: &Project, options: &CountersOptions) -> Result<ExitCode, Com
         is_complete &= counted.iter().all(|counters: &Counters| counters.problems.is_empty());
         print!("{}", counters::describe(name, &both, &counted));
     }
+    if protocol && !interrupted.load(Ordering::Relaxed) {
+        is_complete &= count_protocol(project, &kept, &both, &scratch)?;
+    }
     // It has the last configuration and log, which nobody will ask for.
     let _ = fs::remove_dir_all(&scratch);
     Ok(match (interrupted.load(Ordering::Relaxed), is_complete) {
@@ -104,4 +131,36 @@ pub fn run(project: &Project, options: &CountersOptions) -> Result<ExitCode, Com
         (false, true) => ExitCode::SUCCESS,
         (false, false) => ExitCode::FAILURE,
     })
+}
+
+/// Counts the protocol alone: turns without a socket. Returns whether that could be done.
+fn count_protocol(project: &Project, kept: &Path, sides: &[&Side], scratch: &Path) -> Result<bool, CommandError> {
+    fs::create_dir_all(scratch)
+        .map_err(|source| CommandError::System { what: "make a folder for valgrind", source })?;
+    let mut counted = Vec::new();
+    for side in sides {
+        let commit = commits::find(project.folder(), &side.name)?;
+        let Some(program) = commits::build_example(project.folder(), kept, &commit, TURNS.0, TURNS.1)? else {
+            println!("{PROTOCOL}: {} has no example {} of {}, so it is not counted.", side.name, TURNS.1, TURNS.0);
+            return Ok(true);
+        };
+        match valgrind::instructions_per_round(&program, scratch) {
+            Ok(instructions) => counted.push(instructions),
+            Err(error) => {
+                println!("{PROTOCOL}: instructions were not counted: {error}");
+                return Ok(false);
+            }
+        }
+    }
+    match counted[..] {
+        [base, head] => println!(
+            "{PROTOCOL}: {:+.0} instructions for each turn ({} to {}, {:+.1} %)",
+            head - base,
+            words::figure(base),
+            words::figure(head),
+            100.0 * (head / base - 1.0),
+        ),
+        _ => counted.iter().for_each(|one| println!("{PROTOCOL}: {} instructions for each turn", words::figure(*one))),
+    }
+    Ok(true)
 }

@@ -129,6 +129,26 @@ fn pass(
     Ok((figure(tool, &text).ok_or(NotCounted::NoFigures(file))?, bytes))
 }
 
+/// Instructions for each round of a program that is told by its only argument how many rounds to make, and that ends then.
+///
+/// # Errors
+/// Why they could not be counted.
+pub fn instructions_per_round(program: &Path, scratch: &Path) -> Result<f64, NotCounted> {
+    let file = scratch.join("valgrind");
+    let pass = |rounds: u64| -> Result<u64, NotCounted> {
+        let words = words(Tool::Instructions, &file, &[program.to_string_lossy().into_owned(), rounds.to_string()]);
+        let (valgrind, arguments) = words.split_first().ok_or(NotCounted::NoValgrind)?;
+        let ended = Command::new(valgrind).args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).status();
+        match ended {
+            Err(_) => Err(NotCounted::NoValgrind),
+            Ok(_) => figure(Tool::Instructions, &fs::read_to_string(&file).unwrap_or_default())
+                .ok_or_else(|| NotCounted::NoFigures(file.clone())),
+        }
+    };
+    let (once, twice) = (pass(REQUESTS)?, pass(2 * REQUESTS)?);
+    Ok((twice as f64 - once as f64) / REQUESTS as f64)
+}
+
 /// The words that start a server under a tool, which writes its figures to a file when the server ends.
 fn words(tool: Tool, file: &Path, server: &[String]) -> Vec<String> {
     let file = file.display();

@@ -110,6 +110,21 @@ fn has_tools() -> bool {
 }
 
 #[test]
+fn the_rounds_of_a_program_are_counted() {
+    if !has_tools() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    // `seq 1000` writes a thousand numbers.
+    let count = || otus_bench::valgrind::instructions_per_round(Path::new("seq"), folder.path()).unwrap();
+    let (first, second) = (count(), count());
+    assert!(first > 10.0 && first < 100_000.0, "{first}");
+    assert!((first / second - 1.0).abs() < 0.001, "{first} and {second}");
+    let absent = otus_bench::valgrind::instructions_per_round(Path::new("/no/such/program"), folder.path());
+    assert!(absent.is_err());
+}
+
+#[test]
 fn what_a_commit_costs_more_is_named() {
     if !has_tools() {
         return;

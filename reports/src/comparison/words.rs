@@ -168,7 +168,8 @@ pub fn certainty(comparison: &Comparison, judged: &[Judged<'_>]) -> Vec<String> 
                 .to_owned(),
         );
     }
-    for (figure, noise) in noise(comparison) {
+    let is_compared = |figure: &Figure| comparison.contests.iter().any(|contest| Figure::of(contest).contains(figure));
+    for (figure, noise) in noise(comparison).into_iter().filter(|(figure, _)| is_compared(figure)) {
         let before = comparison.noise_before.get(&figure).map_or(0, |before| before.runs);
         let with = if before > 0 {
             format!(", those of {} on this machine among them", words::plural(before.into(), "earlier comparison"))
