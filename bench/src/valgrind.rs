@@ -138,9 +138,12 @@ pub fn instructions_per_round(program: &Path, scratch: &Path) -> Result<f64, Not
     let pass = |rounds: u64| -> Result<u64, NotCounted> {
         let words = words(Tool::Instructions, &file, &[program.to_string_lossy().into_owned(), rounds.to_string()]);
         let (valgrind, arguments) = words.split_first().ok_or(NotCounted::NoValgrind)?;
+        // What an earlier pass has left is none of this one's.
+        let _ = fs::remove_file(&file);
         let ended = Command::new(valgrind).args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).status();
         match ended {
             Err(_) => Err(NotCounted::NoValgrind),
+            Ok(status) if !status.success() => Err(NotCounted::NoFigures(file.clone())),
             Ok(_) => figure(Tool::Instructions, &fs::read_to_string(&file).unwrap_or_default())
                 .ok_or_else(|| NotCounted::NoFigures(file.clone())),
         }
