@@ -89,7 +89,9 @@ pub fn between(base: &Run, head: &Run, anyway: bool) -> Result<Between, Refused>
     }
     let mut rows = Vec::new();
     for of_head in head.measurements.iter().filter(|one| !one.is_twin) {
-        let Some(of_base) = base.measurements.iter().find(|one| !one.is_twin && name(one) == name(of_head)) else {
+        let namesakes = || base.measurements.iter().filter(|one| !one.is_twin && name(one) == name(of_head));
+        let is_same_work = |one: &&Measurement| one.workload_hash == of_head.workload_hash;
+        let Some(of_base) = namesakes().find(is_same_work).or_else(|| namesakes().next()) else {
             remarks.push(format!("{} is in the head alone.", name(of_head)));
             continue;
         };
@@ -176,7 +178,8 @@ fn row(base: &Measurement, head: &Measurement) -> Row {
 fn name(measurement: &Measurement) -> String {
     let load = summary::load(&measurement.workload);
     let load = if load.is_empty() { String::new() } else { format!(", {load}") };
-    format!("{}: {}{load}", measurement.part, measurement.name())
+    let shared = if measurement.placement.is_shared() { ", client on the server's CPUs" } else { "" };
+    format!("{}: {}{load}{shared}", measurement.part, measurement.name())
 }
 
 fn other_machine(base: &Environment, head: &Environment) -> Option<Refused> {

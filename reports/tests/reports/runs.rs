@@ -95,3 +95,14 @@ fn what_is_not_valid_has_no_verdict() {
     assert!(found.rows[0].change().contains("not enough valid"));
     assert!(found.remarks.iter().any(|remark| remark.contains("rustc 1.99.0")), "{:?}", found.remarks);
 }
+
+#[test]
+fn a_stored_run_is_like_itself_in_every_row() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/runs/2026-11-26-epyc-2-cpus");
+    let run = reports::Store::open(&folder).unwrap().load().unwrap();
+    let found = between(&run, &run, false).unwrap();
+    assert_eq!(found.rows.len(), run.measurements.iter().filter(|one| !one.is_twin).count());
+    assert!(found.rows.iter().all(|row| row.verdict == Verdict::Undecided));
+    assert!(found.rows.iter().filter_map(|row| row.ratio).all(|ratio| ratio.log.abs() < 1e-9));
+    assert_eq!(found.drift, Some(0.0));
+}
