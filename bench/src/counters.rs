@@ -93,7 +93,9 @@ pub fn count(
             }
             let program = measurement.server.package.as_ref().and_then(|package| side.programs.get(package));
             let root = setting.roots.of(&measurement.workload.root);
-            let prepared = recording::prepare(measurement, program.map(PathBuf::as_path), root, setting.division);
+            let mut prepared = recording::prepare(measurement, program.map(PathBuf::as_path), root, setting.division);
+            // Of several connections chance would say how many are ready at a time, and with that how often a loop waits.
+            prepared.record.workload.connections = 1;
             let program = program.map(PathBuf::as_path);
             let turn = prepared.turn(measurement, program, setting.project, setting.scratch, setting.interrupted);
             let mut port = || ports.next_free().map_err(io::Error::other);
