@@ -11,7 +11,7 @@ use reports::figures::Figures;
 use reports::record::{FORMAT, Measurement, MissingServer, Round, Run};
 use reports::store::StoreError;
 use reports::validity::Standing;
-use reports::{Environment, Store, Timestamp, Validity, words};
+use reports::{Environment, Store, Timestamp, Validity, repeats, words};
 
 use crate::ceiling;
 use crate::cpus::{Cpus, CpusError, Division};
@@ -243,7 +243,7 @@ impl Bench<'_> {
             reports::write_all(run, self.store.folder())?;
         }
         match self.count_calls(run)? {
-            Going::On => self.again_for_the_noisy(run),
+            Going::On => self.additional_rounds(run),
             going => Ok(going),
         }
     }
@@ -280,11 +280,12 @@ impl Bench<'_> {
         Ok(Going::On)
     }
 
-    /// Takes more turns for measurements that were too noisy to be ranked, while the time lasts.
+    /// Takes additional rounds while the time lasts: of measurements with excluded rounds, those of which no round counts first, and
+    /// then of the other rows of their tables, so that the repeated ones have pairs.
     ///
-    /// Quiet and noisy minutes alternate. A turn is repeated for its noise and never for its result, so that nothing is
-    /// picked; the noisy ones stay in the record, where reports set them aside and count them.
-    fn again_for_the_noisy(&mut self, run: &mut Run) -> Result<Going, RunError> {
+    /// Quiet and noisy minutes alternate. A trial is repeated for its noise and never for its result
+    /// ([`reports::repeats`]), so that nothing is picked; the noisy ones stay in the record, where reports exclude and count them.
+    fn additional_rounds(&mut self, run: &mut Run) -> Result<Going, RunError> {
         let begin = Instant::now();
         let has_time_for = |bench: &Self, index: usize| {
             let time = bench.plan.measurements[index].time();
@@ -295,20 +296,28 @@ impl Bench<'_> {
             }
         };
         for round in self.plan.rounds.get().. {
-            let noisy = too_noisy(run);
-            let in_order = self.plan.order(round).into_iter().filter(|index| noisy.contains(index));
-            let order: Vec<usize> = in_order.filter(|index| has_time_for(self, *index)).collect();
-            if order.is_empty() {
-                break;
+            let order = self.plan.order(round);
+            let lacking = repeats::lacking(run, &order);
+            let (mut position, mut is_out_of_time) = (0, false);
+            for is_beside in [false, true] {
+                let places = if is_beside { repeats::beside(run, &order, round, &lacking) } else { lacking.clone() };
+                for index in
+                    places.into_iter().filter(|index| !repeats::is_taken(run, *index, round)).collect::<Vec<_>>()
+                {
+                    if !has_time_for(self, index) {
+                        is_out_of_time = true;
+                        continue;
+                    }
+                    self.progress.grows();
+                    if self.take(run, round, position, index)? == Going::Interrupted {
+                        return Ok(Going::Interrupted);
+                    }
+                    position += 1;
+                }
             }
-            for (position, index) in order.into_iter().enumerate() {
-                if !has_time_for(self, index) {
-                    break;
-                }
-                self.progress.grows();
-                if self.take(run, round, position, index)? == Going::Interrupted {
-                    return Ok(Going::Interrupted);
-                }
+            // A run that is resumed may have taken all of a round before.
+            if lacking.is_empty() || (position == 0 && is_out_of_time) {
+                break;
             }
         }
         Ok(Going::On)
@@ -340,6 +349,7 @@ impl Bench<'_> {
             check: taken.check,
             outcome: taken.outcome,
             offered_rate: taken.offered_rate,
+            capacity: None,
             server: taken.sample,
             others: taken.others,
             opponent_cpu_seconds: None,
@@ -378,13 +388,6 @@ impl Bench<'_> {
     fn scratch(&self) -> PathBuf {
         self.store.folder().join("scratch")
     }
-}
-
-/// The measurements, by their place in the run, that noise alone keeps from being ranked.
-fn too_noisy(run: &Run) -> Vec<usize> {
-    let standing = |measurement| Validity::of(measurement, &Figures::of(measurement)).standing();
-    let measurements = run.measurements.iter().enumerate();
-    measurements.filter(|(_, one)| standing(one) == Standing::TooNoisy).map(|(index, _)| index).collect()
 }
 
 /// What came of a turn, for the reader who waits.

@@ -3,6 +3,7 @@
 use crate::figures::RoundFigures;
 use crate::ranking::{LIMIT, Row, Table, compare};
 use crate::record::Run;
+use crate::round_exclusion::RoundExclusion;
 use crate::statistics::{PAIRS_NEEDED, TwinNoise};
 use crate::summary::is_first_entry_of;
 use crate::validity::{GENERATOR_BUSY, Standing};
@@ -43,8 +44,8 @@ pub fn sentences(run: &Run, tables: &[Table<'_>]) -> Vec<String> {
     }
     let mut sentences = vec![rounds(run)];
     sentences.extend(noise_floor(run, tables));
-    sentences.push(set_aside(&rows));
-    sentences.extend(retaken(run));
+    sentences.push(excluded(&rows));
+    sentences.extend(additional(run));
     sentences.extend(ceiling(run, &rows));
     sentences
 }
@@ -118,39 +119,38 @@ fn noise_floor(run: &Run, tables: &[Table<'_>]) -> Option<String> {
 }
 
 /// The windows and the rounds that noise took.
-fn set_aside(rows: &[&Row<'_>]) -> String {
+fn excluded(rows: &[&Row<'_>]) -> String {
     let windows: u64 = rows.iter().map(|row| row.figures.quiet.windows).sum();
-    let aside: u64 = rows.iter().map(|row| row.figures.quiet.set_aside).sum();
-    let disturbed: usize = rows.iter().map(|row| row.figures.disturbed_rounds).sum();
-    let throttled: usize = rows.iter().map(|row| row.figures.throttled_rounds).sum();
-    let turns: usize = rows.iter().map(|row| row.figures.rounds.len()).sum();
-    let aside = match aside {
-        0 => "No window was set aside for steal".to_owned(),
-        _ => format!("{} of {} were set aside for steal", words::count(aside), words::plural(windows, "window")),
+    let stolen: u64 = rows.iter().map(|row| row.figures.quiet.set_aside).sum();
+    let rounds: usize = rows.iter().map(|row| row.figures.rounds.len()).sum();
+    let windows = match stolen {
+        0 => "No window had too much steal".to_owned(),
+        _ => format!("{} of {} had too much steal", words::count(stolen), words::plural(windows, "window")),
     };
-    let mut turns_lost = Vec::new();
-    if disturbed > 0 {
-        turns_lost.push(format!("{disturbed} because other processes took more than a tenth of the CPUs"));
+    let of = |why: RoundExclusion| -> usize { rows.iter().map(|row| row.figures.excluded_for(why)).sum() };
+    let causes: Vec<String> = RoundExclusion::ALL
+        .into_iter()
+        .filter(|why| of(*why) > 0)
+        .map(|why| format!("{} for {}", of(why), why.label()))
+        .collect();
+    let rounds = words::plural(rounds as u64, "trial");
+    match causes.len() {
+        0 => format!("{windows}, and none of {rounds} is excluded from the figures."),
+        _ => format!("{windows}. Of {rounds}, these are excluded from all figures: {}.", words::list(&causes)),
     }
-    if throttled > 0 {
-        turns_lost.push(format!("{throttled} because a quota held them back"));
-    }
-    if turns_lost.is_empty() {
-        return format!("{aside}, and none of {} for other processes.", words::plural(turns as u64, "turn"));
-    }
-    format!("{aside}, and of {}, {}.", words::plural(turns as u64, "turn"), words::list(&turns_lost))
 }
 
-/// Turns that were taken again.
-fn retaken(run: &Run) -> Option<String> {
-    let is_again = |index: u32| index >= run.rounds_planned;
-    let again: usize =
-        run.measurements.iter().map(|one| one.rounds.iter().filter(|round| is_again(round.index)).count()).sum();
-    (again > 0).then(|| {
+/// Trials of additional rounds.
+fn additional(run: &Run) -> Option<String> {
+    let is_additional = |index: u32| index >= run.rounds_planned;
+    let trials: usize =
+        run.measurements.iter().map(|one| one.rounds.iter().filter(|round| is_additional(round.index)).count()).sum();
+    (trials > 0).then(|| {
         format!(
-            "{} taken again, because the rows were too noisy to be ranked. A turn is repeated for its noise and never for \
-             its result.",
-            if again == 1 { "One turn was".to_owned() } else { format!("{again} turns were") },
+            "{} taken in additional rounds: of rows with excluded rounds, and of the other rows of their tables beside them, so that \
+             there are pairs. Whether a trial is repeated depends on steal, other processes, quotas and a late load generator alone: it \
+             is repeated for its noise and never for its result.",
+            if trials == 1 { "One trial was".to_owned() } else { format!("{trials} trials were") },
         )
     })
 }

@@ -24,7 +24,7 @@ pub struct Column {
 }
 
 /// The columns, from left to right; the first one names the row.
-pub static COLUMNS: [Column; 20] = [
+pub static COLUMNS: [Column; 21] = [
     Column {
         title: "server",
         meaning: "the program under test, with the flags that set it apart",
@@ -48,15 +48,16 @@ pub static COLUMNS: [Column; 20] = [
     },
     Column {
         title: "rank",
-        meaning: "the place among the measurements that are valid: by capacity in a closed loop, by p99 in an open one",
+        meaning: "the place among the measurements that may be ranked: by req / CPU-s in a closed loop; by server µs/req where the \
+                  load generator was the limit of one of them; by p99 in an open loop",
         is_number: true,
         is_brief: true,
         cell: |row| row.rank.map_or_else(unknown, |rank| rank.to_string()),
     },
     Column {
         title: "group",
-        meaning: "1 for the best server and all that cannot be told apart from it, each at its best, corrected for all \
-                  pairs (Holm); then the best of the rest and its like",
+        meaning: "1 for the first server and all without a significant difference to it, each in its best configuration, \
+                  corrected for all pairs (Holm); then the first of the rest and its like",
         is_number: true,
         is_brief: true,
         cell: |row| row.group.map_or_else(unknown, |group| group.to_string()),
@@ -66,11 +67,20 @@ pub static COLUMNS: [Column; 20] = [
         meaning: "whether the row may be ranked; the reasons stand below the table",
         is_number: false,
         is_brief: true,
-        cell: |row| row.standing().label().to_owned(),
+        cell: |row| row.label(),
+    },
+    Column {
+        title: "rounds",
+        meaning: "the rounds that count; of how many, where some are excluded because of steal, other processes, a quota or a late \
+                  load generator. Every figure of the row comes from those that count; where none does, from all, and the row is \
+                  not ranked",
+        is_number: true,
+        is_brief: true,
+        cell: rounds,
     },
     Column {
         title: "req/s",
-        meaning: "all complete responses over all measured time; \"≥\" where the load generator was the limit",
+        meaning: "complete responses over measured time, of the rounds that count; \"≥\" where the load generator was the limit",
         is_number: true,
         is_brief: true,
         cell: requests_per_second,
@@ -84,26 +94,27 @@ pub static COLUMNS: [Column; 20] = [
     },
     Column {
         title: "to best",
-        meaning: "its figure, by which rows are ranked, over that of the best row, round by round, with the 95 % interval \
-                  where there is one",
+        meaning: "its figure, by which rows are ranked, over that of the row with rank 1: the geometric mean of the ratios of the \
+                  rounds in which both count, with the 95 % interval where there is one",
         is_number: true,
         is_brief: true,
         cell: |row| row.to_best.map_or_else(unknown, |ratio| to_best(row, ratio)),
     },
     Column {
         title: "req / CPU-s",
-        meaning: "capacity, by which rows are ranked: responses per second of CPU time that was available to the \
-                  server (wall time times its CPUs, less what was stolen), in quiet windows only",
+        meaning: "responses per second of CPU time that was available to the server (wall time times its CPUs, less what was \
+                  stolen), in quiet windows only; the geometric mean of the rounds. Closed loops are ranked by it",
         is_number: true,
-        is_brief: false,
+        is_brief: true,
         cell: |row| figure(row.figures.capacity()),
     },
     Column {
         title: "server µs/req",
-        meaning: "CPU time of the server's processes per response, user and system",
+        meaning: "CPU time of the server's processes per response, user and system. Where the load generator was the limit of a \
+                  row, rows are ranked by it, and it is the geometric mean of the rounds",
         is_number: true,
         is_brief: true,
-        cell: |row| figure(row.figures.server_cpu_microseconds()),
+        cell: |row| figure(row.server_cpu_microseconds()),
     },
     Column {
         title: "client µs/req",
@@ -121,21 +132,22 @@ pub static COLUMNS: [Column; 20] = [
     },
     Column {
         title: "p50",
-        meaning: "the latency that half of the responses did not exceed; in an open loop, of the quiet rounds",
+        meaning: "the latency that half of the responses did not exceed; of the rounds that count",
         is_number: true,
         is_brief: false,
         cell: |row| duration(row.latency().percentile(50.0)),
     },
     Column {
         title: "p99",
-        meaning: "the latency that 99 % of the responses did not exceed; in an open loop, of the quiet rounds",
+        meaning: "the latency that 99 % of the responses did not exceed. Open loops are ranked by it, and it is the geometric mean \
+                  of the rounds; in a closed loop it is that of all responses together",
         is_number: true,
         is_brief: true,
-        cell: |row| duration(row.latency().percentile(99.0)),
+        cell: |row| duration(row.p99()),
     },
     Column {
         title: "max",
-        meaning: "the longest latency of any response; in an open loop, of the quiet rounds",
+        meaning: "the longest latency of any response of the rounds that count",
         is_number: true,
         is_brief: false,
         cell: |row| duration(row.latency().maximum()),
@@ -210,13 +222,21 @@ fn requests_per_second(row: &Row<'_>) -> String {
     if row.standing() == Standing::AtLeast { format!("≥ {rate}") } else { rate }
 }
 
+fn rounds(row: &Row<'_>) -> String {
+    match (row.figures.rounds.len(), row.figures.counted_rounds()) {
+        (0, _) => unknown(),
+        (all, counted) if counted == all => words::count(all as u64),
+        (all, counted) => format!("{counted} of {all}"),
+    }
+}
+
 fn spread((least, median, most): (f64, f64, f64)) -> String {
     format!("{} – {} – {}", words::figure(least), words::figure(median), words::figure(most))
 }
 
 fn to_best(row: &Row<'_>, ratio: Ratio) -> String {
     match ratio.interval {
-        _ if row.rank == Some(1) => "1".to_owned(),
+        _ if row.is_first() => "1".to_owned(),
         Some((low, high)) => {
             format!("{} ({} to {})", words::ratio(ratio.ratio), words::ratio(low), words::ratio(high))
         }

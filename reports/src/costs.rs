@@ -33,14 +33,17 @@ pub fn per_request(tables: &[Table<'_>]) -> Vec<[String; 8]> {
     let mut chosen: Vec<&Row<'_>> = Vec::new();
     for row in tables.iter().flat_map(|table| &table.rows).filter(|row| is_plain(row)) {
         match chosen.iter_mut().find(|other| is_alike(other, row)) {
-            Some(other) if other.measurement.system_calls.is_none() && row.measurement.system_calls.is_some() => {
-                *other = row;
-            }
+            Some(other) if quality(row) > quality(other) => *other = row,
             Some(_) => {}
             None => chosen.push(row),
         }
     }
     chosen.into_iter().map(request_line).collect()
+}
+
+/// How well a row shows what a request costs: its rounds count, and its system calls were counted.
+fn quality(row: &Row<'_>) -> (bool, bool) {
+    (!is_noisy(row), row.measurement.system_calls.is_some())
 }
 
 /// Why the system calls of some servers were not counted, each reason once with those that it holds for.
@@ -96,9 +99,9 @@ fn request_line(row: &Row<'_>) -> [String; 8] {
         connections.push_str(&format!(", {} requests at a time", workload.pipeline));
     }
     [
-        row.measurement.name(),
+        marked(row),
         connections,
-        figure(figures.server_cpu_microseconds()),
+        figure(row.server_cpu_microseconds()),
         kernel.unwrap_or_else(unknown),
         figure(figures.generator_cpu_microseconds()),
         figure(figures.switches_per_request()),
@@ -167,12 +170,21 @@ fn connection_line(fewest: &Row<'_>, most: &Row<'_>) -> Option<[String; 5]> {
     let count = |each: Option<f64>| each.map_or_else(unknown, |each| short(each.max(0.0)));
     let memory = each(memory(fewest), memory(most)).map(|bytes| words::bytes(bytes.max(0.0).round() as u64));
     Some([
-        most.measurement.name(),
+        if is_noisy(fewest) { marked(fewest) } else { marked(most) },
         words::count(idle(most).into()),
         memory.unwrap_or_else(unknown),
         count(each(threads(fewest), threads(most))),
         count(each(descriptors(fewest), descriptors(most))),
     ])
+}
+
+/// The row's name, marked where its figures come from rounds that do not count.
+fn marked(row: &Row<'_>) -> String {
+    format!("{}{}", row.measurement.name(), if is_noisy(row) { " (too noisy)" } else { "" })
+}
+
+fn is_noisy(row: &Row<'_>) -> bool {
+    row.figures.counted_rounds() == 0
 }
 
 fn unknown() -> String {

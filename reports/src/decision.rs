@@ -1,8 +1,10 @@
 //! Which server for which load: a table of all loads of a run and all servers, each cell a word and the place of its
 //! evidence.
 
-use crate::ranking::{LIMIT, Merit, Row, Table};
+use crate::merit::Merit;
+use crate::ranking::{Decision, LIMIT, Row, Table, compare};
 use crate::record::{Run, Varies};
+use crate::statistics::Ratio;
 use crate::summary;
 use crate::validity::Standing;
 use crate::words;
@@ -12,6 +14,8 @@ use crate::words;
 pub struct Line {
     /// The load in a few words.
     pub load: String,
+    /// What holds for the whole row: that nobody is the best, or by what it is ranked; empty where the cells say it all.
+    pub remark: &'static str,
     /// The anchor of its measurements on a page.
     pub anchor: String,
     /// A cell for each server of [`servers`].
@@ -21,14 +25,18 @@ pub struct Line {
 /// What may be said of a server under a load.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
-    /// It is the best of those that are ranked.
-    Best,
-    /// It cannot be told apart from the best.
-    LikeBest,
-    /// It is ranked: how its figure compares with the best one's, in words.
+    /// It is first, with a significant difference to every other server.
+    Best(Merit),
+    /// It belongs to the first group, which has several servers: there is no significant difference to the first of them.
+    BestGroup(Merit),
+    /// It is ranked: how its figure compares with the first one's, in words.
     Behind(String),
-    /// It may be better than is seen, because the load generator was the limit.
+    /// Its figure, which is compared with nobody's.
+    Shown(String),
+    /// It may carry more than is seen, because the load generator was the limit.
     AtLeast,
+    /// It kept up with the offered load in so many rounds, of so many.
+    Kept(usize, usize),
     /// It does not bear this load: the first reason.
     Breaks(String),
     /// Noise leaves nothing to be said.
@@ -36,6 +44,14 @@ pub enum Cell {
     /// It did not take part.
     NotMeasured,
 }
+
+/// What the words of the table mean.
+pub const LEGEND: &str = "Best: first, with a significant difference to every other server. Best group: first or without a \
+    significant difference to the first, while others are behind. \"No significant difference\" beside a load holds for all its \
+    servers, and their figures stand in the cells. The rest is the ratio to the first: of requests per available CPU-second (/ CPU-s), \
+    of the server's CPU time per request where the load generator was the limit, or of the p99 in an open loop. Servers are compared \
+    with the same setting of the access log, each in its best configuration. Kept in k of n: the rounds in which a server kept up with \
+    the load. Breaks: not valid under this load; the reason stands at its measurements.";
 
 /// The servers of the table: those of the project in the order in which they occur, then the others.
 #[must_use]
@@ -58,6 +74,7 @@ pub fn lines(run: &Run, tables: &[Table<'_>]) -> Vec<Line> {
     let servers = servers(run);
     let line = |(place, table): (usize, &Table<'_>)| Line {
         load: load(table),
+        remark: remark(table),
         anchor: anchor(place),
         cells: servers.iter().map(|server| cell(table, server)).collect(),
     };
@@ -93,31 +110,74 @@ pub fn apart(table: &Table<'_>) -> String {
     apart.join(", ")
 }
 
+impl Line {
+    /// The load with its remark, in plain text.
+    #[must_use]
+    pub fn title(&self) -> String {
+        if self.remark.is_empty() { self.load.clone() } else { format!("{} ({})", self.load, self.remark) }
+    }
+}
+
 impl Cell {
     /// The cell in words.
     #[must_use]
     pub fn text(&self) -> String {
         match self {
-            Self::Best => "best".to_owned(),
-            Self::LikeBest => "not told apart".to_owned(),
-            Self::Behind(text) => text.clone(),
+            Self::Best(Merit::Cost) => "least CPU".to_owned(),
+            Self::Best(_) => "best".to_owned(),
+            Self::BestGroup(Merit::Cost) => "least CPU group".to_owned(),
+            Self::BestGroup(_) => "best group".to_owned(),
+            Self::Behind(text) | Self::Shown(text) => text.clone(),
             Self::AtLeast => "at least".to_owned(),
+            Self::Kept(kept, of) => format!("kept in {kept} of {of}"),
             Self::Breaks(_) => "breaks".to_owned(),
             Self::TooNoisy => "too noisy".to_owned(),
             Self::NotMeasured => "–".to_owned(),
         }
     }
+
+    /// Whether it is first or belongs to the first group.
+    #[must_use]
+    pub fn is_first(&self) -> bool {
+        matches!(self, Self::Best(_) | Self::BestGroup(_))
+    }
 }
 
-/// The best that can be said of a server: its best ranked row, else one that is a lower bound, else why there is none.
+/// What holds for the whole row.
+fn remark(table: &Table<'_>) -> &'static str {
+    if !table.is_ranked() {
+        return "each at its own rate, not compared";
+    }
+    match (table.decision(), table.merit()) {
+        (Decision::Undecided, Merit::Cost) => "server CPU time per request; no significant difference",
+        (Decision::TooFewRounds, Merit::Cost) => "server CPU time per request; too few rounds",
+        (_, Merit::Cost) => "server CPU time per request",
+        (Decision::Undecided, _) => "no significant difference",
+        (Decision::TooFewRounds, _) => "too few rounds",
+        _ => "",
+    }
+}
+
+/// The best that can be said of a server: its best row among those that are compared, else one that is a lower bound, else why
+/// there is none.
 fn cell(table: &Table<'_>, server: &str) -> Cell {
     let rows = || table.rows.iter().filter(|row| row.measurement.server.name == server && !row.measurement.is_twin);
-    if let Some(best) = rows().filter(|row| row.rank.is_some()).min_by_key(|row| row.rank) {
-        return match (best.rank, best.group) {
-            (Some(1), _) => Cell::Best,
-            (_, Some(1)) => Cell::LikeBest,
-            _ => Cell::Behind(behind(table.merit(), best)),
+    let merit = table.merit();
+    let shown = |row: &Row<'_>| merit.of_row(&row.figures).map(|value| Cell::Shown(merit.cell(value)));
+    let best = table.best_of_each_server();
+    if let Some(row) = best.iter().find(|row| row.measurement.server.name == server) {
+        let cell = match (table.decision(), row.group) {
+            (Decision::Alone | Decision::Undecided | Decision::TooFewRounds, _) => shown(row),
+            (Decision::One, Some(1)) => Some(Cell::Best(merit)),
+            (Decision::Several, Some(1)) => Some(Cell::BestGroup(merit)),
+            _ => compare(row, best[0]).map(|ratio| Cell::Behind(behind(merit, ratio))),
         };
+        return cell.unwrap_or(Cell::NotMeasured);
+    }
+    // What is not compared: another setting of the log, or a share of the own capacity.
+    let alone = rows().filter(|row| row.rank.is_some() || (!table.is_ranked() && row.standing() == Standing::Ranked));
+    if let Some(cell) = alone.min_by_key(|row| row.rank).and_then(shown) {
+        return cell;
     }
     let with = |standing: Standing| rows().find(|row| row.standing() == standing);
     if with(Standing::AtLeast).is_some() {
@@ -126,18 +186,22 @@ fn cell(table: &Table<'_>, server: &str) -> Cell {
     if with(Standing::TooNoisy).is_some() {
         return Cell::TooNoisy;
     }
+    if let Some((kept, of)) = rows().find_map(|row| row.validity.kept()) {
+        return Cell::Kept(kept, of);
+    }
     match with(Standing::Invalid).and_then(|row| row.validity.reasons.first()) {
         Some(reason) => Cell::Breaks(reason.to_string()),
         None => Cell::NotMeasured,
     }
 }
 
-fn behind(merit: Merit, row: &Row<'_>) -> String {
-    let Some(ratio) = row.to_best else { return "ranked".to_owned() };
-    // One round, or an interval that holds 1, tells nobody apart.
-    match (merit, ratio.interval) {
-        (_, None) => format!("{} ×, no interval", words::ratio(ratio.ratio)),
-        (Merit::Capacity, _) => format!("{} × as much", words::ratio(ratio.ratio)),
-        (Merit::Latency, _) => format!("{} × as long", words::ratio(ratio.ratio)),
-    }
+fn behind(merit: Merit, ratio: Ratio) -> String {
+    let what = match merit {
+        Merit::Capacity => "",
+        Merit::Latency => " p99",
+        Merit::Cost => " CPU",
+    };
+    // Of servers that share too few rounds nothing is known but this.
+    let doubt = if ratio.interval.is_none() { ", no interval" } else { "" };
+    format!("{}×{what}{doubt}", words::ratio(ratio.ratio))
 }

@@ -1,16 +1,16 @@
 //! The figures of one measurement, computed from its raw rounds.
 
-use loadgen::validity::ENOUGH_TURNS;
-use loadgen::{Errors, Histogram, Outcome, Unexpected};
-use std::collections::BTreeMap;
+use loadgen::validity::{Complaint, complaints};
+use loadgen::{Histogram, Outcome};
 
 use crate::record::{Measurement, Placement, Round};
+use crate::round_exclusion::RoundExclusion;
 use crate::sample::ServerSample;
-use crate::statistics::median;
+use crate::statistics::{geometric_mean, median};
 use crate::steal::{QuietTime, stolen_seconds};
+use crate::totals::Totals;
 
-/// The share of the server's or the client's CPUs beyond which other processes spoil a round: it is set aside like a
-/// window with much steal. What they take is missing from the server's capacity, and half of this is about what twins of
+/// The share of the server's or the client's CPUs beyond which other processes spoil a round: it is excluded. What they take is missing from the server's capacity, and half of this is about what twins of
 /// one server differ by.
 pub const OTHERS_LIMIT: f64 = 0.10;
 
@@ -18,37 +18,28 @@ pub const OTHERS_LIMIT: f64 = 0.10;
 /// and where it is met the figures show the quota; one per cent is a hiccup of a single period in a round of ten seconds.
 pub const THROTTLED_LIMIT: f64 = 0.01;
 
-/// What one measurement came to, all its rounds together: counts are summed and histograms merged, nothing is an
+/// What one measurement came to, all the rounds that count together: counts are summed and histograms merged, nothing is an
 /// average of averages.
+///
+/// Where no round counts, the figures are those of all rounds, for a reader who wants to see them; they are never ranked, and
+/// [`counted_rounds`](Self::counted_rounds) is 0.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Figures {
-    /// The rounds that were measured, each for itself.
+    /// The rounds that were measured, each for itself; those that do not count, too.
     pub rounds: Vec<RoundFigures>,
+    /// What is counted over all of them: faults of the server are no less so in a round that does not count.
+    pub totals: Totals,
     /// Measured time, in seconds.
     pub measured_seconds: f64,
-    /// Requests sent.
-    pub requests: u64,
     /// Complete responses, whatever their status.
     pub responses: u64,
     /// Bytes received, heads and bodies.
     pub bytes_received: u64,
-    /// Complete responses by status.
-    pub statuses: BTreeMap<u16, u64>,
-    /// Complete responses that were not what was expected.
-    pub unexpected: Unexpected,
-    /// What went wrong, by kind.
-    pub errors: Errors,
-    /// Requests unanswered at the end of a round.
-    pub in_flight: u64,
-    /// The most connections that were never served in one round in which each could have had [`ENOUGH_TURNS`].
-    pub never_served: u64,
     /// TCP connections used.
     pub opened: u64,
-    /// Time from writing a request to its complete response.
+    /// Time from writing a request, or in an open loop from when it was due, to its complete response.
     pub latency: Histogram,
-    /// The same of the rounds that were quiet enough to say something; in an open loop those without a window set aside.
-    pub quiet_latency: Histogram,
-    /// The quiet part of the measured time, and the capacity seen in it.
+    /// The windows of all rounds, with the quiet time of those that count or were excluded for steal alone.
     pub quiet: QuietTime,
     /// CPU time of the server, in seconds, over `sampled_responses`; none if it was not sampled.
     pub server_cpu_seconds: Option<f64>,
@@ -72,14 +63,11 @@ pub struct Figures {
     pub peak_threads: Option<u32>,
     /// The server's most descriptors in any round.
     pub peak_descriptors: Option<u32>,
-    /// Rounds that were set aside, because other processes took more than [`OTHERS_LIMIT`] of the CPUs.
-    pub disturbed_rounds: usize,
-    /// The most that other processes took of the server's or of the client's CPUs in one round, 0 to 1; none where that
-    /// is not known.
+    /// The most that other processes took of the server's or of the client's CPUs in one round, excluded ones too, 0 to 1; none
+    /// where that is not known.
     pub others_share: Option<f64>,
-    /// Rounds that were set aside, because a quota kept back more than [`THROTTLED_LIMIT`].
-    pub throttled_rounds: usize,
-    /// The most CPU time that a quota kept back for each second of one round, 0 to 1; none where that is not known.
+    /// The most CPU time that a quota kept back for each second of one round, excluded ones too, 0 to 1; none where that is not
+    /// known.
     pub throttled_share: Option<f64>,
 }
 
@@ -88,30 +76,47 @@ pub struct Figures {
 pub struct RoundFigures {
     /// Which pass over the measurements, from 0.
     pub index: u32,
+    /// Why it does not count; none if it does.
+    pub exclusion: Option<RoundExclusion>,
     /// Complete responses per second.
     pub requests_per_second: f64,
-    /// The quiet part of the round, and the capacity seen in it.
+    /// The quiet part of the round, and the capacity seen in it; nothing of it is quiet where the round does not count.
     pub quiet: QuietTime,
+    /// Responses per available CPU-second of the server in quiet windows, whether the round counts or not.
+    pub requests_per_cpu_second: Option<f64>,
     /// CPU time of the server per complete response, in microseconds.
     pub server_cpu_microseconds: Option<f64>,
     /// CPU time of the load generator per complete response, in microseconds.
     pub generator_cpu_microseconds: Option<f64>,
     /// The latency that 99 % of the responses did not exceed, in nanoseconds.
     pub p99_nanoseconds: Option<u64>,
+    /// Whether an open loop offered more than was answered.
+    pub is_overloaded: bool,
 }
 
 impl RoundFigures {
-    /// The latency that 99 % of the responses did not exceed, in nanoseconds, if the round was quiet enough for it to mean
-    /// something.
+    /// Whether the round counts: neither the machine nor the load generator disturbed it too much.
     #[must_use]
-    pub fn quiet_p99(&self) -> Option<f64> {
-        self.p99_nanoseconds.filter(|_| self.quiet.suffices()).map(|nanoseconds| nanoseconds as f64)
+    pub fn counts(&self) -> bool {
+        self.exclusion.is_none()
     }
 
-    /// Responses per available CPU-second of the server, if the round was quiet enough for it to mean something.
+    /// The latency that 99 % of the responses did not exceed, in nanoseconds, if the round counts.
+    #[must_use]
+    pub fn quiet_p99(&self) -> Option<f64> {
+        self.p99_nanoseconds.filter(|_| self.counts()).map(|nanoseconds| nanoseconds as f64)
+    }
+
+    /// Responses per available CPU-second of the server, if the round counts.
     #[must_use]
     pub fn capacity(&self) -> Option<f64> {
-        self.quiet.capacity().filter(|_| self.quiet.suffices())
+        self.requests_per_cpu_second.filter(|_| self.counts())
+    }
+
+    /// CPU time of the server per complete response, in microseconds, if the round counts.
+    #[must_use]
+    pub fn server_cpu(&self) -> Option<f64> {
+        self.server_cpu_microseconds.filter(|_| self.counts())
     }
 }
 
@@ -119,50 +124,26 @@ impl Figures {
     /// Adds up the rounds of a measurement.
     #[must_use]
     pub fn of(measurement: &Measurement) -> Self {
-        let placement = &measurement.placement;
         let mut figures = Self::default();
+        let measured = || measurement.rounds.iter().filter_map(|round| Some((round, round.outcome.as_ref()?)));
+        for (round, outcome) in measured() {
+            let of_round = figures.judge(round, outcome, measurement);
+            figures.totals.add(outcome);
+            figures.quiet.add(&of_round.quiet);
+            figures.rounds.push(of_round);
+        }
+        let placement = &measurement.placement;
         let mut server_available = 0.0;
         let mut generator = Vec::new();
-        for round in &measurement.rounds {
-            let Some(outcome) = &round.outcome else {
+        let has_counted = figures.counted_rounds() > 0;
+        for (place, (round, outcome)) in measured().enumerate() {
+            if has_counted && !figures.rounds[place].counts() {
                 continue;
-            };
-            let mut quiet = QuietTime::of(outcome, placement);
-            quiet = quiet.without_opponent(round.opponent_cpu_seconds.unwrap_or(0.0));
-            let others = others_share(round, outcome, placement);
-            figures.others_share = figures.others_share.into_iter().chain(others).reduce(f64::max);
-            if others.is_some_and(|share| share > OTHERS_LIMIT) {
-                figures.disturbed_rounds += 1;
-                quiet = quiet.without_quiet();
-            }
-            let throttled = round.server.as_ref().and_then(throttled_share);
-            figures.throttled_share = figures.throttled_share.into_iter().chain(throttled).reduce(f64::max);
-            if throttled.is_some_and(|share| share > THROTTLED_LIMIT) {
-                figures.throttled_rounds += 1;
-                quiet = quiet.without_quiet();
-            }
-            // Capacity is taken from quiet windows, but a percentile cannot be parted into windows.
-            if measurement.workload.arrival.is_open() && quiet.set_aside > 0 {
-                quiet = quiet.without_quiet();
-            }
-            if quiet.suffices() {
-                figures.quiet_latency.add(&outcome.latency);
             }
             figures.add_outcome(outcome);
-            figures.quiet.add(&quiet);
             generator.extend(busiest_thread(outcome));
-            server_available += figures.add_sample(round, outcome, &quiet, placement);
-            figures.rounds.push(RoundFigures {
-                index: round.index,
-                requests_per_second: outcome.responses_per_second(),
-                quiet,
-                server_cpu_microseconds: round
-                    .server
-                    .as_ref()
-                    .and_then(|sample| per(sample.cpu_seconds() * 1e6, outcome.responses)),
-                generator_cpu_microseconds: per(outcome.cpu_ns() as f64 / 1e3, outcome.responses),
-                p99_nanoseconds: outcome.latency.percentile(99.0),
-            });
+            let stolen = figures.rounds[place].quiet.stolen_cpu_seconds;
+            server_available += figures.add_sample(round, outcome, stolen, placement);
         }
         figures.generator_utilisation = median(&generator);
         figures.server_utilisation =
@@ -170,31 +151,47 @@ impl Figures {
         figures
     }
 
+    /// The figures of one round, and whether it counts.
+    fn judge(&mut self, round: &Round, outcome: &Outcome, measurement: &Measurement) -> RoundFigures {
+        let placement = &measurement.placement;
+        let is_open = measurement.workload.arrival.is_open();
+        let quiet = QuietTime::of(outcome, placement);
+        let quiet = quiet.without_opponent(round.opponent_cpu_seconds.unwrap_or(0.0));
+        let others = others_share(round, outcome, placement);
+        let throttled = round.server.as_ref().and_then(throttled_share);
+        self.others_share = self.others_share.into_iter().chain(others).reduce(f64::max);
+        self.throttled_share = self.throttled_share.into_iter().chain(throttled).reduce(f64::max);
+        let exclusion = RoundExclusion::of(outcome, placement, is_open, &quiet, others, throttled);
+        // Of a closed loop without enough quiet windows it is told how many there were.
+        let is_told = exclusion == Some(RoundExclusion::Steal) && !is_open;
+        RoundFigures {
+            index: round.index,
+            exclusion,
+            requests_per_second: outcome.responses_per_second(),
+            requests_per_cpu_second: quiet.capacity(),
+            quiet: if exclusion.is_none() || is_told { quiet } else { quiet.without_quiet() },
+            server_cpu_microseconds: round
+                .server
+                .as_ref()
+                .and_then(|sample| per(sample.cpu_seconds() * 1e6, outcome.responses)),
+            generator_cpu_microseconds: per(outcome.cpu_ns() as f64 / 1e3, outcome.responses),
+            p99_nanoseconds: outcome.latency.percentile(99.0),
+            is_overloaded: is_open
+                && complaints(outcome).iter().any(|complaint| matches!(complaint, Complaint::Overloaded { .. })),
+        }
+    }
+
     fn add_outcome(&mut self, outcome: &Outcome) {
         self.measured_seconds += outcome.elapsed_ns as f64 / 1e9;
-        self.requests += outcome.requests;
         self.responses += outcome.responses;
         self.bytes_received += outcome.bytes_read;
-        for (status, count) in &outcome.statuses {
-            *self.statuses.entry(*status).or_default() += count;
-        }
-        self.unexpected.responses += outcome.unexpected.responses;
-        self.unexpected.status += outcome.unexpected.status;
-        self.unexpected.length += outcome.unexpected.length;
-        self.errors.add(&outcome.errors);
-        self.in_flight += outcome.in_flight.count();
-        // Of fewer turns a connection may miss its own by chance: a server that answers a hundred times a second cannot have
-        // served each of a hundred connections.
-        if outcome.responses >= ENOUGH_TURNS.saturating_mul(outcome.plan.connections as u64) {
-            self.never_served = self.never_served.max(outcome.connections.never_served);
-        }
         self.opened += outcome.connections.opened;
         self.latency.add(&outcome.latency);
         self.generator_cpu_seconds += outcome.cpu_ns() as f64 / 1e9;
     }
 
     /// Adds what the server used in a round, and returns the CPU-seconds that it could have used.
-    fn add_sample(&mut self, round: &Round, outcome: &Outcome, quiet: &QuietTime, placement: &Placement) -> f64 {
+    fn add_sample(&mut self, round: &Round, outcome: &Outcome, stolen: f64, placement: &Placement) -> f64 {
         let Some(sample) = &round.server else {
             return 0.0;
         };
@@ -207,7 +204,37 @@ impl Figures {
         self.peak_threads = self.peak_threads.max(Some(sample.peak_threads));
         self.peak_descriptors = self.peak_descriptors.max(Some(sample.peak_descriptors));
         let all = sample.wall_seconds * placement.server_cpus.len() as f64;
-        (all - quiet.stolen_cpu_seconds - round.opponent_cpu_seconds.unwrap_or(0.0)).max(0.0)
+        (all - stolen - round.opponent_cpu_seconds.unwrap_or(0.0)).max(0.0)
+    }
+
+    /// The rounds that the figures come from: those that count, or all where none does.
+    pub fn used(&self) -> impl Iterator<Item = &RoundFigures> {
+        let has_counted = self.counted_rounds() > 0;
+        self.rounds.iter().filter(move |round| !has_counted || round.counts())
+    }
+
+    /// The rounds that the figures leave out.
+    pub fn left_out(&self) -> impl Iterator<Item = &RoundFigures> {
+        let has_counted = self.counted_rounds() > 0;
+        self.rounds.iter().filter(move |round| has_counted && !round.counts())
+    }
+
+    /// How many rounds count.
+    #[must_use]
+    pub fn counted_rounds(&self) -> usize {
+        self.rounds.iter().filter(|round| round.counts()).count()
+    }
+
+    /// How many rounds do not count for this reason.
+    #[must_use]
+    pub fn excluded_for(&self, exclusion: RoundExclusion) -> usize {
+        self.rounds.iter().filter(|round| round.exclusion == Some(exclusion)).count()
+    }
+
+    /// The geometric mean of a figure of the rounds that [are used](Self::used); none where no round has it.
+    #[must_use]
+    pub fn mean_of_rounds(&self, figure: impl Fn(&RoundFigures) -> Option<f64>) -> Option<f64> {
+        geometric_mean(&self.used().filter_map(figure).collect::<Vec<_>>())
     }
 
     /// Complete responses per second of measured time; none if nothing was measured.
@@ -219,16 +246,16 @@ impl Figures {
     /// The fewest, the median and the most requests per second of the rounds.
     #[must_use]
     pub fn spread(&self) -> Option<(f64, f64, f64)> {
-        let rates: Vec<f64> = self.rounds.iter().map(|round| round.requests_per_second).collect();
+        let rates: Vec<f64> = self.used().map(|round| round.requests_per_second).collect();
         let least = rates.iter().copied().reduce(f64::min)?;
         let most = rates.iter().copied().reduce(f64::max)?;
         Some((least, median(&rates)?, most))
     }
 
-    /// Responses per available CPU-second of the server, in quiet windows: what is ranked.
+    /// Responses per available CPU-second of the server, in quiet windows: the geometric mean of the rounds.
     #[must_use]
     pub fn capacity(&self) -> Option<f64> {
-        self.quiet.capacity()
+        self.mean_of_rounds(|round| round.requests_per_cpu_second)
     }
 
     /// CPU time of the server per complete response, in microseconds.

@@ -4,6 +4,7 @@
 //! an interpreter without the lock, where one is installed, and a pool of threads without any interpreter.
 
 use crate::decision;
+use crate::merit::Merit;
 use crate::ranking::{Row, Table, compare};
 use crate::record::{Run, Varies};
 use crate::statistics::Ratio;
@@ -104,8 +105,9 @@ fn ends<'a, 'run>(table: &'a Table<'run>, server: &str) -> Option<(&'a Row<'run>
     (workers(&fewest) < workers(&most)).then_some((fewest, most))
 }
 
+/// What the most workers carry over the fewest; none where the load generator was the limit, because then nobody knows.
 fn ratio(table: &Table<'_>, server: &str) -> Option<Ratio> {
-    let (fewest, most) = ends(table, server)?;
+    let (fewest, most) = ends(table, server).filter(|_| table.merit() == Merit::Capacity)?;
     compare(most, fewest)
 }
 
@@ -124,10 +126,10 @@ fn sentence(table: &Table<'_>, server: &str) -> Option<String> {
     let ratio = compare(most, fewest)?;
     let workers = |row: &Row<'_>| row.measurement.configuration.workers.unwrap_or(1);
     Some(format!(
-        "{server} on {}: {} workers carry {} times as much as {} ({}).",
+        "{server} on {}: {} workers {} {} ({}).",
         cpus(table),
         workers(most),
-        words::ratio(ratio.ratio),
+        most.merit.compares(true, ratio),
         workers(fewest),
         evidence(ratio),
     ))

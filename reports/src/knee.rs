@@ -16,8 +16,19 @@ struct Stop<'table, 'run> {
     load: String,
     /// Its row.
     row: &'table Row<'run>,
-    /// The latency that 99 % of the answers did not exceed, in nanoseconds, where the server kept up; none where it did not.
-    p99: Option<f64>,
+    /// How it fared.
+    fared: Fared,
+}
+
+/// How a server fared under a load.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fared {
+    /// It kept up in every round that counts; the latency that 99 % of the answers did not exceed, in nanoseconds.
+    Kept(u64),
+    /// It kept up in so many of the rounds that count, of so many.
+    Partly(usize, usize),
+    /// It kept up in none, though in each of them it was offered less than the same process had carried directly before.
+    Broke,
 }
 
 /// A sentence for each configuration that was offered several shares of its capacity, from all tables of one part.
@@ -52,47 +63,83 @@ fn share(measurement: &Measurement) -> Option<f64> {
 
 /// Nothing where noise, or a failure that has nothing to do with the load, leaves nothing to be said.
 fn stop<'table, 'run>(share: f64, row: &'table Row<'run>) -> Option<Stop<'table, 'run>> {
-    let load = words::percent(share);
-    match row.standing() {
-        Standing::Ranked => Some(Stop { load, row, p99: Some(row.latency().percentile(99.0)? as f64) }),
-        Standing::Invalid if row.validity.is_beyond_capacity() => Some(Stop { load, row, p99: None }),
-        _ => None,
-    }
+    let fared = match (row.standing(), row.validity.kept()) {
+        (Standing::Ranked, _) => Fared::Kept(row.p99()?),
+        (Standing::Invalid, Some(_)) if is_established(row) => Fared::Broke,
+        (Standing::Invalid, Some((kept, of))) => Fared::Partly(kept, of),
+        _ => return None,
+    };
+    Some(Stop { load: words::percent(share), row, fared })
+}
+
+/// Whether a server did not keep up in any round that counts, each time at a rate below what the same process carried directly
+/// before. Without that, the rate may have been a share of a capacity that it does not have.
+fn is_established(row: &Row<'_>) -> bool {
+    let counted = row.figures.rounds.iter().filter(|round| round.counts());
+    let mut established = counted.map(|counted| {
+        let rounds = &row.measurement.rounds;
+        let round = rounds.iter().find(|round| round.outcome.is_some() && round.index == counted.index);
+        let rates = round.and_then(|round| round.offered_rate.zip(round.capacity));
+        counted.is_overloaded && rates.is_some_and(|(offered, capacity)| offered <= capacity)
+    });
+    established.all(|is_so| is_so)
 }
 
 fn sentence(name: &str, stops: &[Stop<'_, '_>]) -> Option<String> {
-    let kept: Vec<(&Stop<'_, '_>, f64)> =
-        stops.iter().map_while(|stop| stop.p99.map(|nanoseconds| (stop, nanoseconds))).collect();
-    let broken = stops.get(kept.len());
-    if kept.len() < 2 {
-        let broken = broken.filter(|_| stops.len() > 1)?;
-        return Some(format!("{name} did not keep up from {} of its capacity on.", broken.load));
+    if stops.len() < 2 {
+        return None;
     }
-    let figures: Vec<String> = kept
+    let kept: Vec<(&Stop<'_, '_>, u64)> = stops
         .iter()
-        .enumerate()
-        .map(|(place, (stop, nanoseconds))| {
-            let of = if place == 0 { " of its capacity" } else { "" };
-            format!("{} at {}{of}", words::duration(*nanoseconds as u64), stop.load)
+        .filter_map(|stop| match stop.fared {
+            Fared::Kept(nanoseconds) => Some((stop, nanoseconds)),
+            Fared::Partly(..) | Fared::Broke => None,
         })
         .collect();
+    let mut parts = Vec::new();
+    if !kept.is_empty() {
+        let figure = |(place, (stop, nanoseconds)): (usize, &(&Stop<'_, '_>, u64))| {
+            let of = if place == 0 { " of its capacity" } else { "" };
+            format!("{} at {}{of}", words::duration(*nanoseconds), stop.load)
+        };
+        let figures: Vec<String> = kept.iter().enumerate().map(figure).collect();
+        parts.push(format!("the p99 is {}", words::list(&figures)));
+    }
+    // What is said of a load and all above it has to be known of each of them.
+    let broken = stops.iter().rposition(|stop| stop.fared != Fared::Broke).map_or(0, |last| last + 1);
+    for stop in &stops[..broken] {
+        match stop.fared {
+            Fared::Kept(_) => {}
+            Fared::Partly(kept, of) => {
+                parts.push(format!("at {} it kept up in {kept} of {}", stop.load, words::plural(of as u64, "round")));
+            }
+            Fared::Broke => parts.push(format!("at {} it kept up in no round", stop.load)),
+        }
+    }
+    parts.extend(stops.get(broken).map(|stop| format!("from {} on it did not keep up", stop.load)));
+    if kept.len() == stops.len() {
+        parts.push(knee(&kept)?);
+    }
+    Some(format!("{name}: {}.", parts.join("; ")))
+}
+
+/// Where the latency of a server that kept up with every load grows most.
+fn knee(kept: &[(&Stop<'_, '_>, u64)]) -> Option<String> {
     // Round by round, like all that is compared: one bad moment makes no knee.
-    let growth = |pair: &[(&Stop<'_, '_>, f64)]| compare(pair[1].0.row, pair[0].0.row).filter(Ratio::is_distinct);
+    let growth = |pair: &[(&Stop<'_, '_>, u64)]| compare(pair[1].0.row, pair[0].0.row).filter(Ratio::is_distinct);
     let steepest = kept
         .windows(2)
         .filter_map(|pair| Some((growth(pair)?, pair)))
         .max_by(|first, second| first.0.ratio.total_cmp(&second.0.ratio))
         .filter(|(growth, _)| growth.ratio >= KNEE);
-    let turn = match (broken, steepest) {
-        (Some(broken), _) => format!("from {} on it did not keep up", broken.load),
-        (None, Some((growth, pair))) => format!(
-            "the knee lies between {} and {}, where the latency grows {} times ({})",
+    Some(match steepest {
+        Some((growth, pair)) => format!(
+            "the knee lies between {} and {}, where the p99 grows {} times ({})",
             pair[0].0.load,
             pair[1].0.load,
             words::ratio(growth.ratio),
             evidence(growth),
         ),
-        (None, None) => format!("no knee could be told from noise up to {}", kept.last()?.0.load),
-    };
-    Some(format!("{name}: 99 % of the answers took at most {}; {turn}.", words::list(&figures)))
+        None => format!("no knee could be told from noise up to {}", kept.last()?.0.load),
+    })
 }

@@ -8,11 +8,11 @@
 //!
 //! - the record: [`record`], [`failure`], [`sample`], [`system_calls`], [`environment`], [`timestamp`], and the folder it
 //!   lives in, [`store`];
-//! - what it comes to: [`steal`] finds the quiet windows, [`figures`] adds up the rounds of a measurement,
-//!   [`statistics`] compares rounds, [`scalability`] fits what more workers bring;
+//! - what it comes to: [`steal`] finds the quiet windows, [`round_exclusion`] says which rounds do not count, [`figures`]
+//!   adds up those that do and [`totals`] all of them, [`statistics`] compares rounds, [`scalability`] fits what more workers bring;
 //! - what may be said: [`validity`] judges a measurement, gives each [`reason`] and adds a [`note`], [`ranking`] puts the valid ones in
-//!   order;
-//! - how it is said: [`summary`] in sentences, [`decision`] in a table of all loads, [`scaling`] of more workers, [`knee`] of more load, [`costs`]
+//!   order, by their [`merit`], and [`repeats`] what is measured again;
+//! - how it is said: [`headline`] and [`summary`] in sentences, [`decision`] in a table of all loads, [`scaling`] of more workers, [`knee`] of more load, [`costs`]
 //!   of a request, [`exclusions`] from the ranking, [`certainty`] of it all, [`facts`] about machine and build, [`columns`]
 //!   of the tables, [`mod@chart`] in pictures, with figures set in [`words`];
 //! - two commits side by side, with a verdict: [`comparison`];
@@ -44,16 +44,20 @@ pub mod exclusions;
 pub mod facts;
 pub mod failure;
 pub mod figures;
+pub mod headline;
 pub mod history;
 pub mod html;
 pub mod interpreter;
 pub mod knee;
 pub mod markdown;
+pub mod merit;
 pub mod note;
 pub mod ranking;
 pub mod reason;
 pub mod record;
+pub mod repeats;
 pub mod report;
+pub mod round_exclusion;
 pub mod sample;
 pub mod scalability;
 pub mod scaling;
@@ -64,6 +68,7 @@ pub mod summary;
 pub mod system_calls;
 pub mod text;
 pub mod timestamp;
+pub mod totals;
 pub mod validity;
 pub mod words;
 

@@ -6,9 +6,9 @@ use crate::chart::Chart;
 use crate::columns::{self, Column};
 use crate::environment::Environment;
 use crate::exclusions::exclusions;
-use crate::ranking::{Merit, Row, Table};
+use crate::merit::Merit;
+use crate::ranking::{Row, Table};
 use crate::record::{Run, Varies};
-use crate::validity::Standing;
 use crate::{certainty, costs, decision, facts, interpreter, knee, scaling, summary};
 
 /// Cells of a bar at its full length.
@@ -94,9 +94,10 @@ fn decisions(out: &mut String, run: &Run, tables: &[Table<'_>]) {
     let _ = writeln!(out, "| :-- |{}", " :-- |".repeat(servers.len()));
     for line in decision::lines(run, tables) {
         let cells: Vec<String> = line.cells.iter().map(|cell| escaped(&cell.text())).collect();
-        let _ = writeln!(out, "| {} | {} |", escaped(&line.load), cells.join(" | "));
+        let _ = writeln!(out, "| {} | {} |", escaped(&line.title()), cells.join(" | "));
     }
     out.push('\n');
+    paragraph(out, &escaped(decision::LEGEND));
 }
 
 /// What the experiment with interpreters says.
@@ -128,23 +129,21 @@ fn list(out: &mut String, items: &[String]) {
 /// The short table, and a bar for what the rows are ranked by.
 fn measurements(out: &mut String, table: &Table<'_>) {
     let columns: Vec<&Column> = columns::brief().collect();
-    let merit = |row: &Row<'_>| match table.merit() {
-        Merit::Capacity => row.figures.requests_per_second(),
-        Merit::Latency => row.latency().percentile(99.0).map(|nanoseconds| nanoseconds as f64),
+    // The bars show what is ranked.
+    let (title, value): (&str, fn(&Row<'_>) -> Option<f64>) = match table.merit() {
+        Merit::Capacity => ("req / CPU-s as bars", |row| row.figures.capacity()),
+        Merit::Latency => ("p99 as bars", |row| row.p99().map(|nanoseconds| nanoseconds as f64)),
+        Merit::Cost => ("server µs/req as bars", |row| row.server_cpu_microseconds()),
     };
-    let highest = table.rows.iter().filter_map(merit).fold(0.0, f64::max);
-    let title = match table.merit() {
-        Merit::Capacity => "req/s as bars",
-        Merit::Latency => "p99 as bars",
-    };
+    let highest = table.rows.iter().filter_map(value).fold(0.0, f64::max);
     let titles: Vec<String> = columns.iter().map(|column| escaped(column.title)).collect();
     let rules: Vec<&str> = columns.iter().map(|column| if column.is_number { "--:" } else { ":--" }).collect();
     let _ = writeln!(out, "| {} | {title} |", titles.join(" | "));
     let _ = writeln!(out, "| {} | :-- |", rules.join(" | "));
     for row in &table.rows {
         let cells: Vec<String> = columns.iter().map(|column| escaped(&(column.cell)(row))).collect();
-        let share = merit(row).filter(|_| highest > 0.0).map_or(0.0, |value| value / highest);
-        let _ = writeln!(out, "| {} | {} |", cells.join(" | "), bar(share, row.standing() == Standing::Ranked));
+        let share = value(row).filter(|_| highest > 0.0).map_or(0.0, |value| value / highest);
+        let _ = writeln!(out, "| {} | {} |", cells.join(" | "), bar(share, row.is_rankable()));
     }
     out.push('\n');
 }

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use crate::failure::Failure;
-use crate::figures::{Figures, OTHERS_LIMIT, THROTTLED_LIMIT};
+use crate::figures::Figures;
 use crate::record::Measurement;
+use crate::round_exclusion::RoundExclusion;
 use crate::steal::STEAL_LIMIT;
 use crate::validity::{GENERATOR_BUSY, IDLE_BELOW, SERVER_BUSY};
 use crate::words;
@@ -33,19 +34,14 @@ pub enum Note {
         /// Of how many.
         windows: u64,
     },
-    /// Rounds were set aside, because other processes were at work.
-    RoundsSetAside {
+    /// Rounds do not count.
+    RoundsExcluded {
         /// How many.
-        set_aside: usize,
+        excluded: usize,
         /// Of how many.
         rounds: usize,
-    },
-    /// Rounds were set aside, because a quota kept the CPUs back.
-    RoundsThrottled {
-        /// How many.
-        set_aside: usize,
-        /// Of how many.
-        rounds: usize,
+        /// Why.
+        why: RoundExclusion,
     },
     /// The kernel did not tell of steal, so nobody knows how noisy it was.
     StealUnknown,
@@ -69,12 +65,15 @@ pub(crate) fn notes(measurement: &Measurement, figures: &Figures) -> Vec<Note> {
     if quiet.set_aside > 0 {
         notes.push(Note::WindowsSetAside { set_aside: quiet.set_aside, windows: quiet.windows });
     }
-    // A measurement that is not ranked for it says so as a reason.
-    if figures.disturbed_rounds > 0 && quiet.suffices() {
-        notes.push(Note::RoundsSetAside { set_aside: figures.disturbed_rounds, rounds: figures.rounds.len() });
-    }
-    if figures.throttled_rounds > 0 && quiet.suffices() {
-        notes.push(Note::RoundsThrottled { set_aside: figures.throttled_rounds, rounds: figures.rounds.len() });
+    // A measurement of which no round counts says so as a reason.
+    if figures.counted_rounds() > 0 {
+        let rounds = figures.rounds.len();
+        let excluded = RoundExclusion::ALL.map(|why| (figures.excluded_for(why), why)).into_iter();
+        notes.extend(excluded.filter(|(number, _)| *number > 0).map(|(excluded, why)| Note::RoundsExcluded {
+            excluded,
+            rounds,
+            why,
+        }));
     }
     if quiet.unknown > 0 {
         notes.push(Note::StealUnknown);
@@ -101,8 +100,8 @@ fn who_was_the_limit(measurement: &Measurement, figures: &Figures) -> Option<Not
     match server {
         Some(server) if server >= SERVER_BUSY => None,
         _ if generator >= GENERATOR_BUSY => Some(Note::GeneratorAtCeiling { generator, server }),
-        // Where other processes are known to have been at work, that is said for itself.
-        _ if figures.disturbed_rounds > 0 => None,
+        // Where no round counts, the reason says what held them up.
+        _ if figures.counted_rounds() == 0 => None,
         // Where answers have to wait, nobody is expected to be busy.
         _ if measurement.workload.delay_seconds.is_some() => None,
         Some(server) if server < IDLE_BELOW && generator < IDLE_BELOW => Some(Note::NeitherBusy { generator, server }),
@@ -147,15 +146,10 @@ impl fmt::Display for Note {
                 words::plural(*windows, "window"),
                 words::percent(STEAL_LIMIT),
             ),
-            Self::RoundsSetAside { set_aside, rounds } => write!(
+            Self::RoundsExcluded { excluded, rounds, why } => write!(
                 out,
-                "{set_aside} of {rounds} rounds had other processes on more than {} of the CPUs and were set aside.",
-                words::percent(OTHERS_LIMIT),
-            ),
-            Self::RoundsThrottled { set_aside, rounds } => write!(
-                out,
-                "In {set_aside} of {rounds} rounds a quota kept back more than {} of the time, and they were set aside.",
-                words::percent(THROTTLED_LIMIT),
+                "{excluded} of {rounds} rounds {} excluded from all figures, because {why}.",
+                if *excluded == 1 { "is" } else { "are" },
             ),
             Self::StealUnknown => {
                 out.write_str("The kernel told no steal for some windows, so nobody knows how noisy they were.")

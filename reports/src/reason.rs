@@ -131,10 +131,12 @@ pub enum Reason {
         /// What it should be about.
         connections: u32,
     },
-    /// Too few windows without much steal.
+    /// Too much steal in every round.
     TooNoisy {
         /// What the windows were like.
         quiet: QuietTime,
+        /// Whether the loop was open, so that each window with much steal spoils its round.
+        is_open: bool,
     },
     /// Other processes were at work, and too little time is left without them.
     Disturbed {
@@ -289,6 +291,14 @@ impl fmt::Display for Reason {
                 let advice = kinds.iter().max_by_key(|(_, count)| *count).map_or("", |(kind, _)| kind.advice());
                 write!(out, "{} of the attempts failed ({}): {advice}.", words::percent(*share), texts.join(", "))
             }
+            Self::Generator { complaint: complaint @ Complaint::Overloaded { .. }, rounds, of } => {
+                write!(
+                    out,
+                    "It kept up with the offered load in {} of {}. {complaint}",
+                    of - rounds,
+                    words::plural(*of as u64, "round")
+                )
+            }
             Self::Generator { complaint, rounds, of } => {
                 write!(out, "{complaint}")?;
                 in_rounds(out, *rounds, *of)
@@ -334,7 +344,15 @@ impl fmt::Display for Reason {
                 words::figure(*under_way),
                 words::count(u64::from(*connections)),
             ),
-            Self::TooNoisy { quiet } => write!(
+            Self::TooNoisy { quiet, is_open: true } => write!(
+                out,
+                "Other guests of this machine took its CPUs: {} of {} had more than {} steal, some of them in every round, and a \
+                 percentile cannot be parted into windows; run it again in a quieter hour or on a machine of its own.",
+                words::count(quiet.set_aside),
+                words::plural(quiet.windows, "window"),
+                words::percent(STEAL_LIMIT),
+            ),
+            Self::TooNoisy { quiet, is_open: false } => write!(
                 out,
                 "Other guests of this machine took its CPUs: only {} of the measured time had at most {} steal, {} is \
                  needed; run it again in a quieter hour or on a machine of its own.",

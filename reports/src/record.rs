@@ -292,6 +292,10 @@ pub struct Round {
     pub outcome: Option<Outcome>,
     /// Requests per second that an open loop offered; absent for a closed one.
     pub offered_rate: Option<f64>,
+    /// Responses per second that the same process gave in a closed loop directly before, of which an open loop offered a share;
+    /// absent where nothing was measured for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<f64>,
     /// What the server used meanwhile; absent when nothing was measured.
     pub server: Option<ServerSample>,
     /// What other processes took meanwhile; absent when nothing was measured or the kernel does not tell.

@@ -23,11 +23,17 @@ pub fn sentences(table: &Table<'_>) -> Vec<String> {
         workers.dedup();
         let Some(row) = rows.first().filter(|_| workers.len() >= ENOUGH_COUNTS) else { continue };
         let cpus = row.measurement.placement.server_cpus.len();
-        let sentence = match Scalability::fit(&points(&rows), cpus) {
-            Ok(law) => fitted(server, &law),
+        let limited = rows.iter().find(|row| row.standing() == Standing::AtLeast);
+        let sentence = match (Scalability::fit(&points(&rows), cpus), limited) {
             // It holds for all servers alike.
-            Err(error @ ScalabilityError::TooFewCpus { .. }) => format!("Scaling: {error}."),
-            Err(error) => format!("{server}: {error}."),
+            (Err(error @ ScalabilityError::TooFewCpus { .. }), _) => format!("Scaling: {error}."),
+            // A law of the rows that are not limited would be one of what the generator left over.
+            (_, Some(limited)) => format!(
+                "{server}: no scaling is fitted, because {} ran into the limit of the load generator.",
+                limited.measurement.name(),
+            ),
+            (Ok(law), None) => fitted(server, &law),
+            (Err(error), None) => format!("{server}: {error}."),
         };
         if !sentences.contains(&sentence) {
             sentences.push(sentence);
@@ -36,13 +42,13 @@ pub fn sentences(table: &Table<'_>) -> Vec<String> {
     sentences
 }
 
-/// Whether a row tells what a number of workers carries.
+/// Whether a row tells what a number of workers carries, or at least.
 fn counts(row: &Row<'_>, server: &str) -> bool {
     let measurement = row.measurement;
     measurement.server.name == server
         && !measurement.is_twin
         && !measurement.configuration.access_log
-        && matches!(row.standing(), Standing::Ranked)
+        && matches!(row.standing(), Standing::Ranked | Standing::AtLeast)
 }
 
 fn points(rows: &[&Row<'_>]) -> Vec<Point> {

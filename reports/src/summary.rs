@@ -1,39 +1,14 @@
-//! A run in words: who carried most, by which ratio, what changes within a model, and what all this does not show.
+//! A run in words: what changes within a model, and what all this does not show. The first paragraph is that of
+//! [`headline`](crate::headline).
 
-use std::mem::discriminant;
-
+use crate::merit::Merit;
 use crate::note::Note;
-use crate::ranking::{Merit, Row, Table, compare};
-use crate::reason::Reason;
+use crate::ranking::{Row, Table, compare};
 use crate::record::{Arrival, Company, Round, Run, Workload};
 use crate::statistics::Ratio;
-use crate::validity::Standing;
 use crate::words;
 
-/// The first paragraph: who carried most, by which ratio, and how much of the table that leaves out.
-#[must_use]
-pub fn first_paragraph(run: &Run, table: &Table<'_>) -> String {
-    let ranked = table.ranked();
-    let mut sentences = Vec::new();
-    match ranked.first() {
-        Some(best) if table.merit() == Merit::Latency => sentences.extend(soonest(run, table, best)),
-        Some(best) => sentences.extend(winner(run, table, best)),
-        None => sentences.push(nothing_ranked(table)),
-    }
-    if table.merit() == Merit::Capacity {
-        sentences.extend(lower_bounds(table, ranked.first().copied()));
-    }
-    let unranked = table.rows.iter().filter(|row| is_excluded(row) && !row.measurement.is_twin).count();
-    if unranked > 0 && !ranked.is_empty() {
-        sentences.push(format!(
-            "{} of {} {} not ranked; the reasons stand below.",
-            unranked,
-            words::plural(table.rows.len() as u64, "measurement"),
-            if unranked == 1 { "is" } else { "are" },
-        ));
-    }
-    sentences.join(" ")
-}
+pub use crate::headline::first_paragraph;
 
 /// What the run does not show, one sentence each.
 #[must_use]
@@ -53,6 +28,13 @@ pub fn limits(run: &Run, table: &Table<'_>) -> Vec<String> {
     {
         limits.push("With one server CPU, more workers show the price of oversubscription, not scaling.".to_owned());
     }
+    if table.merit() == Merit::Cost {
+        limits.push(
+            "The load generator was the limit in some rows, so what those servers carry at most is not known: rows are ranked by the \
+             server's CPU time per request, which does not show the time that a server waits without using a CPU."
+                .to_owned(),
+        );
+    }
     match table.workload.arrival {
         Arrival::Closed => limits.push(
             "The loop is closed: each connection waits for its answer before it asks again. That shows capacity; the \
@@ -64,7 +46,8 @@ pub fn limits(run: &Run, table: &Table<'_>) -> Vec<String> {
             words::figure(rate),
         )),
         Arrival::OpenShare { share } => limits.push(format!(
-            "The load was offered at {} of what each server carried in the same round: what lies beyond that is not seen.",
+            "Each server was offered {} of what it carried itself, so each had another load: the latencies show where one server's \
+             own queue grows, and cannot be compared across servers.",
             words::percent(share),
         )),
     }
@@ -105,9 +88,9 @@ fn effect_of_workers(rows: &[&Row<'_>]) -> Option<String> {
     }
     let ratio = compare(most, fewest)?;
     Some(format!(
-        "{} carry {} as much as {} ({})",
+        "{} {} {} ({})",
         workers(most),
-        times(ratio),
+        most.merit.compares(true, ratio),
         workers(fewest),
         evidence_and_doubt(ratio)
     ))
@@ -127,8 +110,8 @@ fn effects_of_logging(rows: &[&Row<'_>]) -> Vec<String> {
             let workers = workers(with_log);
             let who = if workers.is_empty() { "with ".to_owned() } else { format!("with {workers} and ") };
             Some(format!(
-                "{who}the access log on, it carries {} as much as off ({})",
-                times(ratio),
+                "{who}the access log on, it {} off ({})",
+                with_log.merit.compares(false, ratio),
                 evidence_and_doubt(ratio)
             ))
         })
@@ -202,138 +185,6 @@ pub fn progress(run: &Run) -> String {
     format!("{rounds}, {} of {}", words::count(turns as u64), words::plural(all, "turn"))
 }
 
-/// Who keeps users waiting least, under a load that is offered whatever the server does.
-fn soonest(run: &Run, table: &Table<'_>, best: &Row<'_>) -> Vec<String> {
-    let so_far = if run.is_finished() { "" } else { "So far, " };
-    let p99 = |row: &Row<'_>| words::duration(row.figures.quiet_latency.percentile(99.0).unwrap_or_default());
-    let mut sentences = vec![format!(
-        "{so_far}{} answered soonest: 99 % of its answers took at most {}.",
-        best.measurement.phrase(),
-        p99(best),
-    )];
-    let others: Vec<String> = table
-        .best_of_each_server()
-        .into_iter()
-        .skip(1)
-        .filter_map(|other| {
-            let ratio = compare(other, best)?;
-            let took = format!("{} took {}", other.measurement.phrase(), p99(other));
-            let doubt = if ratio.interval.is_some() && !ratio.is_distinct() { ": no difference seen" } else { "" };
-            Some(format!("{took}, {} as long ({}{doubt})", times(ratio), evidence(ratio)))
-        })
-        .collect();
-    if !others.is_empty() {
-        sentences.push(format!("Beside it, {}.", words::list(&others)));
-    }
-    let broken: Vec<String> = table
-        .rows
-        .iter()
-        .filter(|row| row.standing() == Standing::Invalid && row.validity.is_beyond_capacity())
-        .map(|row| row.measurement.server.name.clone())
-        .collect();
-    if !broken.is_empty() {
-        sentences.push(format!("At this load {} did not keep up.", words::list(&broken)));
-    }
-    sentences
-}
-
-fn winner(run: &Run, table: &Table<'_>, best: &Row<'_>) -> Vec<String> {
-    let mut sentences = Vec::new();
-    let so_far = if run.is_finished() { "" } else { "So far, " };
-    let rate = best.figures.requests_per_second().unwrap_or_default();
-    sentences.push(format!(
-        "{so_far}{} carried most: {} requests per second.",
-        best.measurement.phrase(),
-        words::figure(rate),
-    ));
-    let others: Vec<(&Row<'_>, Ratio)> = table
-        .best_of_each_server()
-        .into_iter()
-        .skip(1)
-        .filter_map(|other| Some((other, compare(best, other)?)))
-        .collect();
-    if let Some((next, ratio)) = others.first() {
-        let doubt = match ratio.interval {
-            Some(_) if !ratio.is_distinct() => ": these two cannot be told apart",
-            // Of many pairs some are apart by chance; the groups allow for that.
-            Some(_) if next.group == Some(1) => {
-                ": corrected for the number of comparisons, these two cannot be told apart"
-            }
-            _ => "",
-        };
-        sentences.push(format!(
-            "For each second of CPU time that was there for the server, that is {} times as many as {}, the next \
-             server at its best ({}){doubt}.",
-            words::ratio(ratio.ratio),
-            next.measurement.phrase(),
-            evidence(*ratio),
-        ));
-    }
-    if let [_, rest @ ..] = &others[..]
-        && !rest.is_empty()
-    {
-        let rest: Vec<String> = rest
-            .iter()
-            .map(|(other, ratio)| {
-                format!("{} times {} ({})", words::ratio(ratio.ratio), other.measurement.phrase(), evidence(*ratio))
-            })
-            .collect();
-        sentences.push(format!("It is {}.", words::list(&rest)));
-    }
-    sentences
-}
-
-/// Why there is nothing to rank, with the reason that the most rows share.
-fn nothing_ranked(table: &Table<'_>) -> String {
-    let all = table.rows.len();
-    if table.rows.iter().all(|row| row.standing() == Standing::Pending) {
-        return "Nothing is measured yet.".to_owned();
-    }
-    // Of a kind are reasons that differ in their figures alone; the first of them stands for all.
-    let mut kinds: Vec<(&Reason, usize)> = Vec::new();
-    for reason in table.rows.iter().filter_map(|row| row.validity.reasons.first()) {
-        match kinds.iter_mut().find(|(known, _)| discriminant(*known) == discriminant(reason)) {
-            Some((_, count)) => *count += 1,
-            None => kinds.push((reason, 1)),
-        }
-    }
-    let judged = words::plural(all as u64, "measurement");
-    let Some((reason, count)) = kinds.into_iter().max_by_key(|(_, count)| *count) else {
-        return format!("None of {judged} can be ranked.");
-    };
-    let sentence = reason.to_string();
-    let is_same = |row: &Row<'_>| row.validity.reasons.first().is_some_and(|other| other.to_string() == sentence);
-    let same = table.rows.iter().filter(|row| is_same(row)).count();
-    match (same == count, count == all) {
-        (true, true) => format!("None of {judged} can be ranked, all for one reason. {reason}"),
-        (true, false) => format!("None of {judged} can be ranked. In {count} of them: {reason}"),
-        (false, true) => format!("None of {judged} can be ranked, all for reasons like this one. {reason}"),
-        (false, false) => format!("None of {judged} can be ranked. In {count} of them, with other figures: {reason}"),
-    }
-}
-
-/// A warning where a row that is not ranked may have carried more than the best one that is.
-fn lower_bounds(table: &Table<'_>, best: Option<&Row<'_>>) -> Option<String> {
-    let limited: Vec<&Row<'_>> = table.rows.iter().filter(|row| row.standing() == Standing::AtLeast).collect();
-    let most = limited.iter().max_by(|first, second| {
-        first
-            .figures
-            .requests_per_second()
-            .unwrap_or_default()
-            .total_cmp(&second.figures.requests_per_second().unwrap_or_default())
-    })?;
-    let rate = most.figures.requests_per_second()?;
-    let above = best.is_none_or(|best| best.figures.requests_per_second().is_some_and(|of_best| rate >= of_best));
-    above.then(|| {
-        format!(
-            "{} answered at least {} requests per second: there the load generator was the limit, so it may be the \
-             better one; compare its CPU time per request.",
-            most.measurement.phrase(),
-            words::figure(rate),
-        )
-    })
-}
-
 /// What noise and few rounds leave in the dark.
 fn noise(run: &Run, table: &Table<'_>) -> Vec<String> {
     let mut sentences = Vec::new();
@@ -342,7 +193,7 @@ fn noise(run: &Run, table: &Table<'_>) -> Vec<String> {
     let set_aside: u64 = measured.iter().map(|row| row.figures.quiet.set_aside).sum();
     if set_aside > 0 {
         sentences.push(format!(
-            "Other guests of the machine took its CPUs: {} of {} were set aside for that.",
+            "Other guests of the machine took its CPUs: {} of {} were excluded for that.",
             words::count(set_aside),
             words::plural(windows, "window"),
         ));
@@ -360,7 +211,7 @@ fn noise(run: &Run, table: &Table<'_>) -> Vec<String> {
     }
     let mut widths: Vec<f64> = measured
         .iter()
-        .filter(|row| row.rank != Some(1))
+        .filter(|row| !row.is_first())
         .filter_map(|row| row.to_best?.interval)
         .map(|(low, high)| (high / low).sqrt() - 1.0)
         .filter(|width| width.is_finite())
@@ -388,9 +239,9 @@ pub fn twins(table: &Table<'_>) -> Option<String> {
     let ratio = compare(twin, table.rows.iter().find(|row| is_first_entry_of(row, twin))?)?;
     let name = &twin.measurement.server.name;
     Some(format!(
-        "{name} was entered twice, to see how far one and the same server is apart from itself: the second entry carried \
-         {} as much as the first ({}). Differences of that size between others mean nothing.",
-        times(ratio),
+        "{name} was entered twice, to see how far one and the same server is apart from itself: the second entry {} the \
+         first ({}). Differences of that size between others mean nothing.",
+        twin.merit.compares(false, ratio),
         evidence(ratio),
     ))
 }
@@ -401,22 +252,13 @@ pub fn is_first_entry_of(row: &Row<'_>, twin: &Row<'_>) -> bool {
     !row.measurement.is_twin && row.measurement.configuration_hash == twin.measurement.configuration_hash
 }
 
-fn is_excluded(row: &Row<'_>) -> bool {
-    matches!(row.standing(), Standing::Invalid | Standing::TooNoisy | Standing::AtLeast)
-}
-
 fn workers(row: &Row<'_>) -> String {
     row.measurement.configuration.workers.map(|workers| words::plural(workers.into(), "worker")).unwrap_or_default()
 }
 
-/// `1.18 times`.
-fn times(ratio: Ratio) -> String {
-    format!("{} times", words::ratio(ratio.ratio))
-}
-
 /// The [`evidence`], and whether it shows any difference at all.
-fn evidence_and_doubt(ratio: Ratio) -> String {
-    let doubt = if ratio.interval.is_some() && !ratio.is_distinct() { ": no difference seen" } else { "" };
+pub(crate) fn evidence_and_doubt(ratio: Ratio) -> String {
+    let doubt = if ratio.interval.is_some() && !ratio.is_distinct() { ": no significant difference" } else { "" };
     format!("{}{doubt}", evidence(ratio))
 }
 
@@ -427,7 +269,7 @@ pub fn evidence(ratio: Ratio) -> String {
         (Some((low, high)), rounds) => {
             format!("95 % interval {} to {}, {rounds} rounds", words::ratio(low), words::ratio(high))
         }
-        (None, 0) => "from the quiet windows of all rounds together, so without an interval".to_owned(),
+        (None, 0) => "from rounds that they do not share, so without an interval".to_owned(),
         (None, _) => "from one round, so without an interval".to_owned(),
     }
 }

@@ -9,8 +9,8 @@ use crate::summary;
 use crate::validity::Standing;
 
 /// The columns that fit a terminal.
-const SHOWN: [&str; 8] =
-    ["rank", "req/s", "req / CPU-s", "to best", "server µs/req", "p99", "req / connection", "validity"];
+const SHOWN: [&str; 9] =
+    ["rank", "rounds", "req/s", "req / CPU-s", "to best", "server µs/req", "p99", "req / connection", "validity"];
 
 /// The first paragraph, a table of all measurements and the reasons of those that are not ranked. It ends with a line feed.
 #[must_use]

@@ -11,6 +11,7 @@ use crate::figures::Figures;
 use crate::note::{Note, notes};
 use crate::reason::Reason;
 use crate::record::{Arrival, Measurement, Workload};
+use crate::round_exclusion::{RoundExclusion, lateness};
 use crate::steal::QuietTime;
 
 /// The share of its available time from which on the load generator is taken to be what limited the rate, if the server
@@ -55,10 +56,10 @@ pub struct Validity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Standing {
-    /// Ranked by its capacity.
+    /// Nothing speaks against ranking it.
     Ranked,
-    /// The load generator was the limit: its requests per second are a lower bound, and it is compared by its CPU time
-    /// per request alone.
+    /// The load generator was the limit: its requests per second are a lower bound, and its table is ranked by the server's CPU
+    /// time per request.
     AtLeast,
     /// Other guests of the machine, other processes on it or a quota took too much for a figure to mean anything, it
     /// changed in mid-run, or the load generator could not do what it was to do.
@@ -102,6 +103,17 @@ impl Validity {
         self.is_measured && !self.reasons.is_empty() && self.reasons.iter().all(is_overload)
     }
 
+    /// In how many rounds that count an open loop kept up with what it was offered, and of how many, where it did not in all of
+    /// them and that is all that speaks against it.
+    #[must_use]
+    pub fn kept(&self) -> Option<(usize, usize)> {
+        let overload = |reason: &Reason| match reason {
+            Reason::Generator { complaint: Complaint::Overloaded { .. }, rounds, of } => Some((of - rounds, *of)),
+            _ => None,
+        };
+        self.reasons.iter().find_map(overload).filter(|_| self.is_beyond_capacity())
+    }
+
     /// Where the measurement stands.
     #[must_use]
     pub fn standing(&self) -> Standing {
@@ -112,7 +124,7 @@ impl Validity {
             | Reason::HalvesDiffer { .. } => true,
             // Without a quiet closed loop there is nothing to take a share of.
             Reason::Failed { failure, .. } => *failure == Failure::NoCapacity,
-            // When a request is sent is the generator's doing, and no server's.
+            // When a request is sent is the generator's doing, or that of shared CPUs.
             Reason::Generator { complaint, .. } => {
                 matches!(complaint, Complaint::Crowded { .. } | Complaint::Late { .. })
             }
@@ -163,25 +175,31 @@ fn reasons(measurement: &Measurement, figures: &Figures) -> Vec<Reason> {
     reasons.extend(faster.or_else(|| sooner_than_its_delay(&measurement.workload, figures)));
     reasons.extend(halves_differ(measurement, figures));
     reasons.extend(impossible_figures(measurement, figures, reasons.is_empty()));
-    if !figures.rounds.is_empty() && !figures.quiet.suffices() {
-        reasons.extend(noise(figures));
+    if !figures.rounds.is_empty() && figures.counted_rounds() == 0 {
+        reasons.extend(noise(measurement, figures));
     }
     reasons
 }
 
-/// Who took the quiet time; the hypervisor, where nobody else is known to have.
-fn noise(figures: &Figures) -> Vec<Reason> {
+/// Why no round counts, a reason for each cause.
+fn noise(measurement: &Measurement, figures: &Figures) -> Vec<Reason> {
     let of = figures.rounds.len();
-    let (disturbed, throttled) = (figures.disturbed_rounds, figures.throttled_rounds);
-    let disturbed = figures.others_share.filter(|_| disturbed > 0).map(|share| (share, disturbed));
-    let throttled = figures.throttled_share.filter(|_| throttled > 0).map(|share| (share, throttled));
-    let mut reasons = Vec::new();
-    reasons.extend(disturbed.map(|(share, rounds)| Reason::Disturbed { share, rounds, of }));
-    reasons.extend(throttled.map(|(share, rounds)| Reason::Throttled { share, rounds, of }));
-    if reasons.is_empty() {
-        reasons.push(Reason::TooNoisy { quiet: figures.quiet });
-    }
-    reasons
+    let reason = |exclusion: RoundExclusion| {
+        let rounds = Some(figures.excluded_for(exclusion)).filter(|rounds| *rounds > 0)?;
+        Some(match exclusion {
+            RoundExclusion::OtherProcesses => Reason::Disturbed { share: figures.others_share?, rounds, of },
+            RoundExclusion::Quota => Reason::Throttled { share: figures.throttled_share?, rounds, of },
+            RoundExclusion::Steal => {
+                Reason::TooNoisy { quiet: figures.quiet, is_open: measurement.workload.arrival.is_open() }
+            }
+            RoundExclusion::LateGenerator => {
+                let complaint =
+                    measurement.rounds.iter().filter_map(|round| round.outcome.as_ref()).find_map(lateness)?;
+                Reason::Generator { complaint, rounds, of }
+            }
+        })
+    };
+    RoundExclusion::ALL.into_iter().filter_map(reason).collect()
 }
 
 /// The first failure of a process that spoils a round.
@@ -205,7 +223,7 @@ fn process_failure(measurement: &Measurement) -> Option<Reason> {
 fn wrong_status(measurement: &Measurement, figures: &Figures) -> Option<Reason> {
     let expected = measurement.workload.expected_status;
     let mut found: Vec<(u16, u64)> = Vec::new();
-    let mut answers = figures.responses;
+    let mut answers = figures.totals.responses;
     if figures.rounds.is_empty() {
         let checks = measurement.rounds.iter().filter_map(|round| round.check.as_ref());
         for (status, requests) in checks.filter_map(|check| Some((check.status?, check.requests))) {
@@ -219,7 +237,7 @@ fn wrong_status(measurement: &Measurement, figures: &Figures) -> Option<Reason> 
             same
         });
     } else {
-        found.extend(figures.statuses.iter().map(|(status, count)| (*status, *count)));
+        found.extend(figures.totals.statuses.iter().map(|(status, count)| (*status, *count)));
     }
     found.retain(|(status, count)| *status != expected && *count > 0);
     found.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
@@ -229,8 +247,9 @@ fn wrong_status(measurement: &Measurement, figures: &Figures) -> Option<Reason> 
 
 fn wrong_length(workload: &Workload, figures: &Figures) -> Option<Reason> {
     // An error page has another length, too; that is no second reason.
-    let count = figures.unexpected.length.min(figures.unexpected.responses.saturating_sub(figures.unexpected.status));
-    let (expected, answers) = (workload.expected_length, figures.responses);
+    let unexpected = &figures.totals.unexpected;
+    let count = unexpected.length.min(unexpected.responses.saturating_sub(unexpected.status));
+    let (expected, answers) = (workload.expected_length, figures.totals.responses);
     (count > 0).then_some(Reason::WrongLength { expected, count, answers })
 }
 
@@ -243,7 +262,8 @@ fn failed_check(measurement: &Measurement) -> Option<Reason> {
 /// Requests and connections that got no proper answer.
 fn lost_requests(workload: &Workload, figures: &Figures) -> Vec<Reason> {
     let mut reasons = Vec::new();
-    let errors = &figures.errors;
+    let totals = &figures.totals;
+    let errors = &totals.errors;
     if errors.truncated > 0 || errors.malformed > 0 {
         reasons.push(Reason::Broken { truncated: errors.truncated, malformed: errors.malformed });
     }
@@ -253,8 +273,8 @@ fn lost_requests(workload: &Workload, figures: &Figures) -> Vec<Reason> {
     if errors.timed_out > 0 {
         reasons.push(Reason::TimedOut { count: errors.timed_out, limit_seconds: workload.timeout_seconds });
     }
-    if figures.never_served > 0 && figures.responses > 0 {
-        reasons.push(Reason::NeverServed { connections: figures.never_served, of: u64::from(workload.connections) });
+    if totals.never_served > 0 && totals.responses > 0 {
+        reasons.push(Reason::NeverServed { connections: totals.never_served, of: u64::from(workload.connections) });
     }
     let kinds: Vec<(ConnectionError, u64)> = [
         (ConnectionError::Refused, errors.refused),
@@ -269,7 +289,7 @@ fn lost_requests(workload: &Workload, figures: &Figures) -> Vec<Reason> {
     .filter(|(_, count)| *count > 0)
     .collect();
     let failed: u64 = kinds.iter().map(|(_, count)| count).sum();
-    let share = failed as f64 / (figures.requests + errors.connect()).max(1) as f64;
+    let share = failed as f64 / (totals.requests + errors.connect()).max(1) as f64;
     if share > MATERIAL_ERRORS {
         reasons.push(Reason::ConnectionErrors { kinds, share });
     }
@@ -278,15 +298,16 @@ fn lost_requests(workload: &Workload, figures: &Figures) -> Vec<Reason> {
 
 /// What the load generator has to say of its rounds, as far as it is not judged here over all of them together.
 ///
-/// Wrong bytes and lost connections count once they were seen. What noise can cause, too, counts where it was so in at least
-/// half of the rounds that were quiet; of the others nobody knows whose fault it was.
+/// Wrong bytes and lost connections count once they were seen, in whatever round. An open loop's overload counts in every round
+/// that is not excluded: to rank the others would be to leave out rounds by their result. What noise can cause, too, counts
+/// where it was so in at least half of the rounds that are not excluded; of the others nobody knows whose fault it was.
 fn generators_complaints(measurement: &Measurement, figures: &Figures) -> Vec<Reason> {
     let outcomes = measurement.rounds.iter().filter_map(|round| round.outcome.as_ref());
     let mut all: Vec<(Complaint, usize)> = Vec::new();
     let mut quiet: Vec<(Complaint, usize)> = Vec::new();
     let (mut rounds, mut quiet_rounds) = (0, 0);
     for (outcome, of_round) in outcomes.zip(&figures.rounds) {
-        let is_quiet = of_round.quiet.suffices();
+        let is_quiet = of_round.counts();
         rounds += 1;
         quiet_rounds += usize::from(is_quiet);
         for complaint in complaints(outcome) {
@@ -299,7 +320,8 @@ fn generators_complaints(measurement: &Measurement, figures: &Figures) -> Vec<Re
     let certain =
         |complaint: &Complaint| matches!(complaint, Complaint::UnexpectedBody { .. } | Complaint::IdleLost { .. });
     let likely = |complaint: &Complaint| match complaint {
-        Complaint::Overloaded { .. } | Complaint::Late { .. } => true,
+        // Elsewhere it excludes the round where it matters; on shared CPUs the server takes the client's time.
+        Complaint::Late { .. } => measurement.placement.is_shared(),
         // Where nothing was answered at all, that is said in plainer words.
         Complaint::Stuck { usual_ns, .. } => usual_ns.is_some(),
         // On shared CPUs the server is meant to take the client's time.
@@ -309,7 +331,10 @@ fn generators_complaints(measurement: &Measurement, figures: &Figures) -> Vec<Re
     };
     let certain =
         all.into_iter().filter(|(complaint, _)| certain(complaint)).map(|(complaint, seen)| (complaint, seen, rounds));
-    let likely = quiet.into_iter().filter(|(complaint, seen)| likely(complaint) && 2 * seen >= quiet_rounds);
+    let is_overload = |complaint: &Complaint| matches!(complaint, Complaint::Overloaded { .. });
+    let likely = quiet
+        .into_iter()
+        .filter(|(complaint, seen)| is_overload(complaint) || (likely(complaint) && 2 * seen >= quiet_rounds));
     let likely = likely.map(|(complaint, seen)| (complaint, seen, quiet_rounds));
     certain.chain(likely).map(|(complaint, rounds, of)| Reason::Generator { complaint, rounds, of }).collect()
 }
@@ -329,16 +354,17 @@ fn faster_than_its_delay(measurement: &Measurement, figures: &Figures) -> Option
     let delay_seconds = workload.delay_seconds.filter(|delay| *delay > 0.0)?;
     let at_once = f64::from(workload.connections) * f64::from(workload.pipeline.max(1));
     let allowed = at_once / delay_seconds;
-    let found = figures.requests_per_second()?;
+    let totals = &figures.totals;
+    let found = Some(totals.responses as f64 / totals.measured_seconds).filter(|found| found.is_finite())?;
     // In each round, what was under way when the measuring began is answered in it.
-    let most = (allowed * figures.measured_seconds + at_once * figures.rounds.len() as f64) * (1.0 + DELAY_TOLERANCE);
-    (figures.responses as f64 > most).then_some(Reason::FasterThanDelay { found, allowed, delay_seconds })
+    let most = (allowed * totals.measured_seconds + at_once * totals.rounds as f64) * (1.0 + DELAY_TOLERANCE);
+    (totals.responses as f64 > most).then_some(Reason::FasterThanDelay { found, allowed, delay_seconds })
 }
 
 /// A single answer before its time tells that others may have come without waiting.
 fn sooner_than_its_delay(workload: &Workload, figures: &Figures) -> Option<Reason> {
     let delay_seconds = workload.delay_seconds.filter(|delay| *delay > 0.0)?;
-    let soonest_seconds = figures.latency.minimum()? as f64 / 1e9;
+    let soonest_seconds = figures.totals.soonest_nanoseconds? as f64 / 1e9;
     let is_too_soon = soonest_seconds < delay_seconds * (1.0 - DELAY_TOLERANCE);
     is_too_soon.then_some(Reason::SoonerThanDelay { soonest_seconds, delay_seconds })
 }
@@ -351,7 +377,7 @@ fn halves_differ(measurement: &Measurement, figures: &Figures) -> Option<Reason>
         return None;
     }
     let outcomes = measurement.rounds.iter().filter_map(|round| round.outcome.as_ref());
-    let quiet = outcomes.zip(&figures.rounds).filter(|(_, round)| round.quiet.suffices());
+    let quiet = outcomes.zip(&figures.rounds).filter(|(_, round)| round.counts());
     let is_enough = |half: &QuietTime| half.quiet_seconds >= HALF_SECONDS - 1e-9 && half.responses >= HALF_RESPONSES;
     let halves: Vec<(f64, f64)> = quiet
         .map(|(outcome, _)| QuietTime::halves(outcome, &measurement.placement))
@@ -367,11 +393,12 @@ fn halves_differ(measurement: &Measurement, figures: &Figures) -> Option<Reason>
 /// Counts that contradict each other.
 fn impossible_figures(measurement: &Measurement, figures: &Figures, unexplained: bool) -> Vec<Reason> {
     let mut reasons = Vec::new();
-    let accounted = figures.responses + figures.errors.of_requests() + figures.in_flight;
-    if figures.requests != accounted {
-        reasons.push(Reason::Unaccounted { requests: figures.requests, accounted });
+    let totals = &figures.totals;
+    let accounted = totals.responses + totals.errors.of_requests() + totals.in_flight;
+    if totals.requests != accounted {
+        reasons.push(Reason::Unaccounted { requests: totals.requests, accounted });
     }
-    if unexplained && !measurement.rounds.is_empty() && figures.responses == 0 {
+    if unexplained && !measurement.rounds.is_empty() && totals.responses == 0 {
         reasons.push(Reason::NoAnswer);
     }
     // Lost requests and connections that never were served break the law, too; then they are the reason.

@@ -218,8 +218,7 @@ impl<'a> Rounds<'a> {
         else {
             return true;
         };
-        let quiet =
-            Figures::of(&comparison.contests[of].base).rounds.into_iter().filter(|round| round.quiet.suffices());
+        let quiet = Figures::of(&comparison.contests[of].base).rounds.into_iter().filter(|round| round.counts());
         let rates: Vec<f64> = quiet.map(|round| round.requests_per_second).collect();
         let Some(capacity) = median(&rates).filter(|rate| *rate >= 1.0) else { return false };
         let contest = &mut comparison.contests[place];
@@ -294,6 +293,7 @@ impl<'a> Rounds<'a> {
                 check: taken.check,
                 outcome: taken.outcome,
                 offered_rate: taken.offered_rate,
+                capacity: None,
                 server: taken.sample,
                 others: taken.others.map(|others| {
                     without(others, opponent.unwrap_or(0.0), by_generators[1 - place], self.setting.division.shared())

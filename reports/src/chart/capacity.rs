@@ -9,7 +9,7 @@ use super::DrawingError;
 use super::axis::Axis;
 use super::canvas::{Anchor, Fill, Frame, Shape, sheet};
 use super::palette::{FAINT_INK, INK};
-use super::rows::{Lines, MARGIN, WIDTH, letters, rate_hint};
+use super::rows::{Lines, MARGIN, WIDTH, excluded_hint, letters, rate_hint};
 use super::trend::ceiling;
 
 /// Half the height of a bar, in pixels.
@@ -51,7 +51,7 @@ pub(super) fn draw(table: &Table<'_>, frame: &Frame) -> Result<String, DrawingEr
             } else {
                 canvas.hatched((start, top), (end, bottom), line.look.colour)?;
             }
-            let rates: Vec<f64> = line.row.figures.rounds.iter().map(|round| round.requests_per_second).collect();
+            let rates: Vec<f64> = line.row.figures.used().map(|round| round.requests_per_second).collect();
             let mut behind = end;
             let interval = mean(&rates).and_then(|mean| mean.interval);
             let mut hint = rate_hint(line.row);
@@ -69,9 +69,15 @@ pub(super) fn draw(table: &Table<'_>, frame: &Frame) -> Result<String, DrawingEr
                 canvas.mark((x, line.y), Shape::Circle, 3, INK, Fill::Pale(0.6))?;
                 behind = behind.max(x);
             }
+            for round in line.row.figures.left_out() {
+                let x = axis.pixel(round.requests_per_second);
+                canvas.mark((x, line.y), Shape::Circle, 3, INK, Fill::Hollow)?;
+                behind = behind.max(x);
+            }
+            hint.push_str(&excluded_hint(line.row));
             let words = match standing {
                 Standing::Ranked => words::figure(rate),
-                _ => format!("{}, {}", words::figure(rate), standing.label()),
+                _ => format!("{}, {}", words::figure(rate), line.row.label()),
             };
             if let Some(most) = ceiling(line.row) {
                 let x = axis.pixel(most);

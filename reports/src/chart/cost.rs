@@ -7,7 +7,7 @@ use super::DrawingError;
 use super::axis::Axis;
 use super::canvas::{Anchor, Fill, Frame, Shape, sheet};
 use super::palette::{FAINT_INK, INK};
-use super::rows::{Lines, MARGIN, WIDTH, fill, letters};
+use super::rows::{Lines, MARGIN, WIDTH, excluded_hint, fill, letters};
 
 /// Half the height of a bar, in pixels.
 const HALF: i32 = 7;
@@ -23,7 +23,7 @@ pub(super) fn draw(table: &Table<'_>, frame: &Frame) -> Result<String, DrawingEr
         lines.names(canvas)?;
         for line in &lines.lines {
             let figures = &line.row.figures;
-            let Some(cost) = figures.server_cpu_microseconds() else {
+            let Some(cost) = line.row.server_cpu_microseconds() else {
                 lines.nothing(canvas, line)?;
                 continue;
             };
@@ -36,14 +36,20 @@ pub(super) fn draw(table: &Table<'_>, frame: &Frame) -> Result<String, DrawingEr
                 canvas.rectangle((start, top), (middle, bottom), line.look.colour, Fill::Solid)?;
                 canvas.rectangle((middle, top), (end, bottom), line.look.colour, Fill::Pale(0.45))?;
             }
-            let rounds: Vec<f64> = figures.rounds.iter().filter_map(|round| round.server_cpu_microseconds).collect();
-            for round in &rounds {
-                canvas.mark((axis.pixel(*round), line.y), Shape::Circle, 2, INK, Fill::Pale(0.6))?;
+            let mut behind = end;
+            let used = figures.used().map(|round| (round, Fill::Pale(0.6)));
+            for (round, ink) in used.chain(figures.left_out().map(|round| (round, Fill::Hollow))) {
+                let Some(cost) = round.server_cpu_microseconds else { continue };
+                canvas.mark((axis.pixel(cost), line.y), Shape::Circle, 2, INK, ink)?;
+                behind = behind.max(axis.pixel(cost));
             }
-            let behind = rounds.iter().map(|round| axis.pixel(*round)).fold(end, i32::max);
             let value = words::figure(cost);
-            let hint =
-                format!("{}: {value} µs per request, {}", line.row.measurement.name(), line.row.standing().label());
+            let hint = format!(
+                "{}: {value} µs per request, {}{}",
+                line.row.measurement.name(),
+                line.row.label(),
+                excluded_hint(line.row)
+            );
             canvas.hint((start, top - 3), (behind + 8, bottom + 3), &hint);
             canvas.text(&value, (behind + 8, line.y), letters(Anchor::Left, FAINT_INK))?;
         }
@@ -54,7 +60,7 @@ pub(super) fn draw(table: &Table<'_>, frame: &Frame) -> Result<String, DrawingEr
 /// The row's cost and those of its rounds.
 fn costs(row: &Row<'_>) -> Vec<f64> {
     let rounds = row.figures.rounds.iter().filter_map(|round| round.server_cpu_microseconds);
-    rounds.chain(row.figures.server_cpu_microseconds()).collect()
+    rounds.chain(row.server_cpu_microseconds()).collect()
 }
 
 /// A round value without needless decimals.

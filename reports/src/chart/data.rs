@@ -28,25 +28,35 @@ impl ChartData {
 
 /// Requests per second, with their interval and their rounds.
 pub(super) fn rates(table: &Table<'_>) -> ChartData {
-    each(table, &["requests per second", "95 % from", "95 % to", "rounds in requests per second"], |row| {
-        let rates: Vec<f64> = row.figures.rounds.iter().map(|round| round.requests_per_second).collect();
+    let columns = [
+        "requests per second",
+        "95 % from",
+        "95 % to",
+        "rounds in requests per second",
+        "excluded rounds in requests per second",
+    ];
+    each(table, &columns, |row| {
+        let rates: Vec<f64> = row.figures.used().map(|round| round.requests_per_second).collect();
         let interval = mean(&rates).and_then(|mean| mean.interval);
         vec![
             number(row.figures.requests_per_second()),
             number(interval.map(|(low, _)| low)),
             number(interval.map(|(_, high)| high)),
             numbers(rates.into_iter()),
+            numbers(row.figures.left_out().map(|round| round.requests_per_second)),
         ]
     })
 }
 
 /// CPU time per request and the part of it in the program.
 pub(super) fn costs(table: &Table<'_>) -> ChartData {
-    each(table, &["server CPU µs per request", "in the program µs", "rounds in µs"], |row| {
+    let columns = ["server CPU µs per request", "in the program µs", "rounds in µs", "excluded rounds in µs"];
+    each(table, &columns, |row| {
         vec![
-            number(row.figures.server_cpu_microseconds()),
+            number(row.server_cpu_microseconds()),
             number(row.figures.server_user_microseconds()),
-            numbers(row.figures.rounds.iter().filter_map(|round| round.server_cpu_microseconds)),
+            numbers(row.figures.used().filter_map(|round| round.server_cpu_microseconds)),
+            numbers(row.figures.left_out().filter_map(|round| round.server_cpu_microseconds)),
         ]
     })
 }
@@ -62,7 +72,7 @@ pub(super) fn latencies(table: &Table<'_>) -> ChartData {
 fn each(table: &Table<'_>, columns: &[&str], cells: impl Fn(&Row<'_>) -> Vec<String>) -> ChartData {
     let names = ["measurement", "standing"].iter().chain(columns).map(|column| (*column).to_owned());
     let rows = table.rows.iter().map(|row| {
-        let mut line = vec![row.measurement.name(), row.standing().label().to_owned()];
+        let mut line = vec![row.measurement.name(), row.label()];
         line.extend(cells(row));
         line
     });

@@ -48,7 +48,7 @@ pub(super) fn draw(table: &Table<'_>, frame: &Frame) -> Result<String, DrawingEr
                 value(90.0),
                 value(99.0),
                 value(100.0),
-                line.row.standing().label()
+                line.row.label()
             );
             canvas.hint((median - 8, line.y - 10), (maximum + 4, line.y + 10), &hint);
         }

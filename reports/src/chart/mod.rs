@@ -18,7 +18,7 @@ mod trend;
 use std::io;
 
 use crate::decision;
-use crate::figures::RoundFigures;
+use crate::merit::Merit;
 use crate::ranking::{Row, Table};
 use crate::record::{Arrival, Run, Varies};
 
@@ -93,8 +93,8 @@ const KINDS: [Kind; 5] = [
     Kind {
         name: "capacity",
         title: "Requests per second",
-        caption: "A bar for each measurement over all rounds, a point for each round, and the 95 % interval of their mean. \
-                  Hatched bars are not ranked; the words behind them say why. Where answers wait, a line across a bar is the \
+        caption: "A bar for each measurement over the rounds that count, a point for each of them, and the 95 % interval of their \
+                  mean; hollow points are rounds that are excluded and enter nothing. Hatched bars are not ranked; the words behind them say why. Where answers wait, a line across a bar is the \
                   most that the delay allows.",
         draw: capacity::draw,
         data: data::rates,
@@ -102,8 +102,8 @@ const KINDS: [Kind; 5] = [
     Kind {
         name: "throughput",
         title: "Requests per second against workers",
-        caption: "A line for each server, without its access log, over all rounds; each round is a pale point. A server \
-                  without a worker count is a dashed line across. Short bars are measurements with the access log on. \
+        caption: "A line for each server, without its access log, over the rounds that count; each of them is a pale point, and \
+                  a hollow point is a round that is excluded. A server without a worker count is a dashed line across. Short bars are measurements with the access log on. \
                   Hollow marks may not be ranked.",
         draw: throughput::draw,
         data: data::rates,
@@ -112,7 +112,7 @@ const KINDS: [Kind; 5] = [
         name: "cost",
         title: "Server CPU time per request, in µs",
         caption: "Microseconds of CPU time of the server's processes for each response: the strong part in the program, the \
-                  pale part in the kernel. Points are the rounds. This figure holds even where the load generator was the \
+                  pale part in the kernel. Points are the rounds, hollow ones those that are excluded. This figure holds even where the load generator was the \
                   limit. Hollow bars may not be ranked.",
         draw: cost::draw,
         data: data::costs,
@@ -120,7 +120,7 @@ const KINDS: [Kind; 5] = [
     Kind {
         name: "latency",
         title: "Latency percentiles",
-        caption: "From the median over 90 % and 99 % to the maximum of all responses of all rounds; the axis is logarithmic. \
+        caption: "From the median over 90 % and 99 % to the maximum of all responses of the rounds that count; the axis is logarithmic. \
                   In a closed loop latency is mostly connections / throughput. Hollow marks may not be ranked.",
         draw: latency::draw,
         data: data::latencies,
@@ -129,7 +129,7 @@ const KINDS: [Kind; 5] = [
         name: "timeline",
         title: "Requests per second over time",
         caption: "A strip for each measurement, its rounds side by side, each strip from 0 to its own highest value. Windows \
-                  set aside for the steal in them have a tinted ground.",
+                  with too much steal, and rounds that are excluded, have a tinted ground.",
         draw: timeline::draw,
         data: data::rates,
     },
@@ -172,7 +172,10 @@ pub fn draw(run: &Run, tables: &[Table<'_>], relative_to: Option<&str>) -> Resul
         let is_plain = of_part.len() == 1 && trend::axis_words(table.part.varies).is_none();
         let apart = Some(decision::apart(table)).filter(|apart| !is_plain && !apart.is_empty());
         let apart = apart.map(|apart| format!(" ({apart})")).unwrap_or_default();
-        for (place, kind) in KINDS.iter().enumerate() {
+        // What is ranked comes first.
+        let mut kinds: Vec<&Kind> = KINDS.iter().collect();
+        kinds.sort_by_key(|kind| table.merit() != Merit::Cost || kind.name != "cost");
+        for (place, kind) in kinds.into_iter().enumerate() {
             charts.push(kind.chart(run, table, name(&charts, kind.name), &apart)?);
             if place == 0
                 && let Some(base) = ratio::base(table, relative_to)
@@ -186,7 +189,12 @@ pub fn draw(run: &Run, tables: &[Table<'_>], relative_to: Option<&str>) -> Resul
 
 /// The chart of every row over one of them.
 fn ratio(run: &Run, table: &Table<'_>, base: &Row<'_>, name: String, apart: &str) -> Result<Chart, ChartError> {
-    let title = format!("Requests per CPU-second over those of {}{apart}", base.measurement.name());
+    let name_of_base = base.measurement.name();
+    let title = match table.merit() {
+        Merit::Capacity => format!("Requests per CPU-second over those of {name_of_base}{apart}"),
+        Merit::Latency => format!("p99 over that of {name_of_base}{apart}"),
+        Merit::Cost => format!("Server CPU time per request over that of {name_of_base}{apart}"),
+    };
     let caption = "The mean ratio of the rounds, taken within each round, and its 95 % interval; the axis is logarithmic. An \
                    interval that reaches the line at 1 shows no difference. Rows without a mark are not ranked.";
     let frame = Frame { title: title.clone(), notes: frame::notes(run, &[table]) };
@@ -200,7 +208,7 @@ const RATE: trend::Figure = trend::Figure {
     name: trend::RATE_NAME,
     title: "Requests per second",
     of: |row| row.figures.requests_per_second(),
-    rounds: |row| row.figures.rounds.iter().map(|round| round.requests_per_second).collect(),
+    round: |_, round| Some(round.requests_per_second),
     is_logarithmic: false,
 };
 
@@ -212,10 +220,7 @@ const BYTES: trend::Figure = trend::Figure {
     name: "bytes",
     title: "Bytes received, in MB/s",
     of: |row| Some(row.figures.bytes_per_response()? * row.figures.requests_per_second()? / 1e6),
-    rounds: |row| {
-        let each = row.figures.bytes_per_response().unwrap_or(f64::NAN);
-        row.figures.rounds.iter().map(|round| each * round.requests_per_second / 1e6).collect()
-    },
+    round: |row, round| Some(row.figures.bytes_per_response()? * round.requests_per_second / 1e6),
     is_logarithmic: true,
 };
 
@@ -224,7 +229,7 @@ const MEMORY: trend::Figure = trend::Figure {
     name: "memory",
     title: "Most resident memory of the server, in MiB",
     of: |row| row.figures.peak_resident_bytes.map(|bytes| bytes as f64 / 1_048_576.0),
-    rounds: |_| Vec::new(),
+    round: |_, _| None,
     is_logarithmic: true,
 };
 
@@ -232,11 +237,8 @@ const MEMORY: trend::Figure = trend::Figure {
 const SLOWEST: trend::Figure = trend::Figure {
     name: "p99",
     title: "Latency that 99 % did not exceed, in ms",
-    of: |row| row.latency().percentile(99.0).map(|nanoseconds| nanoseconds as f64 / 1e6),
-    rounds: |row| {
-        let quiet = row.figures.rounds.iter().filter_map(RoundFigures::quiet_p99);
-        quiet.map(|nanoseconds| nanoseconds / 1e6).collect()
-    },
+    of: |row| row.p99().map(|nanoseconds| nanoseconds as f64 / 1e6),
+    round: |_, round| round.p99_nanoseconds.map(|nanoseconds| nanoseconds as f64 / 1e6),
     is_logarithmic: true,
 };
 
@@ -245,7 +247,7 @@ const MEDIAN: trend::Figure = trend::Figure {
     name: "p50",
     title: "Median latency, in ms",
     of: |row| row.latency().percentile(50.0).map(|nanoseconds| nanoseconds as f64 / 1e6),
-    rounds: |_| Vec::new(),
+    round: |_, _| None,
     is_logarithmic: true,
 };
 
@@ -296,8 +298,8 @@ fn trend(
         trend::Across::Logarithmic => "the axis below is logarithmic",
     };
     let caption = format!(
-        "A line for each configuration, a pale point for each round, and the 95 % interval of their mean; {across}. Hollow \
-         marks may not be ranked."
+        "A line for each configuration, a pale point for each round that counts, a hollow one for each that is excluded, and the \
+         95 % interval of the mean of those that count; {across}. Large hollow marks may not be ranked."
     );
     let name = format!("{}-{}{suffix}", plain(&table.part.suite), figure.name);
     Ok(Some(finish(table, name, title, &caption, trend::data(tables, figure), &svg)))

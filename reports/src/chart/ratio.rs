@@ -1,7 +1,6 @@
-//! Every measurement's capacity over that of one of them, with its interval.
+//! The figure by which measurements are ranked over that of one of them, with its interval.
 
 use crate::ranking::{Row, Table, compare};
-use crate::validity::Standing;
 use crate::words;
 
 use super::DrawingError;
@@ -24,14 +23,14 @@ pub(super) fn base<'table, 'run>(table: &'table Table<'run>, server: Option<&str
 
 /// Everything that the chart draws.
 pub(super) fn data(table: &Table<'_>, base: &Row<'_>) -> ChartData {
-    let over = format!("capacity over that of {}", base.measurement.name());
+    let over = format!("{} over that of {}", table.merit().name(), base.measurement.name());
     let columns = ["measurement", "standing", over.as_str(), "95 % from", "95 % to", "rounds"].map(str::to_owned);
     let rows = table.rows.iter().map(|row| {
-        let ratio = compare(row, base).filter(|_| row.standing() == Standing::Ranked);
+        let ratio = compare(row, base).filter(|_| row.is_rankable());
         let interval = ratio.and_then(|ratio| ratio.interval);
         vec![
             row.measurement.name(),
-            row.standing().label().to_owned(),
+            row.label(),
             number(ratio.map(|ratio| ratio.ratio)),
             number(interval.map(|(low, _)| low)),
             number(interval.map(|(_, high)| high)),
@@ -43,7 +42,7 @@ pub(super) fn data(table: &Table<'_>, base: &Row<'_>) -> ChartData {
 
 pub(super) fn draw(table: &Table<'_>, base: &Row<'_>, frame: &Frame) -> Result<String, DrawingError> {
     let lines = Lines::of(table);
-    let ratio = |row: &Row<'_>| compare(row, base).filter(|_| row.standing() == Standing::Ranked);
+    let ratio = |row: &Row<'_>| compare(row, base).filter(|_| row.is_rankable());
     let ratios: Vec<_> = table.rows.iter().filter_map(ratio).collect();
     let ends = || {
         let with_interval = ratios.iter().flat_map(|ratio| {
@@ -63,7 +62,7 @@ pub(super) fn draw(table: &Table<'_>, base: &Row<'_>, frame: &Frame) -> Result<S
         for line in &lines.lines {
             let Some(ratio) = ratio(line.row) else {
                 lines.nothing(canvas, line)?;
-                let hint = format!("{}: {}", line.row.measurement.name(), line.row.standing().label());
+                let hint = format!("{}: {}", line.row.measurement.name(), line.row.label());
                 canvas.hint((lines.left, line.y - 10), (lines.left + 120, line.y + 10), &hint);
                 continue;
             };

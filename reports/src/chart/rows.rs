@@ -87,7 +87,21 @@ impl Look {
 /// What a mark at a row's rate says when it is pointed at.
 pub(super) fn rate_hint(row: &Row<'_>) -> String {
     let rate = row.figures.requests_per_second().map_or_else(|| "no".to_owned(), words::figure);
-    format!("{}: {rate} requests per second, {}", row.measurement.name(), row.standing().label())
+    format!("{}: {rate} requests per second, {}", row.measurement.name(), row.label())
+}
+
+/// What is said of the rounds that a row's figures leave out: `, 1 round excluded (other processes)`.
+pub(super) fn excluded_hint(row: &Row<'_>) -> String {
+    let mut causes: Vec<String> = Vec::new();
+    for cause in row.figures.left_out().filter_map(|round| round.exclusion).map(|cause| cause.label().to_owned()) {
+        if !causes.contains(&cause) {
+            causes.push(cause);
+        }
+    }
+    match row.figures.left_out().count() {
+        0 => String::new(),
+        count => format!(", {} excluded ({})", words::plural(count as u64, "round"), words::list(&causes)),
+    }
 }
 
 /// Ink for a row that may be ranked or compared by its cost, an outline for one that may not.
@@ -160,7 +174,7 @@ impl<'table, 'run> Lines<'table, 'run> {
 
     /// Says at the end of a line that there is nothing to draw on it.
     pub(super) fn nothing(&self, canvas: &Canvas<'_>, line: &Line<'_, '_>) -> Result<(), DrawingError> {
-        let text = words::sentence(line.row.standing().label());
+        let text = words::sentence(&line.row.label());
         canvas.text(&text, (self.left + 4, line.y), letters(Anchor::Left, FAINT_INK))
     }
 }

@@ -117,9 +117,10 @@ impl Plane {
     }
 
     fn rounds(&self, canvas: &Canvas<'_>, x: i32, row: &Row<'_>, look: Look) -> Result<(), DrawingError> {
-        for round in &row.figures.rounds {
+        let used = row.figures.used().map(|round| (round, Fill::Pale(0.45)));
+        for (round, ink) in used.chain(row.figures.left_out().map(|round| (round, Fill::Hollow))) {
             let y = self.rate.pixel(round.requests_per_second);
-            canvas.mark((x, y), look.shape, 3, look.colour, Fill::Pale(0.45))?;
+            canvas.mark((x, y), look.shape, 3, look.colour, ink)?;
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use loadgen::Outcome;
 
+use crate::figures::RoundFigures;
 use crate::ranking::Table;
 use crate::record::Placement;
 use crate::steal::is_quiet;
@@ -29,10 +30,11 @@ pub(super) fn draw(table: &Table<'_>, frame: &Frame) -> Result<String, DrawingEr
             canvas.text("highest", (WIDTH - MARGIN, 17), letters(Anchor::Right, FAINT_INK))?;
         }
         for line in &lines.lines {
-            let rounds: Vec<&Outcome> =
-                line.row.measurement.rounds.iter().filter_map(|round| round.outcome.as_ref()).collect();
-            let rates =
-                rounds.iter().flat_map(|outcome| outcome.windows.iter().map(loadgen::Window::responses_per_second));
+            let outcomes = line.row.measurement.rounds.iter().filter_map(|round| round.outcome.as_ref());
+            let rounds: Vec<(&Outcome, &RoundFigures)> = outcomes.zip(&line.row.figures.rounds).collect();
+            let rates = rounds
+                .iter()
+                .flat_map(|(outcome, _)| outcome.windows.iter().map(loadgen::Window::responses_per_second));
             let highest = rates.fold(0.0, f64::max);
             if rounds.is_empty() || highest == 0.0 {
                 lines.nothing(canvas, line)?;
@@ -41,13 +43,15 @@ pub(super) fn draw(table: &Table<'_>, frame: &Frame) -> Result<String, DrawingEr
             let scale = Axis::from_zero(highest, line.y + HALF, line.y - HALF);
             let count = i32::try_from(rounds.len()).unwrap_or(i32::MAX);
             let width = ((right - lines.left - BETWEEN * (count - 1)) / count).max(1);
-            for (place, outcome) in (0..).zip(&rounds) {
+            for (place, (outcome, figures)) in (0..).zip(&rounds) {
                 let left = lines.left + place * (width + BETWEEN);
                 let strip = Strip { left, width, top: line.y - HALF, bottom: line.y + HALF };
-                strip.ground(canvas, outcome, &line.row.measurement.placement)?;
+                strip.ground(canvas, outcome, &line.row.measurement.placement, figures.counts())?;
                 canvas.line(strip.curve(outcome, &scale), line.look.colour, 2)?;
                 let rate = words::figure(outcome.responses_per_second());
-                let hint = format!("{}, round {}: {rate} requests per second", line.row.measurement.name(), place + 1);
+                let excluded = figures.exclusion.map(|why| format!(", excluded: {}", why.label())).unwrap_or_default();
+                let name = line.row.measurement.name();
+                let hint = format!("{name}, round {}: {rate} requests per second{excluded}", place + 1);
                 canvas.hint((left, strip.top), (left + width, strip.bottom), &hint);
             }
             canvas.text(&words::figure(highest), (WIDTH - MARGIN, line.y), letters(Anchor::Right, FAINT_INK))?;
@@ -65,8 +69,17 @@ struct Strip {
 }
 
 impl Strip {
-    /// Draws the line of zero and the ground of the windows that were set aside.
-    fn ground(&self, canvas: &Canvas<'_>, outcome: &Outcome, placement: &Placement) -> Result<(), DrawingError> {
+    /// Draws the line of zero and the ground of the windows that are excluded, or of the whole round where it does not count.
+    fn ground(
+        &self,
+        canvas: &Canvas<'_>,
+        outcome: &Outcome,
+        placement: &Placement,
+        counts: bool,
+    ) -> Result<(), DrawingError> {
+        if !counts {
+            canvas.rectangle((self.left, self.top), (self.left + self.width, self.bottom), SET_ASIDE, Fill::Solid)?;
+        }
         for window in outcome.windows.iter().filter(|window| !is_quiet(window, placement)) {
             let end = window.offset_ns.saturating_add(window.length_ns);
             let corners = [(self.x(window.offset_ns, outcome), self.top), (self.x(end, outcome), self.bottom)];

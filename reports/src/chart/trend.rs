@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use crate::figures::RoundFigures;
 use crate::ranking::{Row, Table};
 use crate::record::{Arrival, Company, Varies, Workload};
 use crate::words;
@@ -12,7 +13,7 @@ use super::canvas::{Anchor, Fill, Frame, sheet, width};
 use super::capacity::mean;
 use super::data::{ChartData, number};
 use super::palette::{FAINT_INK, GRID, INK};
-use super::rows::{LETTERS, Look, MARGIN, WIDTH, fill, letters, shortened};
+use super::rows::{LETTERS, Look, MARGIN, WIDTH, excluded_hint, fill, letters, shortened};
 
 /// Height of the part with the lines, in pixels.
 const PLOT: i32 = 330;
@@ -30,14 +31,26 @@ pub(super) struct Figure {
     pub(super) title: &'static str,
     /// Its value in a row.
     pub(super) of: fn(&Row<'_>) -> Option<f64>,
-    /// The same in each of its rounds; nothing where it is one figure for all of them.
-    pub(super) rounds: fn(&Row<'_>) -> Vec<f64>,
+    /// The same in one of its rounds; nothing where it is one figure for all of them.
+    pub(super) round: fn(&Row<'_>, &RoundFigures) -> Option<f64>,
     /// Whether equal factors are apart equally.
     pub(super) is_logarithmic: bool,
 }
 
 /// The name of the figure that a delay sets a ceiling to.
 pub(super) const RATE_NAME: &str = "rate";
+
+impl Figure {
+    /// Its value in each round that a row's figures come from.
+    fn used(&self, row: &Row<'_>) -> Vec<f64> {
+        row.figures.used().filter_map(|round| (self.round)(row, round)).collect()
+    }
+
+    /// Its value in each round that they leave out.
+    fn left_out(&self, row: &Row<'_>) -> Vec<f64> {
+        row.figures.left_out().filter_map(|round| (self.round)(row, round)).collect()
+    }
+}
 
 /// How the stops of the axis below lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,10 +155,11 @@ pub(super) fn ceiling(row: &Row<'_>) -> Option<f64> {
 
 /// Everything that the chart draws.
 pub(super) fn data(tables: &[&Table<'_>], figure: Figure) -> ChartData {
-    let columns = ["measurement", "at", figure.title, "95 % from", "95 % to", "standing", "rounds"];
+    let columns = ["measurement", "at", figure.title, "95 % from", "95 % to", "standing", "rounds", "excluded rounds"];
     let rows = points(tables, figure).into_iter().map(|point| {
-        let standing = point.row.standing().label().to_owned();
-        let rounds = (figure.rounds)(point.row);
+        let standing = point.row.label();
+        let list = |rounds: &[f64]| rounds.iter().map(|value| number(Some(*value))).collect::<Vec<String>>().join(" ");
+        let rounds = figure.used(point.row);
         let interval = mean(&rounds).and_then(|mean| mean.interval);
         vec![
             point.row.measurement.name(),
@@ -154,7 +168,8 @@ pub(super) fn data(tables: &[&Table<'_>], figure: Figure) -> ChartData {
             number(interval.map(|(low, _)| low)),
             number(interval.map(|(_, high)| high)),
             standing,
-            rounds.iter().map(|value| number(Some(*value))).collect::<Vec<String>>().join(" "),
+            list(&rounds),
+            list(&figure.left_out(point.row)),
         ]
     });
     ChartData { columns: columns.map(str::to_owned).to_vec(), rows: rows.collect() }
@@ -183,7 +198,10 @@ pub(super) fn draw(tables: &[&Table<'_>], axis: &str, figure: Figure, frame: &Fr
     let (left, right) = (MARGIN + VALUES, WIDTH - MARGIN);
     let has_ceiling = figure.name == RATE_NAME;
     let ceiling = |row| ceiling(row).filter(|_| has_ceiling);
-    let all = || points.iter().flat_map(|point| (figure.rounds)(point.row).into_iter().chain([point.value]));
+    let all = || {
+        let rounds = |row| figure.used(row).into_iter().chain(figure.left_out(row));
+        points.iter().flat_map(move |point| rounds(point.row).chain([point.value]))
+    };
     let ceilings = points.iter().filter_map(|point| ceiling(point.row));
     let highest = all().chain(ceilings).filter(|value| value.is_finite()).fold(0.0, f64::max);
     let lowest = all().filter(|value| *value > 0.0).fold(f64::INFINITY, f64::min);
@@ -248,9 +266,11 @@ pub(super) fn draw(tables: &[&Table<'_>], axis: &str, figure: Figure, frame: &Fr
             // Beside each other, where many stand at one stop.
             let aside = (entry as i32 - names.len() as i32 / 2).clamp(-5, 5) * 4;
             for (point, (x, y)) in line.iter().zip(way) {
-                let rounds = (figure.rounds)(point.row);
-                for round in &rounds {
-                    canvas.mark((x + aside, scale.pixel(*round)), look.shape, 2, look.colour, Fill::Pale(0.45))?;
+                let rounds = figure.used(point.row);
+                for (rounds, ink) in [(&rounds, Fill::Pale(0.45)), (&figure.left_out(point.row), Fill::Hollow)] {
+                    for round in rounds {
+                        canvas.mark((x + aside, scale.pixel(*round)), look.shape, 2, look.colour, ink)?;
+                    }
                 }
                 let mut value = words::figure(point.value);
                 if let Some((low, high)) = mean(&rounds).and_then(|mean| mean.interval) {
@@ -266,7 +286,8 @@ pub(super) fn draw(tables: &[&Table<'_>], axis: &str, figure: Figure, frame: &Fr
                     canvas.line(vec![(x - 14, y), (x + 14, y)], look.colour, 2)?;
                     canvas.hint((x - 14, y - 5), (x + 14, y + 5), &format!("{name}: the most that the delay allows"));
                 }
-                let hint = format!("{name}, {}: {value}, {}", point.label, point.row.standing().label());
+                let hint =
+                    format!("{name}, {}: {value}, {}{}", point.label, point.row.label(), excluded_hint(point.row));
                 canvas.hint((x - 9, y - 9), (x + 9, y + 9), &hint);
             }
         }

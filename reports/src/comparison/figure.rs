@@ -36,8 +36,8 @@ impl Figure {
     pub fn of_round(self, round: &RoundFigures) -> Option<f64> {
         match self {
             Self::Capacity => round.capacity(),
-            Self::ServerCpu => round.server_cpu_microseconds.filter(|_| round.quiet.suffices()),
-            Self::GeneratorCpu => round.generator_cpu_microseconds.filter(|_| round.quiet.suffices()),
+            Self::ServerCpu => round.server_cpu(),
+            Self::GeneratorCpu => round.generator_cpu_microseconds.filter(|_| round.counts()),
             Self::Latency => round.quiet_p99(),
         }
     }

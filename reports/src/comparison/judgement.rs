@@ -171,8 +171,8 @@ impl<'a> Seen<'a> {
         };
         let is_noise = |validity: &&Validity| validity.standing() == Standing::TooNoisy;
         let most_noisy = [&self.of_head, &self.of_base].into_iter().find(is_noise);
-        let set_aside = self.pairs().count()
-            - self.pairs().filter(|(head, base)| head.quiet.suffices() && base.quiet.suffices()).count();
+        let set_aside =
+            self.pairs().count() - self.pairs().filter(|(head, base)| head.counts() && base.counts()).count();
         let noise = (set_aside > 0).then(|| {
             let by = [&self.base, &self.head];
             let others = by.iter().filter_map(|figures| figures.others_share).fold(0.0, f64::max);

@@ -6,7 +6,7 @@
 
 use crate::environment::Environment;
 use crate::figures::Figures;
-use crate::ranking::Merit;
+use crate::merit::Merit;
 use crate::record::{Measurement, Run};
 use crate::statistics::{Unpaired, holm};
 use crate::validity::{Standing, Validity};
@@ -148,9 +148,7 @@ fn decide(rows: &mut [Row], floor: Option<f64>) {
         let row = &mut rows[place];
         row.corrected_p_value = corrected;
         if let Some(ratio) = row.ratio.filter(|_| corrected < FALSE_ALARMS) {
-            let is_more = ratio.log > 0.0;
-            let is_better = is_more == (row.merit == Merit::Capacity);
-            row.verdict = if is_better { Verdict::Faster } else { Verdict::Slower };
+            row.verdict = if row.merit.is_better(ratio.ratio()) { Verdict::Faster } else { Verdict::Slower };
         }
     }
 }

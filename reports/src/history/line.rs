@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::decision;
 use crate::environment::{Commit, Environment};
-use crate::ranking::{Merit, Row, tables};
+use crate::merit::Merit;
+use crate::ranking::{Row, tables};
 use crate::record::{Run, ServerKind};
 use crate::statistics::paired_ratio;
 use crate::timestamp::Timestamp;
@@ -89,7 +90,7 @@ pub struct Entry {
     pub standing: Standing,
     /// Responses per CPU-second that was available to the server, in quiet windows of a closed loop.
     pub capacity: Option<Figure>,
-    /// Complete responses per second, over all rounds.
+    /// Complete responses per second, over the rounds that count.
     pub requests_per_second: Option<f64>,
     /// CPU time of the server per complete response, in microseconds.
     pub server_cpu_microseconds: Option<Figure>,
@@ -186,11 +187,11 @@ impl Entry {
     fn of(row: &Row<'_>, load: &str) -> Self {
         let measurement = row.measurement;
         let figures = &row.figures;
-        let merit = Merit::of(measurement);
-        let rounds = || figures.rounds.iter();
-        let merits: Vec<f64> = rounds().filter_map(|round| merit.of_round(round)).collect();
-        let costs: Vec<f64> = rounds().filter_map(|round| round.server_cpu_microseconds).collect();
-        let p99 = row.latency().percentile(99.0).map(|nanoseconds| nanoseconds as f64);
+        let is_open = measurement.workload.arrival.is_open();
+        let of_merit = |merit: Merit| -> Option<Figure> {
+            let rounds: Vec<f64> = figures.rounds.iter().filter_map(|round| merit.of_round(round)).collect();
+            Figure::of(merit.of_row(figures), &rounds)
+        };
         let calls = measurement.system_calls.as_ref().and_then(|counting| counting.calls());
         Self {
             part: measurement.part.clone(),
@@ -205,10 +206,10 @@ impl Entry {
             workload_hash: measurement.workload_hash.clone(),
             configuration_hash: measurement.configuration_hash.clone(),
             standing: row.standing(),
-            capacity: Figure::of(figures.capacity().filter(|_| merit == Merit::Capacity), &merits),
+            capacity: of_merit(Merit::Capacity).filter(|_| !is_open),
             requests_per_second: figures.requests_per_second(),
-            server_cpu_microseconds: Figure::of(figures.server_cpu_microseconds(), &costs),
-            p99_nanoseconds: Figure::of(p99.filter(|_| merit == Merit::Latency), &merits),
+            server_cpu_microseconds: of_merit(Merit::Cost),
+            p99_nanoseconds: of_merit(Merit::Latency).filter(|_| is_open),
             system_calls: calls.map(crate::SystemCalls::per_request),
         }
     }

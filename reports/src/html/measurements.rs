@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use crate::columns::{COLUMNS, Column, brief};
-use crate::ranking::{Row, Table};
+use crate::ranking::{Decision, Row, Table};
 use crate::validity::Standing;
 use crate::{decision, summary};
 
@@ -22,7 +22,7 @@ pub(super) fn of_load(place: usize, table: &Table<'_>) -> Markup {
                         @for (place, row) in table.rows.iter().enumerate() {
                             @let is_first = place == 0
                                 || table.rows[place - 1].measurement.server.name != row.measurement.server.name;
-                            tr.first[is_first].best[row.rank == Some(1)].unranked[row.standing() != Standing::Ranked] {
+                            tr.first[is_first].best[is_best(table, row)].unranked[!row.is_rankable()] {
                                 @for (place, column) in brief().enumerate() {
                                     @if place == 0 {
                                         th scope="row" {
@@ -74,7 +74,7 @@ pub(super) fn all(tables: &[Table<'_>]) -> Markup {
                     tbody {
                         @for (place, table) in tables.iter().enumerate() {
                             @for row in &table.rows {
-                                tr.best[row.rank == Some(1)].unranked[row.standing() != Standing::Ranked] {
+                                tr.best[is_best(table, row)].unranked[!row.is_rankable()] {
                                     th scope="row" { ((name.cell)(row)) }
                                     td.load { a href={ "#" (decision::anchor(place)) } { (decision::load(table)) } }
                                     @for column in figures { (cell(column, row)) }
@@ -91,11 +91,13 @@ pub(super) fn all(tables: &[Table<'_>]) -> Markup {
             details {
                 summary { "What the columns mean" }
                 p {
-                    "Rows are ranked by capacity, in quiet windows, and compared round by round: the ratio of two rows is \
-                     taken within each round, where both met the same minute, and its 95 % interval comes from how much \
-                     these ratios differ (Student's t below ten rounds, a bootstrap of rounds from ten on). An interval that \
-                     holds 1 means that the two cannot be told apart. A row that is not valid is shown with its reason and \
-                     not ranked. Histograms of rounds are merged; no percentile is an average."
+                    "Closed loops are ranked by requests per available CPU-second in quiet windows (req / CPU-s), or, where the \
+                     load generator was the limit of a row, by the server's CPU time per request (server µs/req); open loops at a \
+                     common rate by p99. A row's figure is the geometric mean of its rounds that count, and the ratio of two rows \
+                     that of the ratios within each round in which both count, where both met the same minute. Its 95 % interval \
+                     comes from how much these ratios differ (Student's t below ten rounds, a bootstrap of rounds from ten on). An \
+                     interval that holds 1 shows no significant difference. A row that is not valid is shown with its reason and \
+                     not ranked. Percentiles of closed loops come from the merged histogram of the rounds that count."
                 }
                 dl {
                     @for column in &COLUMNS {
@@ -106,6 +108,11 @@ pub(super) fn all(tables: &[Table<'_>]) -> Markup {
             }
         }
     }
+}
+
+/// Whether a row is first, with a significant difference to every other server.
+fn is_best(table: &Table<'_>, row: &Row<'_>) -> bool {
+    row.is_first() && table.decision() == Decision::One
 }
 
 fn heading(column: &Column) -> Markup {

@@ -77,10 +77,13 @@ fn decisions(run: &Run, tables: &[Table<'_>]) -> Markup {
                     tbody {
                         @for line in decision::lines(run, tables) {
                             tr {
-                                th scope="row" { a href={ "#" (line.anchor) } { (line.load) } }
+                                th scope="row" {
+                                    a href={ "#" (line.anchor) } { (line.load) }
+                                    @if !line.remark.is_empty() { " " span.faint { "(" (line.remark) ")" } }
+                                }
                                 @for cell in &line.cells {
                                     @let tells = if let Cell::Breaks(reason) = cell { reason.as_str() } else { "" };
-                                    td.best[matches!(cell, Cell::Best | Cell::LikeBest)] title=(tells) {
+                                    td.best[cell.is_first()] title=(tells) {
                                         a href={ "#" (line.anchor) } { (cell.text()) }
                                     }
                                 }
@@ -89,11 +92,7 @@ fn decisions(run: &Run, tables: &[Table<'_>]) -> Markup {
                     }
                 }
             }
-            p.faint {
-                "Not told apart: from the best, by this run; it may be as good. The rest is the ratio to the best: of what is \
-                 carried, or in an open loop of the latency that 99 % of the answers did not exceed. Breaks: not valid under \
-                 this load; the reason stands at its measurements."
-            }
+            p.faint { (decision::LEGEND) }
         }
     }
 }

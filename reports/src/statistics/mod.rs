@@ -7,7 +7,7 @@
 //! - [`groups`]: who cannot be told apart from the best;
 //! - [`TwinNoise`]: how far one server entered twice is apart from itself;
 //! - [`Course`]: where the level of a long series changes to stay changed, seen as one of a [`Family`];
-//! - [`median`].
+//! - [`median`] and [`geometric_mean`].
 
 mod bootstrap;
 mod family;
@@ -40,6 +40,13 @@ pub use welch::Unpaired;
 
 /// How often an interval may miss the truth, and a pair of equals be called different.
 const SIGNIFICANCE: f64 = 0.05;
+
+/// The geometric mean of those values that are positive numbers; none without any.
+#[must_use]
+pub fn geometric_mean(values: &[f64]) -> Option<f64> {
+    let logs: Vec<f64> = values.iter().filter(|value| ratio::is_usable(**value)).map(|value| value.ln()).collect();
+    (!logs.is_empty()).then(|| (logs.iter().sum::<f64>() / logs.len() as f64).exp())
+}
 
 /// Half the width of the 95 % interval of a mean of so many rounds with this standard error, by Student's t; none of one round.
 #[must_use]

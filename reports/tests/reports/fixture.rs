@@ -128,6 +128,7 @@ pub(crate) fn round(index: u32, rate: f64) -> Round {
         started_at: Timestamp::from_unix_milliseconds(1_772_368_205_250 + u64::from(index) * 60_000),
         check: Some(check(200, &[])),
         offered_rate: None,
+        capacity: None,
         server: Some(sample(&outcome)),
         outcome: Some(outcome),
         others: None,

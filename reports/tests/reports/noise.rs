@@ -79,7 +79,8 @@ fn rounds_with_other_processes_at_work_are_set_aside() {
     for (server, client) in [(0.2, 0.0), (0.01, 0.2)] {
         let some = others(server, client, 1);
         assert_ranked(&some);
-        let note = "1 of 2 rounds had other processes on more than 10 % of the CPUs and were set aside.";
+        let note =
+            "1 of 2 rounds is excluded from all figures, because other processes took more than 10 % of the CPUs.";
         assert_eq!(notes(&some), [note]);
 
         let all = others(server, client, 2);
@@ -149,7 +150,7 @@ fn rounds_that_a_quota_held_back_are_set_aside() {
     }
     let some = throttled(Some(0.3), 1);
     assert_ranked(&some);
-    let note = "In 1 of 2 rounds a quota kept back more than 1 % of the time, and they were set aside.";
+    let note = "1 of 2 rounds is excluded from all figures, because a quota kept back more than 1 % of the time.";
     assert_eq!(notes(&some), [note]);
     let all = throttled(Some(0.3), 2);
     assert_eq!(standing(&all), Standing::TooNoisy);
@@ -176,7 +177,7 @@ fn of_an_open_loop_only_rounds_without_a_noisy_window_count() {
     let open = with_one_noisy_window(Arrival::Open { rate: 20_000.0 });
     with_row(&open, |row| {
         let slowest = |latency: &loadgen::Histogram| latency.percentile(99.0).unwrap();
-        assert!(slowest(&row.figures.latency) > 600_000_000 && slowest(&row.figures.quiet_latency) < 100_000_000);
+        assert!(slowest(row.latency()) < 100_000_000, "only the second round counts");
         assert_eq!(
             row.figures.rounds.iter().map(|round| round.quiet_p99().is_some()).collect::<Vec<_>>(),
             [false, true]

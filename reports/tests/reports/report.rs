@@ -133,7 +133,9 @@ fn the_figures_of_a_row_are_those_of_its_rounds() {
     assert_eq!(cell("req/s"), "50,000");
     assert_eq!(cell("min – median – max"), "40,000 – 50,000 – 60,000");
     assert_eq!(cell("to best"), "1");
-    assert_eq!(cell("req / CPU-s"), "50,000");
+    // The third root of 120 times 10 to the 12th: what is ranked is the geometric mean of the rounds.
+    assert_eq!(cell("req / CPU-s"), "49,324");
+    assert_eq!(cell("rounds"), "3");
     // Three times 0.98 s for 150,000 responses.
     assert_eq!(cell("server µs/req"), "19.6");
     assert_eq!(cell("client µs/req"), "6.00");
@@ -200,10 +202,10 @@ fn the_first_paragraph_says_who_carried_most_and_by_how_much() {
     let run = whole_run();
     let tables = tables(&run);
     let paragraph = first_paragraph(&run, &tables[0]);
-    assert!(paragraph.starts_with("epoll with 1 worker carried most: 119,"), "{paragraph}");
-    assert!(paragraph.contains("times as many as async with 1 worker, the next server at its best (95 % interval 1."));
+    assert!(paragraph.starts_with("epoll with 1 worker has the highest throughput: 119,"), "{paragraph}");
+    assert!(paragraph.contains("answers 1.21× the requests of async with 1 worker (95 % interval 1."), "{paragraph}");
     assert!(paragraph.contains("3 rounds"), "{paragraph}");
-    assert!(paragraph.contains("times thread-pool with 1 worker (95 % interval 12."), "{paragraph}");
+    assert!(paragraph.contains("the requests of thread-pool with 1 worker (95 % interval 12."), "{paragraph}");
     assert!(!paragraph.contains("not ranked"), "{paragraph}");
     let within = within_servers(&tables[0]);
     assert_eq!(within.len(), 4);
@@ -225,7 +227,12 @@ fn servers_that_cannot_be_told_apart_are_not_told_apart() {
     run.measurements[0].rounds = vec![round(0, 50_000.0), round(1, 60_000.0), round(2, 55_000.0)];
     run.measurements[1].rounds = vec![round(0, 54_000.0), round(1, 52_000.0), round(2, 55_000.0)];
     let paragraph = first_paragraph(&run, &tables(&run)[0]);
-    assert!(paragraph.contains("): these two cannot be told apart."), "{paragraph}");
+    assert!(
+        paragraph.starts_with(
+            "There is no significant difference in requests per available CPU-second between epoll with 1 worker (54,"
+        ),
+        "{paragraph}"
+    );
 }
 
 #[test]
@@ -288,7 +295,7 @@ fn a_run_on_a_bad_day_shows_every_row_with_its_reason() {
         assert!(standing(row).contains(&format!(">{label}<")), "{row}: {}", standing(row));
     }
     assert!(rows[13][column("req/s")].starts_with("≥ "));
-    assert_eq!(rows.iter().filter(|row| row[column("rank")] != "–").count(), 12);
+    assert_eq!(rows.iter().filter(|row| row[column("rank")] != "–").count(), 13);
     for text in [&written.html, &written.markdown] {
         assert!(text.contains("Provisional"), "{text}");
         assert!(text.contains("0 of 3 rounds done, 48 of 51 turns"), "{text}");
@@ -299,8 +306,12 @@ fn a_run_on_a_bad_day_shows_every_row_with_its_reason() {
         assert!(text.contains("The load generator was the limit"));
     }
     let paragraph = first_paragraph(&run, &tables(&run)[0]);
-    assert!(paragraph.starts_with("So far, epoll with 4 workers carried most"), "{paragraph}");
-    assert!(paragraph.contains("4 of 17 measurements are not ranked"), "{paragraph}");
+    assert!(paragraph.starts_with("The load generator was the limit in 1 of 17 rows"), "{paragraph}");
+    assert!(
+        paragraph.contains("So far, async with 1 worker has the lowest server CPU time per request: 6."),
+        "{paragraph}"
+    );
+    assert!(paragraph.contains("3 of 17 measurements are not ranked"), "{paragraph}");
 }
 
 #[test]
@@ -312,7 +323,8 @@ fn a_row_behind_the_generators_limit_is_not_forgotten() {
         round.server.as_mut().unwrap().cpu_system_seconds = 0.4;
     }
     let paragraph = first_paragraph(&run, &tables(&run)[0]);
-    assert!(paragraph.contains("epoll with 1 worker answered at least 119,"), "{paragraph}");
+    assert!(paragraph.starts_with("The load generator was the limit in 1 of 17 rows"), "{paragraph}");
+    assert!(paragraph.contains("epoll with 1 worker has the lowest server CPU time per request"), "{paragraph}");
 }
 
 #[test]
@@ -372,8 +384,8 @@ fn the_terminal_sees_every_row_and_the_ranked_first() {
     let text = text::render(&mixed_run());
     let table: Vec<&str> = text.lines().skip_while(|line| !line.starts_with("measurement")).skip(1).take(17).collect();
     assert_eq!(table.len(), 17);
-    assert!(table[0].starts_with("epoll, 4 workers"), "{text}");
-    assert!(table[12].contains("  not valid ") && table[16].contains("  not measured yet "), "{text}");
+    assert!(table[0].starts_with("async, 1 worker"), "{text}");
+    assert!(table[13].contains("  not valid ") && table[16].contains("  not measured yet "), "{text}");
     assert!(text.contains("\nasync, 50 workers") || text.contains("async, 50 workers, --keep-alive pinned"), "{text}");
 }
 
@@ -418,7 +430,7 @@ fn a_run_of_several_parts_answers_each_question_and_links_its_decisions_to_their
     run.parts.extend([question("latency", Varies::OfferedLoad), question("gil", Varies::Interpreter)]);
     let mut open = run.measurements[8].clone();
     (open.part, open.workload_hash) = ("latency".to_owned(), "latency".to_owned());
-    open.workload.arrival = Arrival::OpenShare { share: 0.5 };
+    open.workload.arrival = Arrival::Open { rate: 50_000.0 };
     let mut sooner = run.measurements[13].clone();
     (sooner.part, sooner.workload_hash, sooner.workload.arrival) =
         ("latency".to_owned(), "latency".to_owned(), open.workload.arrival);
@@ -448,7 +460,7 @@ fn a_run_of_several_parts_answers_each_question_and_links_its_decisions_to_their
         assert!(written.html.contains(question) && written.markdown.contains(question), "{question}");
     }
     let (html, markdown) = (&written.html, &written.markdown);
-    assert!(html.contains("async with 1 worker answered soonest: 99 % of its answers took at most"), "{markdown}");
+    assert!(html.contains("async with 1 worker has the lowest p99: "), "{markdown}");
     assert!(markdown.contains("it is something that the threads of one interpreter share"), "{markdown}");
     assert!(html.contains("53859 of 53859") && html.contains("None of them would be ranked here"));
     let anchors: Vec<&str> = targets(html).into_iter().filter_map(|target| target.strip_prefix('#')).collect();
@@ -464,8 +476,8 @@ fn a_run_of_several_parts_answers_each_question_and_links_its_decisions_to_their
     };
     assert_eq!(
         lines.iter().map(|line| line.load.as_str()).collect::<Vec<_>>(),
-        ["wrk", "latency: 50 % of its capacity offered", "gil"]
+        ["wrk", "latency: 50,000 requests per second offered", "gil"]
     );
     assert_eq!((cell(0, "epoll").as_str(), cell(0, "python-threads").as_str()), ("best", "–"));
-    assert_eq!((cell(1, "async").as_str(), cell(1, "epoll").as_str()), ("best", "2.00 × as long"));
+    assert_eq!((cell(1, "async").as_str(), cell(1, "epoll").as_str()), ("best", "2.00× p99"));
 }

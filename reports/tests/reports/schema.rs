@@ -62,7 +62,7 @@ fn full_run() -> Run {
     let arrivals = [Arrival::Closed, Arrival::Open { rate: 1e4 }, Arrival::OpenShare { share: 0.5 }];
     for (measurement, arrival) in run.measurements.iter_mut().zip(arrivals) {
         measurement.workload.arrival = arrival;
-        measurement.rounds.iter_mut().for_each(|round| round.offered_rate = Some(1e4));
+        measurement.rounds.iter_mut().for_each(|round| (round.offered_rate, round.capacity) = (Some(1e4), Some(2e4)));
     }
     let sinks = [LogSink::File, LogSink::Pipe, LogSink::Null, LogSink::Terminal];
     run.measurements.iter_mut().zip(sinks).for_each(|(measurement, sink)| measurement.configuration.log_sink = sink);
