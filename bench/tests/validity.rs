@@ -90,7 +90,6 @@ fn what_only_a_server_can_be_blamed_for_is_not_valid() {
         ("cuts-off", "broken answers"),
         ("babbles", "broken answers"),
         ("repeats-itself", "surplus"),
-        ("forgets", "timeouts"),
         ("pins-its-worker", "never served"),
         ("hangs-up", "connection errors"),
     ];
@@ -111,7 +110,6 @@ fn what_only_a_server_can_be_blamed_for_is_not_valid() {
         only(&delayed, "delays"),
     );
     place.replace("suite.toml", "[workload]", &loads);
-    place.replace("suite.toml", "connections = 4\n", "connections = 4\ntimeout = \"150ms\"\n");
     // The flags bring the delay to those that should obey it.
     place.replace("servers.toml", "{port}", "{port} {flags}");
     let output = place.run(&[]);
@@ -130,6 +128,18 @@ fn what_only_a_server_can_be_blamed_for_is_not_valid() {
     let good = [rows("good"), rows("delays")].concat();
     assert_eq!(good.len(), 3);
     assert!(good.iter().all(|row| row.standing != Standing::Invalid), "{good:?}");
+}
+
+#[test]
+fn requests_that_are_not_answered_in_time_are_told() {
+    let _alone = alone();
+    let place = Place::new(&[("one", "forgets")], 1, "400ms");
+    place.replace("suite.toml", "connections = 4\n", "connections = 4\ntimeout = \"150ms\"\n");
+    let output = place.run(&[]);
+    assert_eq!(output.status.code(), Some(1), "{}", output_of(&output));
+    let judged = judged(&place.stored());
+    judged[0].assert_refused_for("timeouts");
+    assert_eq!(judged[0].standing, Standing::Invalid);
 }
 
 #[test]
@@ -254,7 +264,8 @@ fn a_generator_with_more_threads_than_its_mask_has_cpus_is_not_ranked() {
     judged[0].assert_refused_for_or_noise("crowded generator");
 }
 
-/// A control group that is kept to three tenths of a CPU, and ends with its test.
+/// A control group that is kept to a tenth of a CPU, and ends with its test. A server meets that however much of the CPU others
+/// leave to it.
 struct Quota(PathBuf);
 
 impl Quota {
@@ -262,7 +273,7 @@ impl Quota {
     fn new() -> Option<Self> {
         let name = format!("otus-test-{}", std::process::id());
         let kinds =
-            [("/sys/fs/cgroup", "cpu.max", "30000 100000"), ("/sys/fs/cgroup/cpu", "cpu.cfs_quota_us", "30000")];
+            [("/sys/fs/cgroup", "cpu.max", "10000 100000"), ("/sys/fs/cgroup/cpu", "cpu.cfs_quota_us", "10000")];
         kinds.into_iter().find_map(|(mount, file, limit)| {
             let group = Path::new(mount).join(&name);
             fs::create_dir(&group).ok()?;

@@ -10,9 +10,15 @@ use crate::program::{NullServer, PROGRAM, loadgen, stderr, stdout};
 
 #[test]
 fn two_generators_that_begin_together_are_added_up() {
+    // A busy machine may need some time to start two programs, and then they begin too late.
+    assert!([1.0, 1.0, 3.0, 9.0].into_iter().any(begin_together), "two generators did not begin together");
+}
+
+/// Whether both began within half a second of the time that is so many seconds away.
+fn begin_together(seconds: f64) -> bool {
     let server = NullServer::start();
     let folder = tempfile::tempdir().unwrap();
-    let start = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64() + 1.0;
+    let start = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64() + seconds;
     let files = ["a.json", "b.json"].map(|name| folder.path().join(name).to_str().unwrap().to_owned());
     let start_at = format!("{start}");
     let generators = files.each_ref().map(|file| {
@@ -35,10 +41,8 @@ fn two_generators_that_begin_together_are_added_up() {
     assert_eq!((both.generators, both.connections.responses.len()), (2, 6));
     assert!(both.is_accounted());
     let start_ms = (start * 1000.0) as u64;
-    for outcome in &outcomes {
-        // Both began when they should, to what a busy machine takes.
-        assert!((start_ms..start_ms + 500).contains(&outcome.started_at_ms), "{} {start_ms}", outcome.started_at_ms);
-    }
+    assert!(outcomes.iter().all(|outcome| outcome.started_at_ms >= start_ms), "{start_ms}");
+    outcomes.iter().all(|outcome| outcome.started_at_ms < start_ms + 500)
 }
 
 #[test]
