@@ -1,6 +1,7 @@
 //! Runs as the bench might have stored them, built in code.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use loadgen::{Connections, Histogram, Outcome, Plan, ThreadRecord, Window};
 use reports::environment::{Commit, GeneratorCeiling, Limits};
@@ -9,7 +10,7 @@ use reports::record::{
     ServerKind, Varies, Workload,
 };
 use reports::sample::{SamplePoint, ServerSample};
-use reports::{Environment, Failure, Timestamp};
+use reports::{Environment, Failure, Store, Timestamp};
 
 /// Connections of every measurement here.
 pub(crate) const CONNECTIONS: u32 = 100;
@@ -22,6 +23,16 @@ pub(crate) const WINDOW_NS: u64 = 200_000_000;
 
 /// The length of the file that everything here asks for.
 pub(crate) const LENGTH: u64 = 612;
+
+/// Where a small stored run lies: 32 measurements of five questions out of a real one, their histograms thinned out.
+pub(crate) fn small_run_folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/small-run")
+}
+
+/// That run.
+pub(crate) fn small_run() -> Run {
+    Store::open(&small_run_folder()).unwrap().load().unwrap()
+}
 
 /// The suite with which the models are compared: 17 measurements in three rounds, all of them in order.
 pub(crate) fn whole_run() -> Run {
