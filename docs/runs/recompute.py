@@ -487,6 +487,8 @@ class Comparison:
             before = found and found[0]
             if rank > 1:
                 self.to_best(where, line, found)
+            else:
+                self.expect(where, "to best", line["to best"] == "1", line["to best"], "1")
 
     def rounds(self, where, row, line):
         """How many rounds count, of how many."""

@@ -12,6 +12,7 @@ mod limited;
 mod noise;
 mod open_loops;
 mod ranking;
+mod recompute;
 mod repeats;
 mod report;
 mod runs;
