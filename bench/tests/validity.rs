@@ -310,7 +310,11 @@ fn a_server_that_met_a_quota_is_not_ranked() {
     place.replace("servers.toml", "command = \"'", &into_the_group);
     let output = place.run(&[]);
     let judged = judged(&place.stored());
-    judged[0].assert_refused_for("throttled");
+    // Where other processes took the CPUs, too, that is the reason that is told.
+    if !judged[0].names().contains(&"disturbed") {
+        judged[0].assert_refused_for("throttled");
+    }
+    assert!(!judged[0].is_ranked);
     assert_eq!(judged[0].standing, Standing::TooNoisy, "{}", output_of(&output));
     assert!(output.status.success(), "a quota is nobody's failure: {}", output_of(&output));
 }
