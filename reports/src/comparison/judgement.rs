@@ -203,13 +203,11 @@ impl<'a> Seen<'a> {
         let idled = waiting::idled(self.contest, &counted).filter(|_| !self.is_generator_the_limit());
         let has_fixed_load = comparison.contests.iter().any(|other| is_fixed_load_of(other, self.contest));
         let worst = figures.iter().map(|figure| figure.decision.verdict).max();
-        let is_too_slow = |one: &JudgedFigure| {
-            one.decision.verdict == Verdict::Slower && one.slowdown() > comparison.max_slowdown
-        };
+        let is_too_slow =
+            |one: &JudgedFigure| one.decision.verdict == Verdict::Slower && one.slowdown() > comparison.max_slowdown;
         // What the head did not use the base did, so that little says how much less the head carries.
-        let is_hidden = !has_fixed_load
-            && idled.is_some_and(|idled| idled.who == Which::Head)
-            && !figures.iter().any(is_too_slow);
+        let is_hidden =
+            !has_fixed_load && idled.is_some_and(|idled| idled.who == Which::Head) && !figures.iter().any(is_too_slow);
         let verdict = match worst {
             _ if self.is_failure(&self.of_head) => Verdict::Failed,
             Some(worst) if !is_hidden => worst,

@@ -127,17 +127,20 @@ pub fn sentence(judged: &Judged<'_>) -> String {
             parts.join("; ")
         }
         Verdict::NoDifference => {
-            format!("no difference; {}", would_have_been([judged].into_iter()).replace("would have been", "would have been seen"))
+            format!(
+                "no difference; {}",
+                would_have_been([judged].into_iter()).replace("would have been", "would have been seen")
+            )
         }
         Verdict::Undecided if !judged.failures.is_empty() => format!("not compared. {}", judged.failures.join(" ")),
-        Verdict::Undecided => {
-            match judged.deciding() {
-                Some(one) => format!("undecided, {}", why(one, judged)),
-                None => "undecided, because the head left CPU time idle, which the base used: compare them under a fixed load, \
+        Verdict::Undecided => match judged.deciding() {
+            Some(one) => format!("undecided, {}", why(one, judged)),
+            None => {
+                "undecided, because the head left CPU time idle, which the base used: compare them under a fixed load, \
                          too (`offered` in the suite)"
-                    .to_owned(),
+                    .to_owned()
             }
-        }
+        },
     }
 }
 
@@ -173,9 +176,9 @@ pub fn change(figure: &JudgedFigure) -> String {
     let slowdown = figure.figure.slowdown(shift.ratio());
     // Per cents of a latency that grows without bound tell a reader nothing.
     if slowdown > 9.0 {
-        let interval = shift.interval(SHOWN_ERROR).map(|(low, high)| {
-            format!(" (95 % interval {} to {})", words::ratio(low), words::ratio(high))
-        });
+        let interval = shift
+            .interval(SHOWN_ERROR)
+            .map(|(low, high)| format!(" (95 % interval {} to {})", words::ratio(low), words::ratio(high)));
         return format!("{} times as slow{}", words::ratio(shift.ratio()), interval.unwrap_or_default());
     }
     let direction = if slowdown >= 0.0 { "slower" } else { "faster" };

@@ -8,7 +8,10 @@
 //! - [`TwinNoise`]: how far one server entered twice is apart from itself;
 //! - [`Course`]: where the level of a long series changes to stay changed, seen as one of a [`Family`];
 //! - [`median`] and [`geometric_mean`].
+//! - [`binomial`]: the bound of a rate that was counted;
+//! - [`median`].
 
+pub mod binomial;
 mod bootstrap;
 mod family;
 mod groups;

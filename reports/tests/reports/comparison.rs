@@ -232,7 +232,10 @@ fn an_open_loop_is_compared_by_its_latency() {
     }
     let comparison = comparison(vec![open]);
     let judged = judge(&comparison);
-    assert_eq!(judged[0].figures.iter().map(|one| one.figure).collect::<Vec<_>>(), [Figure::MedianLatency, Figure::Latency]);
+    assert_eq!(
+        judged[0].figures.iter().map(|one| one.figure).collect::<Vec<_>>(),
+        [Figure::MedianLatency, Figure::Latency]
+    );
     assert_eq!(judged[0].verdict, Verdict::Slower, "{}", words::sentence(&judged[0]));
     assert!(words::title(judged[0].contest).ends_with("100 connections, 20,000 requests per second offered"));
 }
