@@ -150,7 +150,7 @@ pub struct CompareOptions {
     /// What changed it
     #[arg(value_name = "HEAD", default_value = "HEAD")]
     pub head: String,
-    /// One server under one load, in about a minute of measuring
+    /// One server under two loads, at most a minute of measuring
     #[arg(long)]
     pub quick: bool,
     /// The servers, by name; `loadgen` is the load generator [default: those of the suite, and the generator]
