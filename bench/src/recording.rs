@@ -65,6 +65,7 @@ impl Prepared {
             root: &self.root,
             division: &self.division,
             capacity: None,
+            seed: 0,
             project,
             scratch,
             interrupted,

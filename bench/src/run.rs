@@ -353,6 +353,7 @@ impl Bench<'_> {
             server: taken.sample,
             others: taken.others,
             opponent_cpu_seconds: None,
+            opponent_generator: None,
             failure: taken.failure,
         });
         self.store.save(run)?;

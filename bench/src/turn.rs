@@ -62,6 +62,8 @@ pub struct Turn<'a> {
     pub root: &'a Path,
     /// What the server carries in a closed loop, in responses per second, where the load is a share of that.
     pub capacity: Option<f64>,
+    /// What the chance of arrivals, paths and samples begins with.
+    pub seed: u64,
     /// The CPUs of server and client.
     pub division: &'a Division,
     /// The folder that commands are run in.
@@ -285,6 +287,7 @@ impl Turn<'_> {
         plan.pipeline = self.workload.pipeline as usize;
         plan.idle_connections = self.workload.idle_connections as usize;
         plan.load = self.arrival();
+        plan.seed = self.seed;
         if let Some(mix) = self.workload.mix {
             let list = (0..mix.files).map(documents::path_in_mix).collect();
             plan.paths = Paths { list, order: Order::Zipf(mix.exponent) };

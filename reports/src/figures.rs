@@ -88,6 +88,8 @@ pub struct RoundFigures {
     pub server_cpu_microseconds: Option<f64>,
     /// CPU time of the load generator per complete response, in microseconds.
     pub generator_cpu_microseconds: Option<f64>,
+    /// The median latency of the responses, in nanoseconds.
+    pub p50_nanoseconds: Option<u64>,
     /// The latency that 99 % of the responses did not exceed, in nanoseconds.
     pub p99_nanoseconds: Option<u64>,
     /// Whether an open loop offered more than was answered.
@@ -99,6 +101,12 @@ impl RoundFigures {
     #[must_use]
     pub fn counts(&self) -> bool {
         self.exclusion.is_none()
+    }
+
+    /// The median latency of the responses, in nanoseconds, if the round counts.
+    #[must_use]
+    pub fn quiet_p50(&self) -> Option<f64> {
+        self.p50_nanoseconds.filter(|_| self.counts()).map(|nanoseconds| nanoseconds as f64)
     }
 
     /// The latency that 99 % of the responses did not exceed, in nanoseconds, if the round counts.
@@ -141,7 +149,7 @@ impl Figures {
                 continue;
             }
             figures.add_outcome(outcome);
-            generator.extend(busiest_thread(outcome));
+            generator.extend(busiest_thread(round, outcome));
             let stolen = figures.rounds[place].quiet.stolen_cpu_seconds;
             server_available += figures.add_sample(round, outcome, stolen, placement);
         }
@@ -162,6 +170,9 @@ impl Figures {
         self.others_share = self.others_share.into_iter().chain(others).reduce(f64::max);
         self.throttled_share = self.throttled_share.into_iter().chain(throttled).reduce(f64::max);
         let exclusion = RoundExclusion::of(outcome, placement, is_open, &quiet, others, throttled);
+        // The generators of two sides that are compared share their CPUs, and each makes the other late in the same way.
+        let is_shared_lateness = exclusion == Some(RoundExclusion::LateGenerator) && round.opponent_generator.is_some();
+        let exclusion = exclusion.filter(|_| !is_shared_lateness);
         // Of a closed loop without enough quiet windows it is told how many there were.
         let is_told = exclusion == Some(RoundExclusion::Steal) && !is_open;
         RoundFigures {
@@ -175,6 +186,7 @@ impl Figures {
                 .as_ref()
                 .and_then(|sample| per(sample.cpu_seconds() * 1e6, outcome.responses)),
             generator_cpu_microseconds: per(outcome.cpu_ns() as f64 / 1e3, outcome.responses),
+            p50_nanoseconds: outcome.latency.percentile(50.0),
             p99_nanoseconds: outcome.latency.percentile(99.0),
             is_overloaded: is_open
                 && complaints(outcome).iter().any(|complaint| matches!(complaint, Complaint::Overloaded { .. })),
@@ -326,13 +338,18 @@ fn throttled_share(sample: &ServerSample) -> Option<f64> {
     (sample.wall_seconds > 0.0).then(|| (seconds / sample.wall_seconds).min(1.0))
 }
 
-/// The largest share of its available time that a thread of the load generator worked; none if there was no time.
-fn busiest_thread(outcome: &Outcome) -> Option<f64> {
+/// The largest share of its available time that a thread of the load generator worked; none if there was no time. What the
+/// other side's generator took of the thread's CPU was not available to it, so two generators that fill a CPU together are
+/// both at their limit.
+fn busiest_thread(round: &Round, outcome: &Outcome) -> Option<f64> {
     let shares = outcome.threads.iter().filter_map(|thread| {
         let cpus: Vec<usize> = thread.cpu.into_iter().collect();
         let stolen: f64 = outcome.windows.iter().map(|window| stolen_seconds(window, &cpus)).sum();
-        let available = thread.wall_ns as f64 / 1e9 - stolen;
-        (available > 0.0).then(|| (thread.cpu_ns as f64 / 1e9 / available).min(1.0))
+        let opponent = thread.cpu.and_then(|cpu| round.opponent_generator.as_ref()?.get(&cpu)).copied().unwrap_or(0.0);
+        let used = thread.cpu_ns as f64 / 1e9;
+        // Two clocks that are read a moment apart may add up to more than there was.
+        let available = (thread.wall_ns as f64 / 1e9 - stolen - opponent).max(used);
+        (available > 0.0).then(|| used / available)
     });
     shares.reduce(f64::max)
 }

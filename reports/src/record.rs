@@ -1,5 +1,7 @@
 //! The record of a run, as it is stored: raw figures and where they come from, and nothing derived from them.
 
+use std::collections::BTreeMap;
+
 use loadgen::Outcome;
 use serde::{Deserialize, Serialize};
 
@@ -305,6 +307,10 @@ pub struct Round {
     /// was alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opponent_cpu_seconds: Option<f64>,
+    /// CPU time that the load generator of the other side of a comparison took meanwhile, in seconds, by the CPU that each of
+    /// its threads is bound to; absent where there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opponent_generator: Option<BTreeMap<usize, f64>>,
     /// What went wrong with the server as a process; absent when nothing did.
     pub failure: Option<Failure>,
 }

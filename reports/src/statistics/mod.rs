@@ -7,8 +7,10 @@
 //! - [`groups`]: who cannot be told apart from the best;
 //! - [`TwinNoise`]: how far one server entered twice is apart from itself;
 //! - [`Course`]: where the level of a long series changes to stay changed, seen as one of a [`Family`];
+//! - [`binomial`]: the bound of a rate that was counted;
 //! - [`median`] and [`geometric_mean`].
 
+pub mod binomial;
 mod bootstrap;
 mod family;
 mod groups;

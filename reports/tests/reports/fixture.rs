@@ -144,6 +144,7 @@ pub(crate) fn round(index: u32, rate: f64) -> Round {
         outcome: Some(outcome),
         others: None,
         opponent_cpu_seconds: None,
+        opponent_generator: None,
         failure: None,
     }
 }
