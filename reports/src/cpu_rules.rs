@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::figures::{Figures, OTHERS_LIMIT, busiest_thread};
+use crate::figures::{Figures, OTHERS_LIMIT, busiest_thread, others_share};
 use crate::reason::Reason;
 use crate::record::{Measurement, Round};
 use crate::sample::ServerSample;
@@ -68,9 +68,17 @@ impl Wait {
     }
 }
 
-/// What other processes took, where that is enough to be a cause.
-pub(crate) fn others_that_matter(figures: &Figures) -> Option<f64> {
-    figures.others_share.filter(|share| *share > OTHERS_LIMIT / 2.0)
+/// What other processes took at most in a round that counts, where that is enough to be a cause.
+pub(crate) fn others_that_matter(measurement: &Measurement, figures: &Figures) -> Option<f64> {
+    let shares = counted(measurement, figures)
+        .filter_map(|round| others_share(round, round.outcome.as_ref()?, &measurement.placement));
+    shares.reduce(f64::max).filter(|share| *share > OTHERS_LIMIT / 2.0)
+}
+
+/// The rounds that count.
+fn counted<'a>(measurement: &'a Measurement, figures: &'a Figures) -> impl Iterator<Item = &'a Round> {
+    let counts = |round: &&Round| figures.rounds.iter().any(|one| one.index == round.index && one.counts());
+    measurement.rounds.iter().filter(counts)
 }
 
 /// Whether the measured processes are those that answered, and ran where they should. What noise cannot cause is taken from
@@ -116,14 +124,10 @@ pub(crate) fn both_idle(measurement: &Measurement, figures: &Figures) -> Option<
         return None;
     }
     let wait = Wait::of(measurement, figures);
-    let quiet = measurement
-        .rounds
-        .iter()
-        .filter(|round| figures.rounds.iter().any(|figures| figures.index == round.index && figures.counts()));
-    let busy: Vec<Busy> = quiet.filter_map(|round| Busy::of(measurement, round, wait)).collect();
+    let busy: Vec<Busy> = counted(measurement, figures).filter_map(|round| Busy::of(measurement, round, wait)).collect();
     let idle = || busy.iter().filter(|busy| busy.at_most.max(busy.generator) < MOSTLY_IDLE_BELOW);
     let &Busy { server, generator, .. } = idle().next()?;
-    let others = others_that_matter(figures);
+    let others = others_that_matter(measurement, figures);
     let is_most = 2 * idle().count() >= busy.len();
     is_most.then_some(Reason::BothIdle { idle: Idle { generator, server, wait, others } })
 }

@@ -323,7 +323,7 @@ fn per(amount: f64, count: u64) -> Option<f64> {
 }
 
 /// What other processes took of the server's or of the client's CPUs in a round, whichever share is larger.
-fn others_share(round: &Round, outcome: &Outcome, placement: &Placement) -> Option<f64> {
+pub(crate) fn others_share(round: &Round, outcome: &Outcome, placement: &Placement) -> Option<f64> {
     let others = round.others?;
     let share = |taken: f64, cpus: usize| {
         let all = outcome.elapsed_ns as f64 / 1e9 * cpus as f64;

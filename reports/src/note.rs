@@ -106,7 +106,7 @@ fn who_was_the_limit(measurement: &Measurement, figures: &Figures) -> Option<Not
         // Where they were idle most of the time, the measurement is not ranked for it.
         _ if cpu_rules::both_idle(measurement, figures).is_some() => None,
         Some(server) if server < IDLE_BELOW && generator < IDLE_BELOW => {
-            let (wait, others) = (Wait::of(measurement, figures), cpu_rules::others_that_matter(figures));
+            let (wait, others) = (Wait::of(measurement, figures), cpu_rules::others_that_matter(measurement, figures));
             Some(Note::NeitherBusy { idle: Idle { generator, server, wait, others } })
         }
         _ => None,
