@@ -352,8 +352,16 @@ fn a_server_that_met_a_quota_is_not_ranked() {
     let into_the_group = format!("command = \"sh -c 'echo $$ > {}/cgroup.procs && exec $0 $@' '", quota.0.display());
     place.replace("servers.toml", "command = \"'", &into_the_group);
     let output = place.run(&[]);
-    let judged = judged(&place.stored());
-    judged[0].assert_refused_for("throttled");
+    let run = place.stored();
+    let judged = judged(&run);
+    // Where others took so much that the server never came to its three tenths, it met no quota.
+    let sample = run.measurements[0].rounds[0].server.as_ref().unwrap_or_else(|| panic!("{}", output_of(&output)));
+    if sample.cpu_seconds() < 0.28 * sample.wall_seconds {
+        judged[0].assert_refused_for_or_noise("throttled");
+        assert!(!judged[0].is_ranked, "{judged:?}");
+    } else {
+        judged[0].assert_refused_for("throttled");
+    }
     assert_eq!(judged[0].standing, Standing::TooNoisy, "{}", output_of(&output));
     assert!(output.status.success(), "a quota is nobody's failure: {}", output_of(&output));
 }

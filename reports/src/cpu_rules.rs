@@ -124,7 +124,8 @@ pub(crate) fn both_idle(measurement: &Measurement, figures: &Figures) -> Option<
         return None;
     }
     let wait = Wait::of(measurement, figures);
-    let busy: Vec<Busy> = counted(measurement, figures).filter_map(|round| Busy::of(measurement, round, wait)).collect();
+    let busy: Vec<Busy> =
+        counted(measurement, figures).filter_map(|round| Busy::of(measurement, round, wait)).collect();
     let idle = || busy.iter().filter(|busy| busy.at_most.max(busy.generator) < MOSTLY_IDLE_BELOW);
     let &Busy { server, generator, .. } = idle().next()?;
     let others = others_that_matter(measurement, figures);
