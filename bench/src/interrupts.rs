@@ -14,14 +14,20 @@ use crate::accounting::CpuTicks;
 use crate::clocks;
 use crate::cpus::Cpus;
 
-/// How long packets are sent for one look.
+/// How much CPU time is spent on sending packets for one look, ...
 const BURN: Duration = Duration::from_millis(200);
+/// ... and how long that may take where others have the CPU, too.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// How many looks are taken until one tells.
-const LOOKS: u32 = 5;
+const LOOKS: u32 = 3;
+/// A thread that had less of its CPU shows nothing, in seconds: stolen time is known in units of 10 ms.
+const ENOUGH: f64 = 0.05;
 /// The share of the time that interrupts must have for a look to tell something.
 const ENOUGH_INTERRUPTS: f64 = 0.08;
-/// The share of the time up to which what a thread's clock leaves out is within its error.
-const NOTHING_MISSING: f64 = 0.04;
+/// The share of the time up to which what a thread's clock leaves out is within its error, ...
+const NOTHING_MISSING: f64 = 0.06;
+/// ... and from which on it is not.
+const MUCH_MISSING: f64 = 0.12;
 
 /// How this kernel does it; found out once.
 #[must_use]
@@ -29,7 +35,7 @@ pub fn accounting() -> InterruptAccounting {
     static FOUND: OnceLock<InterruptAccounting> = OnceLock::new();
     *FOUND.get_or_init(|| {
         // A thread of its own, because it is bound to one CPU.
-        let burnt = thread::spawn(|| (0..LOOKS).find_map(|_| Burn::take(BURN)?.verdict())).join();
+        let burnt = thread::spawn(|| (0..LOOKS).find_map(|_| Burn::take()?.verdict())).join();
         burnt.ok().flatten().or_else(configured).unwrap_or(InterruptAccounting::Unknown)
     })
 }
@@ -48,7 +54,7 @@ struct Burn {
 }
 
 impl Burn {
-    fn take(length: Duration) -> Option<Self> {
+    fn take() -> Option<Self> {
         let cpu = sched_getcpu();
         [cpu].into_iter().collect::<Cpus>().bind_this_thread().ok()?;
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).ok()?;
@@ -56,7 +62,9 @@ impl Burn {
         socket.set_nonblocking(true).ok()?;
         let mut bytes = [0; 64];
         let before = Moment::now(cpu)?;
-        while clocks::monotonic() < before.at + length.as_secs_f64() {
+        let is_enough = || clocks::of_this_thread() >= before.used + BURN.as_secs_f64();
+        let is_late = || clocks::monotonic() >= before.at + PATIENCE.as_secs_f64();
+        while !is_enough() && !is_late() {
             for _ in 0..16 {
                 // What is lost is lost: only the work counts.
                 let _ = (socket.send(&bytes), socket.recv(&mut bytes));
@@ -79,12 +87,13 @@ impl Burn {
     fn verdict(&self) -> Option<InterruptAccounting> {
         let had = self.wall - self.waited - self.stolen;
         let missing = (had - self.used) / had;
-        let interrupts = self.interrupts / self.wall;
-        let is_quiet = had > 0.25 * self.wall && self.stolen < 0.05 * self.wall && interrupts > ENOUGH_INTERRUPTS;
+        // Those of others who had the CPU meanwhile are in it, too.
+        let interrupts = self.interrupts / had;
+        let is_quiet = had > ENOUGH && self.stolen < 0.1 * had && interrupts > ENOUGH_INTERRUPTS;
         if is_quiet && missing.abs() < NOTHING_MISSING {
             Some(InterruptAccounting::CountedToTasks)
-        } else if is_quiet && missing > 2.0 * NOTHING_MISSING && (missing - interrupts).abs() < 0.5 * missing {
-            // What is missing is as much as the interrupts were.
+        } else if is_quiet && missing > MUCH_MISSING && interrupts > 0.5 * missing {
+            // The interrupts explain what is missing.
             Some(InterruptAccounting::CountedApart)
         } else {
             None
@@ -163,7 +172,7 @@ mod tests {
     #[test]
     fn two_burns_do_not_contradict_each_other() {
         let verdicts: Vec<_> =
-            thread::spawn(|| (0..4).filter_map(|_| Burn::take(BURN)?.verdict()).collect::<Vec<_>>()).join().unwrap();
+            thread::spawn(|| (0..4).filter_map(|_| Burn::take()?.verdict()).collect::<Vec<_>>()).join().unwrap();
         assert!(verdicts.windows(2).all(|pair| pair[0] == pair[1]), "{verdicts:?}");
         // A kernel that was built to count them apart may not, for want of a clock; one that was not never does.
         if configured() == Some(InterruptAccounting::CountedToTasks) {
