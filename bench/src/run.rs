@@ -252,7 +252,9 @@ impl Bench<'_> {
     fn count_calls(&mut self, run: &mut Run) -> Result<Going, RunError> {
         for index in self.plan.counted() {
             let measurement = &run.measurements[index];
-            let is_invalid = Validity::of(measurement, &Figures::of(measurement)).standing() == Standing::Invalid;
+            let validity = Validity::of(measurement, &Figures::of(measurement));
+            // Where all that is wrong is that both sides waited, the calls may show for what.
+            let is_invalid = validity.standing() == Standing::Invalid && !validity.only_waits();
             if measurement.system_calls.is_some() || is_invalid {
                 continue;
             }

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use loadgen::{Arrivals, Expect, ExpectedBody, ExpectedLength, Offered, Order, Outcome, Paths};
 use reports::failure::{Failure, Phase};
@@ -21,9 +21,10 @@ use crate::documents;
 use crate::generator;
 use crate::measurement::Measurement;
 use crate::meeting::Meeting;
+use crate::others;
 use crate::process::{Launch, ServerProcess};
 use crate::running;
-use crate::sampler::Sampler;
+use crate::sampler::{self, Sampler};
 use crate::system_calls;
 use crate::valgrind;
 
@@ -207,42 +208,31 @@ impl Turn<'_> {
                 return Ok(());
             }
         }
-        self.measure(server, &plan, taken, moving)
+        self.measure(server, port, &plan, taken, moving)
     }
 
     fn measure(
         &self,
         server: &mut Subject,
+        port: u16,
         plan: &loadgen::Plan,
         taken: &mut Taken,
         moving: &mut dyn FnMut(Moving),
     ) -> Result<(), Failure> {
         // Set by the sampler when the server has ended, and here when the reader wants no more.
         let stop = Arc::new(AtomicBool::new(false));
-        let sampler = server.id().map(|id| Sampler::start(id, self.division, Arc::clone(&stop)));
-        let whole = (plan.warmup() + plan.duration()).as_secs_f64();
-        let mut phase = Phase::WarmUp;
-        let mut measured_from = None;
-        let mut watch = |progress: &loadgen::Progress| {
-            let elapsed = progress.elapsed.as_secs_f64();
-            let rate = match progress.phase {
-                loadgen::Phase::WarmUp => None,
-                loadgen::Phase::Measure => {
-                    phase = Phase::Measuring;
-                    measured_from.get_or_insert_with(|| Instant::now() - progress.elapsed);
-                    (elapsed > 0.2).then(|| progress.responses as f64 / elapsed)
-                }
-            };
-            let before = if phase == Phase::WarmUp { 0.0 } else { plan.warmup().as_secs_f64() };
-            moving(Moving { share: (before + elapsed) / whole, rate });
-            if self.interrupted.load(Ordering::Relaxed) {
-                stop.store(true, Ordering::Relaxed);
-            }
-        };
+        let subject = server.looked_at(port);
+        let sampler = subject.map(|subject| Sampler::start(subject, self.division, Arc::clone(&stop)));
+        let mut watch =
+            Watch { interrupted: self.interrupted, plan, sampler: sampler.as_ref(), stop: &stop, moving, from: None };
         let outcome = match self.generator {
             None => loadgen::run(plan, &mut watch, &stop).map_err(|error| error.to_string()),
-            Some(program) => generator::run(program, plan, self.interrupted),
+            Some(program) => {
+                watch.expect_program();
+                generator::run(program, plan, self.interrupted)
+            }
         };
+        let (phase, measured_from) = (watch.phase(), watch.from);
         let looks = sampler.map(Sampler::finish).unwrap_or_default();
         let outcome = outcome.map_err(|error| Failure::Generator { error })?;
         let length = Duration::from_nanos(outcome.elapsed_ns);
@@ -253,7 +243,11 @@ impl Turn<'_> {
             // A generator of its own is no other process; the one inside is not counted as one in the first place.
             if let (Some(others), Some(_)) = (&mut taken.others, self.generator) {
                 let rest = others.on_client_cpus_seconds - outcome.cpu_ns() as f64 / 1e9;
-                others.on_client_cpus_seconds = rest.max(0.0);
+                let error = others::error(length.as_secs_f64(), self.division.client.len());
+                match others::left_over(rest, error) {
+                    Some(rest) => others.on_client_cpus_seconds = rest,
+                    None => taken.others = None,
+                }
             }
         }
         let outcome = taken.outcome.insert(outcome);
@@ -343,6 +337,56 @@ impl Turn<'_> {
     }
 }
 
+/// What is done while load is driven: the reader is told how far it is, and the sampler when it is measured.
+struct Watch<'a> {
+    interrupted: &'a AtomicBool,
+    plan: &'a loadgen::Plan,
+    sampler: Option<&'a Sampler>,
+    stop: &'a AtomicBool,
+    moving: &'a mut dyn FnMut(Moving),
+    /// When the measured time begins, once that is known.
+    from: Option<Instant>,
+}
+
+impl Watch<'_> {
+    /// A generator of its own tells nothing, but begins when it is told to.
+    fn expect_program(&mut self) {
+        let Some(start) = self.plan.start_at_ms.map(Duration::from_millis) else { return };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let from = Instant::now() + start.saturating_sub(now) + self.plan.warmup();
+        loadgen::Observer::scheduled(self, from, from + self.plan.duration());
+    }
+
+    fn phase(&self) -> Phase {
+        if self.from.is_some_and(|from| from <= Instant::now()) { Phase::Measuring } else { Phase::WarmUp }
+    }
+}
+
+impl loadgen::Observer for Watch<'_> {
+    fn progress(&mut self, progress: &loadgen::Progress) {
+        let elapsed = progress.elapsed.as_secs_f64();
+        let (before, rate) = match progress.phase {
+            loadgen::Phase::WarmUp => (0.0, None),
+            loadgen::Phase::Measure => {
+                let rate = (elapsed > 0.2).then(|| progress.responses as f64 / elapsed);
+                (self.plan.warmup().as_secs_f64(), rate)
+            }
+        };
+        let whole = (self.plan.warmup() + self.plan.duration()).as_secs_f64();
+        (self.moving)(Moving { share: (before + elapsed) / whole, rate });
+        if self.interrupted.load(Ordering::Relaxed) {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn scheduled(&mut self, from: Instant, until: Instant) {
+        self.from = Some(from);
+        if let Some(sampler) = self.sampler {
+            sampler.look_at([from, until]);
+        }
+    }
+}
+
 /// The server that is measured.
 enum Subject {
     /// It was started for this turn.
@@ -352,11 +396,15 @@ enum Subject {
 }
 
 impl Subject {
-    /// Its first process, if it may be seen.
-    fn id(&self) -> Option<i32> {
+    /// What of it is looked at, if it may be seen. A server that was started for this turn gets a control group of its own, as
+    /// far as one may be made.
+    fn looked_at(&mut self, port: u16) -> Option<sampler::Subject> {
         match self {
-            Self::Started(process) => Some(process.id()),
-            Self::Running(id) => *id,
+            Self::Started(process) => {
+                let group = process.group_of_its_own();
+                Some(sampler::Subject { leader: process.id(), port, group })
+            }
+            Self::Running(leader) => Some(sampler::Subject { leader: (*leader)?, port, group: None }),
         }
     }
 

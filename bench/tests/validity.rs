@@ -176,7 +176,8 @@ fn a_server_that_tires_in_mid_run_is_not_ranked() {
     let run = place.stored();
     let judged = judged(&run);
     let quiet = Figures::of(measurement(&run, "one")).quiet;
-    if judged[0].is_ranked {
+    // Where it is tired for most of what is left, that shows as waiting.
+    if judged[0].is_ranked || judged[0].names() == ["both idle"] {
         assert!(2 * quiet.set_aside >= quiet.windows, "{judged:?}, {quiet:?}");
     } else {
         judged[0].assert_refused_for_or_noise("halves differ");
@@ -262,6 +263,59 @@ fn a_generator_with_more_threads_than_its_mask_has_cpus_is_not_ranked() {
     place.run(&["--cpus", &format!("{server}:{client}")]);
     let judged = judged(&place.stored());
     judged[0].assert_refused_for_or_noise("crowded generator");
+}
+
+#[test]
+fn a_server_that_is_not_where_it_was_put_is_not_ranked() {
+    let _alone = alone();
+    let place =
+        Place::new(&[("daemon", "lets-another-listen"), ("pinned", "pins-itself"), ("good", "none")], 1, "400ms");
+    let output = place.run(&[]);
+    let run = place.stored();
+    let judged = judged(&run);
+    let row = |name: &str| judged.iter().find(|row| row.server == name).unwrap();
+    row("daemon").assert_refused_for("foreign listener");
+    let [of_daemon, of_good] = ["daemon", "good"].map(|name| {
+        measurement(&run, name).rounds[0].server.as_ref().unwrap_or_else(|| panic!("{}", output_of(&output)))
+    });
+    assert_eq!((of_daemon.listens, of_good.listens), (Some(false), Some(true)));
+    assert_eq!(of_good.elsewhere, None);
+    assert!(of_good.cpu_source.is_some() && of_good.cpu_resolution_seconds.is_some(), "{of_good:?}");
+    // On a machine with one CPU there is no other place to go.
+    let cpus = fs::read_to_string("/proc/stat").unwrap().lines().filter(|line| line.starts_with("cpu")).count() - 1;
+    if cpus > measurement(&run, "pinned").placement.server_cpus.len() {
+        row("pinned").assert_refused_for("other CPUs");
+    }
+    assert!(run.environment.interrupt_accounting.is_some() && run.environment.split_core.is_some());
+}
+
+#[test]
+fn answers_that_wait_for_an_acknowledgement_are_told_from_noise() {
+    let _alone = alone();
+    // As many connections as there are in the usual suite: the server and its client have little to do all the same.
+    let place = Place::new(&[("one", "sends-in-two-pieces")], 1, "900ms");
+    place.run(&[]);
+    let run = place.stored();
+    let judged = judged(&run);
+    let round = &measurement(&run, "one").rounds[0];
+    let median = round.outcome.as_ref().unwrap().latency.percentile(50.0).unwrap();
+    if !(38_000_000..=56_000_000).contains(&median) {
+        let _ = writeln!(
+            std::io::stderr(),
+            "this kernel acknowledges at once: half of the answers came within {median} ns"
+        );
+        return;
+    }
+    if measurement(&run, "one").placement.is_shared() {
+        // One CPU for both: nobody can tell who waits for whom.
+        return;
+    }
+    judged[0].assert_refused_for_or_noise("both idle");
+    if let Some(reason) = judged[0].reasons.iter().find(|reason| reason.name() == "both idle") {
+        let sentence = reason.to_string();
+        assert!(sentence.contains("Set TCP_NODELAY"), "{sentence}");
+        assert_eq!(judged[0].standing, Standing::Invalid);
+    }
 }
 
 /// A control group that is kept to a tenth of a CPU, and ends with its test. A server meets that however much of the CPU others

@@ -9,6 +9,9 @@ use crate::words;
 /// What stands in a cell about which nothing is known.
 pub const UNKNOWN: &str = "–";
 
+/// What stands in a cell whose figure is less than ten times what its clock can tell.
+pub const TOO_SHORT: &str = "too short to tell";
+
 /// A column of the table.
 pub struct Column {
     /// Its heading.
@@ -114,7 +117,7 @@ pub static COLUMNS: [Column; 21] = [
                   row, rows are ranked by it, and it is the geometric mean of the rounds",
         is_number: true,
         is_brief: true,
-        cell: |row| figure(row.server_cpu_microseconds()),
+        cell: server_cpu,
     },
     Column {
         title: "client µs/req",
@@ -185,6 +188,14 @@ pub static COLUMNS: [Column; 21] = [
 /// The columns of the short tables.
 pub fn brief() -> impl Iterator<Item = &'static Column> {
     COLUMNS.iter().filter(|column| column.is_brief)
+}
+
+/// The server's CPU time per request, in microseconds.
+pub(crate) fn server_cpu(row: &Row<'_>) -> String {
+    match row.server_cpu_microseconds() {
+        None if row.figures.server_cpu_is_too_short() => TOO_SHORT.to_owned(),
+        microseconds => figure(microseconds),
+    }
 }
 
 fn unknown() -> String {

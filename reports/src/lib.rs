@@ -10,7 +10,8 @@
 //!   lives in, [`store`];
 //! - what it comes to: [`steal`] finds the quiet windows, [`round_exclusion`] says which rounds do not count, [`figures`]
 //!   adds up those that do and [`totals`] all of them, [`statistics`] compares rounds, [`scalability`] fits what more workers bring;
-//! - what may be said: [`validity`] judges a measurement, gives each [`reason`] and adds a [`note`], [`ranking`] puts the valid ones in
+//! - what may be said: [`validity`] judges a measurement, gives each [`reason`] and adds a [`note`], [`cpu_rules`] look at where
+//!   server and client ran, [`ranking`] puts the valid ones in
 //!   order, by their [`merit`], and [`repeats`] what is measured again;
 //! - how it is said: [`headline`] and [`summary`] in sentences, [`decision`] in a table of all loads, [`scaling`] of more workers, [`knee`] of more load, [`costs`]
 //!   of a request, [`exclusions`] from the ranking, [`certainty`] of it all, [`facts`] about machine and build, [`columns`]
@@ -37,6 +38,7 @@ pub mod columns;
 pub mod comparison;
 pub mod connection_error;
 pub mod costs;
+pub mod cpu_rules;
 pub mod csv;
 pub mod decision;
 pub mod environment;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::cpu_rules::{self, Idle, Wait};
 use crate::failure::Failure;
 use crate::figures::Figures;
 use crate::record::Measurement;
@@ -22,10 +23,8 @@ pub enum Note {
     },
     /// Neither the server nor the load generator was busy, though the next request never waits in a closed loop.
     NeitherBusy {
-        /// How busy the generator's busiest thread was.
-        generator: f64,
-        /// How busy the server was.
-        server: f64,
+        /// How busy they were, and why they waited.
+        idle: Idle,
     },
     /// Windows were set aside for their steal.
     WindowsSetAside {
@@ -104,7 +103,12 @@ fn who_was_the_limit(measurement: &Measurement, figures: &Figures) -> Option<Not
         _ if figures.counted_rounds() == 0 => None,
         // Where answers have to wait, nobody is expected to be busy.
         _ if measurement.workload.delay_seconds.is_some() => None,
-        Some(server) if server < IDLE_BELOW && generator < IDLE_BELOW => Some(Note::NeitherBusy { generator, server }),
+        // Where they were idle most of the time, the measurement is not ranked for it.
+        _ if cpu_rules::both_idle(measurement, figures).is_some() => None,
+        Some(server) if server < IDLE_BELOW && generator < IDLE_BELOW => {
+            let (wait, others) = (Wait::of(measurement, figures), cpu_rules::others_that_matter(measurement, figures));
+            Some(Note::NeitherBusy { idle: Idle { generator, server, wait, others } })
+        }
         _ => None,
     }
 }
@@ -132,13 +136,7 @@ impl fmt::Display for Note {
                 }
                 out.write_str(". Requests per second are a lower bound; compare the server's CPU per request.")
             }
-            Self::NeitherBusy { generator, server } => write!(
-                out,
-                "Neither side was at its limit: the server was busy {} of its time, the load generator {}. Unless it was \
-                 meant to wait, stop what else runs on these CPUs.",
-                words::percent(*server),
-                words::percent(*generator),
-            ),
+            Self::NeitherBusy { idle } => write!(out, "Neither side was at its limit: {idle}"),
             Self::WindowsSetAside { set_aside, windows } => write!(
                 out,
                 "{} of {} had more than {} steal and were set aside.",

@@ -6,6 +6,7 @@ use loadgen::validity::{Complaint, HALVES_TOLERANCE, complaints};
 use serde::{Deserialize, Serialize};
 
 use crate::connection_error::ConnectionError;
+use crate::cpu_rules;
 use crate::failure::Failure;
 use crate::figures::Figures;
 use crate::note::{Note, notes};
@@ -114,6 +115,12 @@ impl Validity {
         self.reasons.iter().find_map(overload).filter(|_| self.is_beyond_capacity())
     }
 
+    /// Whether all that speaks against it is that server and client waited most of the time.
+    #[must_use]
+    pub fn only_waits(&self) -> bool {
+        !self.reasons.is_empty() && self.reasons.iter().all(|reason| matches!(reason, Reason::BothIdle { .. }))
+    }
+
     /// Where the measurement stands.
     #[must_use]
     pub fn standing(&self) -> Standing {
@@ -175,6 +182,10 @@ fn reasons(measurement: &Measurement, figures: &Figures) -> Vec<Reason> {
     reasons.extend(faster.or_else(|| sooner_than_its_delay(&measurement.workload, figures)));
     reasons.extend(halves_differ(measurement, figures));
     reasons.extend(impossible_figures(measurement, figures, reasons.is_empty()));
+    reasons.extend(cpu_rules::misplaced(measurement));
+    if reasons.is_empty() {
+        reasons.extend(cpu_rules::both_idle(measurement, figures));
+    }
     if !figures.rounds.is_empty() && figures.counted_rounds() == 0 {
         reasons.extend(noise(measurement, figures));
     }

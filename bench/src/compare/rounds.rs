@@ -28,6 +28,7 @@ use super::sides::{Built, GENERATOR, Sides};
 use crate::cpus::Division;
 use crate::measurement::Measurement;
 use crate::meeting::Meeting;
+use crate::others::{error, left_over};
 use crate::ports::{NoFreePort, Ports};
 use crate::recording::{self, Prepared};
 use crate::roots::Roots;
@@ -300,10 +301,12 @@ impl<'a> Rounds<'a> {
                 outcome: taken.outcome,
                 offered_rate: taken.offered_rate,
                 capacity: None,
-                server: taken.sample,
-                others: taken.others.map(|others| {
-                    without(others, opponent.unwrap_or(0.0), by_generators[1 - place], self.setting.division.shared())
+                others: taken.others.and_then(|others| {
+                    let seconds = taken.sample.as_ref().map_or(0.0, |sample| sample.wall_seconds);
+                    let opponent = (opponent.unwrap_or(0.0), by_generators[1 - place]);
+                    without(others, opponent, seconds, self.setting.division)
                 }),
+                server: taken.sample,
                 opponent_cpu_seconds: opponent,
                 opponent_generator: generators[1 - place].clone(),
                 failure: taken.failure,
@@ -363,13 +366,15 @@ enum Going {
 }
 
 /// What others took, without what the other side's server and its generator did: to each other they are no strangers.
-fn without(others: Others, server: f64, generator: f64, is_shared: bool) -> Others {
+fn without(others: Others, (server, generator): (f64, f64), seconds: f64, division: &Division) -> Option<Others> {
     // On shared CPUs both figures are of all of them.
+    let is_shared = division.shared();
     let (on_server, on_client) = if is_shared { (server + generator, server + generator) } else { (server, generator) };
-    Others {
-        on_server_cpus_seconds: (others.on_server_cpus_seconds - on_server).max(0.0),
-        on_client_cpus_seconds: (others.on_client_cpus_seconds - on_client).max(0.0),
-    }
+    let rest = |all: f64, theirs: f64, cpus: usize| left_over(all - theirs, error(seconds, cpus));
+    Some(Others {
+        on_server_cpus_seconds: rest(others.on_server_cpus_seconds, on_server, division.server.len())?,
+        on_client_cpus_seconds: rest(others.on_client_cpus_seconds, on_client, division.client.len())?,
+    })
 }
 
 /// CPU time of a generator's threads, in seconds, by the CPU that each is bound to. One that is bound to none may have been

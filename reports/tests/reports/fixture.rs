@@ -234,6 +234,7 @@ pub(crate) fn sample(outcome: &Outcome) -> ServerSample {
             threads: 5,
             descriptors: 112,
         }],
+        ..ServerSample::default()
     }
 }
 
@@ -252,6 +253,8 @@ pub(crate) fn environment() -> Environment {
         rustc: Some("rustc 1.95.0".to_owned()),
         commit: Some(Commit { hash: "0123456789abcdef0123456789abcdef01234567".to_owned(), dirty: true }),
         tool_version: "0.1.0".to_owned(),
+        interrupt_accounting: None,
+        split_core: None,
         generator_ceiling: Some(GeneratorCeiling {
             requests_per_second: 151_234.0,
             requests_per_cpu_second: 158_000.0,

@@ -5,6 +5,7 @@ mod calibration;
 mod chart;
 mod comparison;
 mod costs;
+mod cpu_rules;
 mod excluded;
 mod fixture;
 mod knee;

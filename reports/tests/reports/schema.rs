@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::GzDecoder;
 use jsonschema::Validator;
+use reports::environment::InterruptAccounting;
 use reports::failure::{Failure, Phase};
 use reports::record::{Arrival, Company, LogSink, MissingServer, Mix, NoiseBefore, Varies};
-use reports::sample::Others;
+use reports::sample::{CpuSource, Elsewhere, Others};
 use reports::store::COMPRESSED;
 use reports::system_calls::Pass;
 use reports::{Counting, NotCounted, Run, SystemCalls};
@@ -85,6 +86,14 @@ fn full_run() -> Run {
             round.others = Some(Others { on_server_cpus_seconds: 0.1, on_client_cpus_seconds: 0.2 });
         }
     }
+    let sources = [CpuSource::CgroupV2, CpuSource::CgroupV1, CpuSource::ProcessClocks];
+    for (source, round) in sources.into_iter().zip(&mut run.measurements[6].rounds) {
+        let sample = round.server.as_mut().unwrap();
+        (sample.cpu_source, sample.cpu_resolution_seconds, sample.listens) = (Some(source), Some(0.004), Some(true));
+        sample.elsewhere = Some(Elsewhere { threads: 2, cpus: vec![1, 3] });
+    }
+    run.environment.interrupt_accounting = Some(InterruptAccounting::CountedToTasks);
+    run.environment.split_core = Some(true);
     run
 }
 
