@@ -293,7 +293,7 @@ impl<'a> Rounds<'a> {
                 check: taken.check,
                 outcome: taken.outcome,
                 offered_rate: taken.offered_rate,
-                capacity: None,
+                capacity: taken.capacity,
                 server: taken.sample,
                 others: taken.others.map(|others| {
                     without(others, opponent.unwrap_or(0.0), by_generators[1 - place], self.setting.division.shared())
