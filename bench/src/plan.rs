@@ -56,7 +56,7 @@ pub struct Plan {
     pub budget: Duration,
     /// Whether it must not take longer even if its planned rounds do; else it is only repeats that the budget limits.
     pub is_limited: bool,
-    /// The seed of the orders.
+    /// The seed of the orders and of each round's arrivals, paths and samples.
     pub seed: u64,
     /// Every measurement, in the order of the suites.
     pub measurements: Vec<Measurement>,

@@ -40,6 +40,8 @@ const AGE: Duration = Duration::from_secs(3600);
 /// root and could not read the copy.
 #[must_use]
 pub fn copy(root: &Path, to: &Path, is_ours: bool) -> Option<PathBuf> {
+    // From the file system's root on: a server is started in a folder of its own.
+    let to = &fs::canonicalize(to.parent()?).ok()?.join(to.file_name()?);
     if is_open_to_all(root) && !is_open_to_all(to.parent()?) {
         return None;
     }

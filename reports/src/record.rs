@@ -32,7 +32,7 @@ pub struct Run {
     pub finished_at: Option<Timestamp>,
     /// The command that repeats this run, word by word, its seed included.
     pub command: Vec<String>,
-    /// The seed of the random order of the measurements in each round.
+    /// The seed of the random order of the measurements in each round, and of the arrivals, paths and samples of each trial.
     pub seed: u64,
     /// Rounds that the run set out to do.
     pub rounds_planned: u32,
