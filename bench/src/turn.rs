@@ -373,24 +373,18 @@ impl Turn<'_> {
             }
         }
         plan.headers = self.workload.headers.iter().filter_map(|line| header(line)).collect();
+        let mean_length = self.workload.mix.map(|mix| mix.mean_length);
         plan.expect = Expect {
             status: Some(self.workload.expected_status),
             length: self.workload.expected_length.map(ExpectedLength::Exactly),
             // Where the check has failed there may be no such file; its problems say so.
             body: check_passed.then(|| self.expected_bytes.clone()),
             content_type: self.expected.content_type.clone().filter(|_| check_passed),
-            body_share: self.compared_share(),
+            body_share: share_of_bodies(mean_length.or(self.workload.expected_length.map(|bytes| bytes as f64))),
         };
         plan.cpus = Some(self.division.client.to_vec());
         plan.interval_ms = milliseconds(WINDOW);
         plan
-    }
-
-    /// The share of the answers whose bytes are compared.
-    fn compared_share(&self) -> f64 {
-        let length =
-            self.workload.mix.map(|mix| mix.mean_length).or(self.workload.expected_length.map(|bytes| bytes as f64));
-        length.map_or(1.0, |length| (COMPARED_BYTES / length.max(1.0)).clamp(LEAST_COMPARED_SHARE, 1.0))
     }
 
     /// Makes the scratch folder new, writes the configuration file into it, and fills the command in.
@@ -412,6 +406,11 @@ impl Turn<'_> {
         }
         Ok(self.measurement.server.command.fill(&values).iter().map(|word| fill_text(word, &new)).collect())
     }
+}
+
+/// The share of the answers whose bytes are compared, where they have this length on average.
+fn share_of_bodies(length: Option<f64>) -> f64 {
+    length.map_or(1.0, |length| (COMPARED_BYTES / length.max(1.0)).clamp(LEAST_COMPARED_SHARE, 1.0))
 }
 
 /// Requests that come like those of many users who know nothing of each other.
@@ -493,4 +492,17 @@ fn milliseconds(duration: Duration) -> u64 {
 fn header(line: &str) -> Option<(String, String)> {
     let (name, value) = line.split_once(':')?;
     Some((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_answers_are_all_compared_and_of_long_ones_some() {
+        let share = |length| share_of_bodies(Some(length));
+        assert_eq!([0.0, 1.0, 612.0, 8192.0].map(share), [1.0; 4]);
+        assert_eq!([16_384.0, 65_536.0, 67_108_864.0].map(share), [0.5, 0.125, LEAST_COMPARED_SHARE]);
+        assert_eq!(share_of_bodies(None), 1.0);
+    }
 }
