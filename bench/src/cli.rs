@@ -94,7 +94,7 @@ pub struct RunOptions {
     /// The document root, instead of the suite's
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
-    /// The seed of the random orders, to repeat those of another run
+    /// The random seed of orders, arrivals and paths, to repeat those of another run
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
     /// The folder that takes the run's folder [default: target/bench]

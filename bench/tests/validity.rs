@@ -16,6 +16,7 @@ use std::thread;
 use std::time::Duration;
 
 use otus_bench::cpus::{Cpus, Division};
+use reports::Freshness;
 use reports::failure::Failure;
 use reports::figures::Figures;
 use reports::ranking;
@@ -86,6 +87,8 @@ fn what_only_a_server_can_be_blamed_for_is_not_valid() {
         ("shortens-under-load", "wrong length"),
         ("wrong-bytes", "failed check"),
         ("changes-under-load", "other bytes"),
+        ("confuses-types", "other type"),
+        ("reads-once", "stale files"),
         ("dies-under-load", "failed process"),
         ("cuts-off", "broken answers"),
         ("babbles", "broken answers"),
@@ -114,7 +117,8 @@ fn what_only_a_server_can_be_blamed_for_is_not_valid() {
     place.replace("servers.toml", "{port}", "{port} {flags}");
     let output = place.run(&[]);
     assert_eq!(output.status.code(), Some(1), "{}", output_of(&output));
-    let judged = judged(&place.stored());
+    let run = place.stored();
+    let judged = judged(&run);
     let rows = |server: &str| judged.iter().filter(move |row| row.server == server).collect::<Vec<_>>();
     for (fault, rule) in faults {
         let [row] = rows(fault)[..] else { panic!("one row for {fault}: {}", output_of(&output)) };
@@ -124,6 +128,10 @@ fn what_only_a_server_can_be_blamed_for_is_not_valid() {
     let [lost] = rows("is-impatient")[..] else { panic!() };
     let sentence = lost.reasons.iter().find(|reason| reason.name() == "idle connections lost").unwrap().to_string();
     assert!(sentence.starts_with("Of 5 idle connections 0 could not be opened and 5 were"), "{sentence}");
+    // One wrong answer in 10,000 is found, because all are compared that are as short as this.
+    let of_good = measurement(&run, "good").rounds[0].outcome.as_ref().unwrap();
+    assert_eq!(of_good.unexpected.bodies_compared, of_good.responses);
+    assert!(matches!(measurement(&run, "good").freshness, Some(Freshness::Fresh { .. })));
     // Whatever happens beside it, nobody says of a good one that it is not valid.
     let good = [rows("good"), rows("delays")].concat();
     assert_eq!(good.len(), 3);
@@ -140,6 +148,32 @@ fn requests_that_are_not_answered_in_time_are_told() {
     let judged = judged(&place.stored());
     judged[0].assert_refused_for("timeouts");
     assert_eq!(judged[0].standing, Standing::Invalid);
+}
+
+#[test]
+fn a_server_that_says_that_it_preloads_its_files_is_labelled_and_not_refused() {
+    let _alone = alone();
+    let place = Place::new(&[("one", "reads-once")], 1, "300ms");
+    place.replace("servers.toml", "workers = false\n", "workers = false\npreloads = true\n");
+    place.run(&[]);
+    let run = place.stored();
+    assert!(run.measurements[0].server.preloads && run.measurements[0].freshness.is_none());
+    assert!(!judged(&run)[0].names().contains(&"stale files"));
+    let report = fs::read_to_string(place.latest().join("report.md")).unwrap();
+    assert!(report.contains("preloads its files"), "{report}");
+    assert!(!place.latest().join("roots").exists(), "copies are removed");
+}
+
+#[test]
+fn no_file_of_the_document_root_is_touched() {
+    let _alone = alone();
+    let place = Place::new(&[("one", "none")], 1, "300ms");
+    let index = place.path().join("root/index.html");
+    let before = (fs::read(&index).unwrap(), fs::metadata(&index).unwrap().modified().unwrap());
+    place.run(&[]);
+    assert!(place.stored().measurements[0].freshness.is_some());
+    assert_eq!((fs::read(&index).unwrap(), fs::metadata(&index).unwrap().modified().unwrap()), before);
+    assert_eq!(fs::read_dir(place.path().join("root")).unwrap().count(), 1);
 }
 
 #[test]

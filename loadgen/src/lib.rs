@@ -69,6 +69,7 @@ pub mod response;
 mod run;
 mod schedule;
 mod search;
+pub mod seed;
 pub mod text;
 pub mod timeseries;
 mod url;
@@ -81,7 +82,7 @@ pub use error::Error;
 pub use expect::{Expect, ExpectedBody, ExpectedLength};
 pub use histogram::Histogram;
 pub use load::{Arrivals, Load, Offered};
-pub use merge::{MergeError, merge, overlap};
+pub use merge::{MergeError, equal_seeds, merge, overlap};
 pub use objective::{Figure, Limit, Objective, ObjectiveError};
 pub use observer::{Observer, Phase, Progress, WindowReport};
 pub use outcome::{

@@ -22,7 +22,7 @@ pub fn of_run(run: &Run) -> Vec<(&'static str, String)> {
     if !run.missing.is_empty() {
         facts.push(("passed over", run.missing.iter().map(missing).collect::<Vec<_>>().join(", ")));
     }
-    facts.push(("seed of the order", run.seed.to_string()));
+    facts.push(("seed", run.seed.to_string()));
     facts
 }
 

@@ -44,6 +44,8 @@ pub enum Note {
     },
     /// The kernel did not tell of steal, so nobody knows how noisy it was.
     StealUnknown,
+    /// The server reads its files once, as its entry among the servers says.
+    Preloads,
     /// The server had to be killed after a round.
     Killed {
         /// How long it was waited for, in seconds.
@@ -60,6 +62,7 @@ pub enum Note {
 pub(crate) fn notes(measurement: &Measurement, figures: &Figures) -> Vec<Note> {
     let mut notes = Vec::new();
     notes.extend(who_was_the_limit(measurement, figures));
+    notes.extend(measurement.server.preloads.then_some(Note::Preloads));
     let quiet = &figures.quiet;
     if quiet.set_aside > 0 {
         notes.push(Note::WindowsSetAside { set_aside: quiet.set_aside, windows: quiet.windows });
@@ -152,6 +155,9 @@ impl fmt::Display for Note {
             Self::StealUnknown => {
                 out.write_str("The kernel told no steal for some windows, so nobody knows how noisy they were.")
             }
+            Self::Preloads => out.write_str(
+                "It preloads its files: it does not look whether they have changed, which other servers pay for.",
+            ),
             Self::Killed { waited_seconds } => write!(
                 out,
                 "The server did not end within {} of being told to, and was killed after the measuring.",

@@ -7,6 +7,7 @@ use loadgen::validity::Complaint;
 use crate::connection_error::ConnectionError;
 use crate::cpu_rules::Idle;
 use crate::failure::Failure;
+use crate::freshness::STALE_LIMIT;
 use crate::steal::{QUIET_SHARE_NEEDED, QuietTime, STEAL_LIMIT};
 use crate::words;
 
@@ -37,6 +38,11 @@ pub enum Reason {
     CheckFailed {
         /// What differed.
         problems: Vec<String>,
+    },
+    /// The document had changed, and the server still answered with the old one.
+    Stale {
+        /// How long before that answer was asked for it had changed, in seconds.
+        after_seconds: f64,
     },
     /// The server, or the generator, failed as a process.
     Failed {
@@ -195,11 +201,13 @@ pub enum Reason {
 
 impl Reason {
     /// The names of all rules, in the order of `docs/validity.md`.
-    pub const NAMES: [&str; 28] = [
+    pub const NAMES: [&str; 30] = [
         "wrong status",
         "wrong length",
         "failed check",
         "other bytes",
+        "other type",
+        "stale files",
         "failed process",
         "broken answers",
         "surplus",
@@ -233,6 +241,7 @@ impl Reason {
             Self::WrongStatus { .. } => "wrong status",
             Self::WrongLength { .. } => "wrong length",
             Self::CheckFailed { .. } => "failed check",
+            Self::Stale { .. } => "stale files",
             Self::Failed { .. } => "failed process",
             Self::Broken { .. } => "broken answers",
             Self::Surplus { .. } => "surplus",
@@ -241,6 +250,7 @@ impl Reason {
             Self::ConnectionErrors { .. } => "connection errors",
             Self::Generator { complaint, .. } => match complaint {
                 Complaint::UnexpectedBody { .. } => "other bytes",
+                Complaint::UnexpectedType { .. } => "other type",
                 Complaint::Stuck { .. } => "stuck requests",
                 Complaint::IdleLost { .. } => "idle connections lost",
                 Complaint::Overloaded { .. } => "overload",
@@ -296,6 +306,14 @@ impl fmt::Display for Reason {
                 "The file did not come back as it lies on disk ({}): compare the server's answer with the file \
                  before measuring it.",
                 problems.join("; "),
+            ),
+            Self::Stale { after_seconds } => write!(
+                out,
+                "The document was replaced, and {} later the server still answered with the old one: let it look at its files \
+                 at least once in {}, or write `preloads = true` in its entry in servers.toml if it is meant to read them \
+                 only once.",
+                words::seconds(*after_seconds),
+                words::seconds(STALE_LIMIT),
             ),
             Self::Failed { failure, rounds, of } => {
                 write!(out, "{failure}")?;

@@ -300,7 +300,7 @@ impl<'a> Rounds<'a> {
                 check: taken.check,
                 outcome: taken.outcome,
                 offered_rate: taken.offered_rate,
-                capacity: None,
+                capacity: taken.capacity,
                 others: taken.others.and_then(|others| {
                     let seconds = taken.sample.as_ref().map_or(0.0, |sample| sample.wall_seconds);
                     let opponent = (opponent.unwrap_or(0.0), by_generators[1 - place]);

@@ -190,8 +190,8 @@ impl Server {
 
     fn answer(&self, before: u64) -> Vec<u8> {
         let mut body = match self.fault.as_str() {
-            "changes-its-file" => std::fs::read(&self.file).unwrap_or_default(),
-            _ => self.body.clone(),
+            "reads-once" => self.body.clone(),
+            _ => std::fs::read(&self.file).unwrap_or_default(),
         };
         let mut status = "200 OK";
         match self.fault.as_str() {
@@ -205,8 +205,13 @@ impl Server {
             _ => {}
         }
         let length = body.len();
+        let content_type = match self.fault.as_str() {
+            "confuses-types" if before > CHECKED && before.is_multiple_of(NOW_AND_THEN) => "text/plain",
+            _ => "text/html",
+        };
         let mut answer =
-            format!("HTTP/1.1 {status}\r\nContent-Type: text/html\r\nContent-Length: {length}\r\n\r\n").into_bytes();
+            format!("HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n")
+                .into_bytes();
         answer.append(&mut body);
         answer
     }

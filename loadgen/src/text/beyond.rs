@@ -17,6 +17,9 @@ pub fn beyond(outcome: &Outcome) -> String {
     if let Some(offered) = outcome.plan.load.offered() {
         schedule(&mut lines, outcome, offered);
     }
+    if outcome.plan.depends_on_seed() && outcome.generators == 1 {
+        lines.say("seed", format!("{} (--seed repeats the arrivals and paths)", outcome.plan.seed));
+    }
     connections(&mut lines, outcome);
     unanswered(&mut lines, outcome);
     answers(&mut lines, outcome);
@@ -137,11 +140,20 @@ fn answers(lines: &mut Lines, outcome: &Outcome) {
     }
     let unexpected = &outcome.unexpected;
     if unexpected.responses > 0 {
+        let other_type = match unexpected.content_type {
+            0 => String::new(),
+            count => format!("{count} with another type, "),
+        };
         lines.say(
             "unexpected",
             format!(
-                "{} of {} responses ({} with another status, {} with another length, {} with other bytes)",
-                unexpected.responses, outcome.responses, unexpected.status, unexpected.length, unexpected.body
+                "{} of {} responses ({} with another status, {} with another length, {}{} with other bytes)",
+                unexpected.responses,
+                outcome.responses,
+                unexpected.status,
+                unexpected.length,
+                other_type,
+                unexpected.body
             ),
         );
     }
@@ -262,6 +274,9 @@ Not in wrk's figures:
         open.plan.load = Load::Open(Offered { final_rate: Some(300.0), ..Offered::steady(100.0) });
         open.unsent.clear();
         assert_lines(&open, &["  offered         100.0 to 300.0 req/s asked for, 99.0 sent, 98.0 answered"]);
+        assert!(!beyond(&open).contains("seed"), "evenly spaced requests depend on none");
+        (open.plan.start_at_ms, open.plan.seed) = (Some(0), 17);
+        assert_lines(&open, &["  seed            17 (--seed repeats the arrivals and paths)"]);
     }
 
     #[test]
@@ -277,6 +292,7 @@ Not in wrk's figures:
             responses: 5,
             status: 5,
             length: 1,
+            content_type: 0,
             body: 2,
             bodies_compared: 4,
             first_difference: Some(difference),

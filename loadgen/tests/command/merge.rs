@@ -46,6 +46,34 @@ fn begin_together(seconds: f64) -> bool {
 }
 
 #[test]
+fn generators_with_the_same_seed_are_not_valid_together() {
+    let server = NullServer::start();
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let merged_text = |seeds: [Option<&str>; 2]| {
+        let files = [file("one"), file("other")];
+        // Results of one after the other, put to the same time, because only the seeds matter here.
+        for (file, seed) in files.iter().zip(seeds) {
+            let mut arguments = vec!["-c1", "-t1", "-d300ms", "-R100", "--arrivals", "poisson", "--json", file];
+            arguments.extend(seed.iter().flat_map(|seed| ["--seed", seed]));
+            arguments.push(&server.url);
+            let output = loadgen(&arguments);
+            assert!(output.status.success(), "{}", stderr(&output));
+            let mut outcome: Outcome = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+            outcome.started_at_ms = 1_000_000;
+            fs::write(file, serde_json::to_vec(&outcome).unwrap()).unwrap();
+        }
+        stdout(&loadgen(&["merge", &files[0], &files[1]]))
+    };
+    let equal = merged_text([Some("5"), Some("5")]);
+    assert!(equal.contains("have the same seed, 5: their requests came at the same moments"), "{equal}");
+    for seeds in [[Some("5"), Some("6")], [None, None]] {
+        let text = merged_text(seeds);
+        assert!(!text.contains("the same seed"), "{text}");
+    }
+}
+
+#[test]
 fn results_that_do_not_belong_together_are_refused() {
     let server = NullServer::start();
     let folder = tempfile::tempdir().unwrap();

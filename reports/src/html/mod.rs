@@ -255,8 +255,10 @@ fn reproduce(run: &Run, tables: &[Table<'_>]) -> Markup {
             h2 { "How to repeat and cite it" }
             div.box { pre { code { (run.command.join(" ")) } } }
             p.faint {
-                "The seed fixes the order in which the measurements take turns. Everything measured, every histogram and \
-                 every window, lies raw in results.json beside this page."
+                "The seed fixes the order of the measurements in each round, when the requests of an open loop are due, and which \
+                 files of several are asked for. These differ from round to round; within a round, all servers under one load \
+                 share them on purpose. Everything measured, every histogram and every window, lies raw in results.json beside \
+                 this page."
             }
             h3 { "Where and when" }
             dl {

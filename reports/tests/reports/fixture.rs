@@ -100,7 +100,7 @@ pub(crate) fn measurement(name: &str, model: &str, workers: Option<u32>, access_
     command.push("{port}".to_owned());
     Measurement {
         part: "wrk".to_owned(),
-        server: Server { name: name.to_owned(), model: model.to_owned(), kind: ServerKind::Ours },
+        server: Server { name: name.to_owned(), model: model.to_owned(), kind: ServerKind::Ours, preloads: false },
         configuration: Configuration { workers, flags: vec![], command, access_log, log_sink: LogSink::File },
         workload: Workload {
             connections: CONNECTIONS,
@@ -127,6 +127,7 @@ pub(crate) fn measurement(name: &str, model: &str, workers: Option<u32>, access_
         workload_hash: "wrk".to_owned(),
         rounds: vec![],
         system_calls: None,
+        freshness: None,
     }
 }
 

@@ -11,7 +11,7 @@ use reports::record::{Arrival, Company, LogSink, MissingServer, Mix, NoiseBefore
 use reports::sample::{CpuSource, Elsewhere, Others};
 use reports::store::COMPRESSED;
 use reports::system_calls::Pass;
-use reports::{Counting, NotCounted, Run, SystemCalls};
+use reports::{Counting, Freshness, NotCounted, Run, SystemCalls};
 use serde_json::{Value, json};
 
 use crate::fixture::{mixed_run, small_run, small_run_folder, whole_run};
@@ -66,6 +66,10 @@ fn full_run() -> Run {
     for (measurement, arrival) in run.measurements.iter_mut().zip(arrivals) {
         measurement.workload.arrival = arrival;
         measurement.rounds.iter_mut().for_each(|round| (round.offered_rate, round.capacity) = (Some(1e4), Some(2e4)));
+    }
+    let freshness = [Freshness::Fresh { after_seconds: 0.1 }, Freshness::Stale { after_seconds: 1.6 }];
+    for (measurement, freshness) in run.measurements.iter_mut().zip(freshness) {
+        (measurement.freshness, measurement.server.preloads) = (Some(freshness), true);
     }
     let sinks = [LogSink::File, LogSink::Pipe, LogSink::Null, LogSink::Terminal];
     run.measurements.iter_mut().zip(sinks).for_each(|(measurement, sink)| measurement.configuration.log_sink = sink);
