@@ -10,8 +10,8 @@ use crate::statistics::{geometric_mean, median};
 use crate::steal::{QuietTime, stolen_seconds};
 use crate::totals::Totals;
 
-/// The share of the server's or the client's CPUs beyond which other processes spoil a round: it is excluded. What they take is missing from the server's capacity, and half of this is about what twins of
-/// one server differ by.
+/// The share of the server's or the client's CPUs beyond which other processes spoil a round: it is excluded. What they take is
+/// missing from the server's capacity, and half of this is about what A/A controls differ by (docs/validity.md).
 pub const OTHERS_LIMIT: f64 = 0.10;
 
 /// The CPU time that a quota may keep back for each second of a round. A quota is met in every period of 100 ms or in none,
@@ -88,7 +88,7 @@ pub struct RoundFigures {
     pub server_cpu_microseconds: Option<f64>,
     /// CPU time of the load generator per complete response, in microseconds.
     pub generator_cpu_microseconds: Option<f64>,
-    /// The latency that 99 % of the responses did not exceed, in nanoseconds.
+    /// The latency that 99 % of the responses did not exceed, in nanoseconds; none of too few of them.
     pub p99_nanoseconds: Option<u64>,
     /// Whether an open loop offered more than was answered.
     pub is_overloaded: bool,
@@ -175,7 +175,7 @@ impl Figures {
                 .as_ref()
                 .and_then(|sample| per(sample.cpu_seconds() * 1e6, outcome.responses)),
             generator_cpu_microseconds: per(outcome.cpu_ns() as f64 / 1e3, outcome.responses),
-            p99_nanoseconds: outcome.latency.percentile(99.0),
+            p99_nanoseconds: outcome.latency.shown_percentile(99.0),
             is_overloaded: is_open
                 && complaints(outcome).iter().any(|complaint| matches!(complaint, Complaint::Overloaded { .. })),
         }

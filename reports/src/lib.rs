@@ -13,8 +13,8 @@
 //! - what may be said: [`validity`] judges a measurement, gives each [`reason`] and adds a [`note`], [`ranking`] puts the valid ones in
 //!   order, by their [`merit`], and [`repeats`] what is measured again;
 //! - how it is said: [`headline`] and [`summary`] in sentences, [`decision`] in a table of all loads, [`scaling`] of more workers, [`knee`] of more load, [`costs`]
-//!   of a request, [`exclusions`] from the ranking, [`certainty`] of it all, [`facts`] about machine and build, [`columns`]
-//!   of the tables, [`mod@chart`] in pictures, with figures set in [`words`];
+//!   of a request, [`contrast`] of two comparisons, [`sensitivity`] of what would have been seen, [`exclusions`] from the ranking, [`certainty`] of it all, [`facts`] about machine and build, [`columns`]
+//!   of the tables and [`fields`] for programs, [`mod@chart`] in pictures, with figures set in [`words`];
 //! - two commits side by side, with a verdict: [`comparison`];
 //! - where it goes: [`html`], [`markdown`], [`text`], and [`mod@report`] for the folder;
 //! - how it goes on: [`history`] keeps a line of every run, and finds the steps between them.
@@ -36,6 +36,7 @@ pub mod chart;
 pub mod columns;
 pub mod comparison;
 pub mod connection_error;
+pub mod contrast;
 pub mod costs;
 pub mod csv;
 pub mod decision;
@@ -43,6 +44,7 @@ pub mod environment;
 pub mod exclusions;
 pub mod facts;
 pub mod failure;
+pub mod fields;
 pub mod figures;
 pub mod headline;
 pub mod history;
@@ -61,6 +63,7 @@ pub mod round_exclusion;
 pub mod sample;
 pub mod scalability;
 pub mod scaling;
+pub mod sensitivity;
 pub mod statistics;
 pub mod steal;
 pub mod store;
