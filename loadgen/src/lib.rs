@@ -80,7 +80,7 @@ pub use ceiling::{Ceiling, Shape};
 pub use descriptors::raise_descriptor_limit;
 pub use error::Error;
 pub use expect::{Expect, ExpectedBody, ExpectedLength};
-pub use histogram::Histogram;
+pub use histogram::{Histogram, SHOWN_BEYOND, TOO_FEW};
 pub use load::{Arrivals, Load, Offered};
 pub use merge::{MergeError, equal_seeds, merge, overlap};
 pub use objective::{Figure, Limit, Objective, ObjectiveError};

@@ -1,5 +1,7 @@
 //! The columns of the table of all measurements: one definition for every form of the report.
 
+use loadgen::TOO_FEW;
+
 use crate::ranking::Row;
 use crate::record::LogSink;
 use crate::statistics::Ratio;
@@ -138,7 +140,7 @@ pub static COLUMNS: [Column; 21] = [
         meaning: "the latency that half of the responses did not exceed; of the rounds that count",
         is_number: true,
         is_brief: false,
-        cell: |row| duration(row.latency().percentile(50.0)),
+        cell: |row| percentile(row, row.latency().shown_percentile(50.0)),
     },
     Column {
         title: "p99",
@@ -146,7 +148,7 @@ pub static COLUMNS: [Column; 21] = [
                   of the rounds; in a closed loop it is that of all responses together",
         is_number: true,
         is_brief: true,
-        cell: |row| duration(row.p99()),
+        cell: |row| percentile(row, row.p99()),
     },
     Column {
         title: "max",
@@ -208,6 +210,14 @@ fn figure(figure: Option<f64>) -> String {
 
 fn duration(nanoseconds: Option<u64>) -> String {
     nanoseconds.map_or_else(unknown, words::duration)
+}
+
+/// A percentile, or why there is none.
+fn percentile(row: &Row<'_>, nanoseconds: Option<u64>) -> String {
+    match nanoseconds {
+        None if !row.figures.latency.is_empty() => TOO_FEW.to_owned(),
+        nanoseconds => duration(nanoseconds),
+    }
 }
 
 fn server(row: &Row<'_>) -> String {

@@ -10,8 +10,8 @@ use crate::statistics::{geometric_mean, median};
 use crate::steal::{QuietTime, stolen_seconds};
 use crate::totals::Totals;
 
-/// The share of the server's or the client's CPUs beyond which other processes spoil a round: it is excluded. What they take is missing from the server's capacity, and half of this is about what twins of
-/// one server differ by.
+/// The share of the server's or the client's CPUs beyond which other processes spoil a round: it is excluded. What they take is
+/// missing from the server's capacity, and half of this is about what A/A controls differ by (docs/validity.md).
 pub const OTHERS_LIMIT: f64 = 0.10;
 
 /// The CPU time that a quota may keep back for each second of a round. A quota is met in every period of 100 ms or in none,
@@ -92,7 +92,7 @@ pub struct RoundFigures {
     pub generator_cpu_microseconds: Option<f64>,
     /// The median latency of the responses, in nanoseconds.
     pub p50_nanoseconds: Option<u64>,
-    /// The latency that 99 % of the responses did not exceed, in nanoseconds.
+    /// The latency that 99 % of the responses did not exceed, in nanoseconds; none of too few of them.
     pub p99_nanoseconds: Option<u64>,
     /// Whether an open loop offered more than was answered.
     pub is_overloaded: bool,
@@ -188,10 +188,10 @@ impl Figures {
                 .as_ref()
                 .filter(|sample| sample.is_long_enough())
                 .and_then(|sample| per(sample.cpu_seconds() * 1e6, outcome.responses)),
-            p50_nanoseconds: outcome.latency.percentile(50.0),
+            p50_nanoseconds: outcome.latency.shown_percentile(50.0),
             generator_cpu_microseconds: per(outcome.cpu_ns() as f64 / 1e3, outcome.responses)
                 .filter(|microseconds| *microseconds > 0.0),
-            p99_nanoseconds: outcome.latency.percentile(99.0),
+            p99_nanoseconds: outcome.latency.shown_percentile(99.0),
             is_overloaded: is_open
                 && complaints(outcome).iter().any(|complaint| matches!(complaint, Complaint::Overloaded { .. })),
         }

@@ -9,7 +9,7 @@ use crate::decision::{self, Cell};
 use crate::exclusions::exclusions;
 use crate::ranking::Table;
 use crate::record::{Part, Run, Varies};
-use crate::{certainty, costs, csv, facts, interpreter, knee, scaling, summary, words};
+use crate::{certainty, contrast, costs, csv, facts, interpreter, knee, scaling, summary, words};
 
 /// The page's own rules of style.
 const STYLE: &str = include_str!("page.css");
@@ -105,7 +105,8 @@ fn question(run: &Run, number: usize, part: &Part, tables: &[Table<'_>], charts:
         // Of several loads each says which it is.
         let apart = decision::apart(table);
         let prefix = if apart.is_empty() { String::new() } else { format!("{}: ", words::sentence(&apart)) };
-        let sentences = summary::within_servers(table).into_iter().chain(scaling::sentences(table));
+        let sentences = summary::within_servers(table).into_iter().chain(contrast::sentences(table));
+        let sentences = sentences.chain(scaling::sentences(table));
         sentences.map(|sentence| format!("{prefix}{sentence}")).collect()
     };
     let within: Vec<String> = of_part()

@@ -3,6 +3,7 @@
 
 mod calibration;
 mod chart;
+mod claims;
 mod comparison;
 mod costs;
 mod cpu_rules;
