@@ -451,6 +451,8 @@ impl loadgen::Observer for Watch<'_> {
             sampler.look_at([from, until]);
         }
     }
+}
+
 /// The share of the answers whose bytes are compared, where they have this length on average.
 fn share_of_bodies(length: Option<f64>) -> f64 {
     length.map_or(1.0, |length| (COMPARED_BYTES / length.max(1.0)).clamp(LEAST_COMPARED_SHARE, 1.0))

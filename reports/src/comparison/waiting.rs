@@ -82,7 +82,11 @@ pub(super) fn kept(contest: &Contest, pairs: &[(&RoundFigures, &RoundFigures)]) 
         return None;
     }
     let kept = |of: fn(&(&RoundFigures, &RoundFigures)) -> bool| pairs.iter().filter(|pair| !of(pair)).count();
-    Some(Kept { base: kept(|(_, base)| base.is_overloaded), head: kept(|(head, _)| head.is_overloaded), of: pairs.len() })
+    Some(Kept {
+        base: kept(|(_, base)| base.is_overloaded),
+        head: kept(|(head, _)| head.is_overloaded),
+        of: pairs.len(),
+    })
 }
 
 /// Pairs of rounds of the same index that count on both sides, the head's first.
