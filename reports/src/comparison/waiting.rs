@@ -95,12 +95,10 @@ pub(super) fn kept(contest: &Contest, pairs: &[(&RoundFigures, &RoundFigures)]) 
     if !contest.head.workload.arrival.is_open() || pairs.is_empty() {
         return None;
     }
-    let kept = |of: fn(&(&RoundFigures, &RoundFigures)) -> bool| pairs.iter().filter(|pair| !of(pair)).count();
-    Some(Kept {
-        base: kept(|(_, base)| base.is_overloaded),
-        head: kept(|(head, _)| head.is_overloaded),
-        of: pairs.len(),
-    })
+    let of = pairs.len();
+    let base = pairs.iter().filter(|(_, base)| !base.is_overloaded).count();
+    let head = pairs.iter().filter(|(head, _)| !head.is_overloaded).count();
+    Some(Kept { base, head, of })
 }
 
 /// Pairs of rounds of the same index that count on both sides, the head's first.
