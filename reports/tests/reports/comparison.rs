@@ -312,10 +312,13 @@ fn two_generators_that_fill_a_cpu_together_are_the_limit() {
 fn one_figure_decides_verdict_headline_and_exit_code() {
     // 13 % fewer requests per CPU-second, and 43 % more CPU time for each.
     let mut both = contest(0.87);
-    for round in &mut both.head.rounds {
-        let sample = round.server.as_mut().unwrap();
-        let (user, system) = (sample.cpu_user_seconds, sample.cpu_system_seconds);
-        (sample.cpu_user_seconds, sample.cpu_system_seconds) = (user * 0.87 * 1.43, system * 0.87 * 1.43);
+    for (rounds, used) in [(&mut both.base.rounds, 0.25), (&mut both.head.rounds, 0.25 * 0.87 * 1.43)] {
+        for round in rounds {
+            let sample = round.server.as_mut().unwrap();
+            (sample.cpu_user_seconds, sample.cpu_system_seconds) = (0.4 * used, 0.6 * used);
+            // As if both took as much: what is compared here is which figure decides.
+            round.opponent_cpu_seconds = Some(0.25);
+        }
     }
     let mut comparison = comparison(vec![contest(0.94), both]);
     for (allowed, is_too_slow) in [(0.20, true), (0.60, false)] {
