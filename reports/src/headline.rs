@@ -54,10 +54,11 @@ fn first(run: &Run, table: &Table<'_>, best: &[&Row<'_>]) -> Vec<String> {
         Decision::Undecided => {
             let (decided, left): (Vec<&Row<'_>>, Vec<&Row<'_>>) = best.iter().partition(|row| row.group.is_some());
             let text = format!(
-                "{there} is no significant difference in {} between {}{}.",
+                "{there} is no significant difference in {} between {}{}{}.",
                 merit.name(),
                 named(&decided),
                 ratios(&decided),
+                correction(&decided),
             );
             std::iter::once(so_far(text)).chain(behind(best[0], &left)).collect()
         }
@@ -159,6 +160,13 @@ fn ratios(rows: &[&Row<'_>]) -> String {
         return String::new();
     }
     format!(": against {}, {}", first.measurement.server.name, words::list(&ratios))
+}
+
+/// Why an interval without 1 is no significant difference, where there is one.
+fn correction(rows: &[&Row<'_>]) -> &'static str {
+    let Some((first, others)) = rows.split_first() else { return "" };
+    let is_distinct = |other: &&Row<'_>| compare(other, first).is_some_and(|ratio| ratio.is_distinct());
+    if others.iter().any(is_distinct) { "; after correction for all pairs none of these is significant" } else { "" }
 }
 
 /// The evidence of a ratio. Where the two rows do not share all of their rounds, it says so: then the ratio is not that of their
