@@ -28,7 +28,7 @@ compare *options:
 compare-runs *options:
     cargo suite compare-runs {{options}}
 
-# How often comparisons are wrong here: 20 of equals and 20 with a slowed server; goes on where it was interrupted
+# How often comparisons are wrong here: 20 of each kind, equal and slowed; goes on where it was interrupted
 calibrate *options:
     cargo suite calibrate {{options}}
 # Figures from run to run, and the steps in them: just history history.jsonl --add latest

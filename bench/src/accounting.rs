@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::cpus::Cpus;
+
 /// The fields of `/proc/<pid>/stat` that matter here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProcessStat {
@@ -13,10 +15,14 @@ pub struct ProcessStat {
     pub parent: i32,
     /// The process group.
     pub group: i32,
-    /// User time of all its threads, exited ones too, and of children that it has waited for; in clock ticks.
+    /// User time of all its threads, exited ones too, in clock ticks.
     pub user_ticks: u64,
     /// System time, likewise.
     pub system_ticks: u64,
+    /// User time of children that it has waited for, and of theirs, in clock ticks.
+    pub children_user_ticks: u64,
+    /// System time, likewise.
+    pub children_system_ticks: u64,
     /// Threads now.
     pub threads: u32,
     /// Resident memory in pages.
@@ -39,8 +45,10 @@ impl ProcessStat {
             state: field(3)?.chars().next()?,
             parent: field(4)?.parse().ok()?,
             group: field(5)?.parse().ok()?,
-            user_ticks: count(14)? + count(16)?,
-            system_ticks: count(15)? + count(17)?,
+            user_ticks: count(14)?,
+            system_ticks: count(15)?,
+            children_user_ticks: count(16)?,
+            children_system_ticks: count(17)?,
             threads: count(20)?.try_into().ok()?,
             resident_pages: count(24)?,
         })
@@ -54,7 +62,7 @@ impl ProcessStat {
 }
 
 /// The fields of `/proc/<pid>/status`, or of one thread's, that matter here.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ThreadStatus {
     /// Times the thread gave its CPU up.
     pub voluntary_switches: u64,
@@ -62,6 +70,8 @@ pub struct ThreadStatus {
     pub involuntary_switches: u64,
     /// The most resident memory that the process had, in KiB (`VmHWM`).
     pub peak_resident_kib: u64,
+    /// The CPUs that the thread may use; none where the kernel does not tell.
+    pub cpus: Option<Cpus>,
 }
 
 impl ThreadStatus {
@@ -76,6 +86,7 @@ impl ThreadStatus {
                 "voluntary_ctxt_switches" => status.voluntary_switches = figure(),
                 "nonvoluntary_ctxt_switches" => status.involuntary_switches = figure(),
                 "VmHWM" => status.peak_resident_kib = figure(),
+                "Cpus_allowed_list" => status.cpus = value.parse().ok(),
                 _ => {}
             }
         }
@@ -83,20 +94,35 @@ impl ThreadStatus {
     }
 }
 
-/// CPU time of processes on each CPU since the machine started, in clock ticks, from the text of `/proc/stat`: user,
-/// nice and system, by the number of the CPU.
-///
-/// Time in interrupts is left out. Some kernels count it to the process that was interrupted as well, others do not.
-#[must_use]
-pub fn process_ticks(text: &str) -> BTreeMap<usize, u64> {
-    let cpu = |line: &str| {
+/// What a CPU did since the machine started, in clock ticks, from its line of `/proc/stat`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CpuTicks {
+    /// In processes: user, nice and system. Guests of this machine are in the time of the processes that run them.
+    pub processes: u64,
+    /// Idle, whether or not a process waited for a disk meanwhile.
+    pub idle: u64,
+    /// In interrupts, hard and soft ones.
+    pub interrupts: u64,
+    /// Taken by the hypervisor for other guests.
+    pub stolen: u64,
+}
+
+impl CpuTicks {
+    /// Reads the text of `/proc/stat`: the ticks of each CPU by its number.
+    #[must_use]
+    pub fn parse(text: &str) -> BTreeMap<usize, Self> {
+        text.lines().take_while(|line| line.starts_with("cpu")).filter_map(Self::of_line).collect()
+    }
+
+    fn of_line(line: &str) -> Option<(usize, Self)> {
         let (number, figures) = line.strip_prefix("cpu")?.split_once(' ')?;
-        let ticks: Vec<u64> =
-            figures.split_ascii_whitespace().take(3).map_while(|figure| figure.parse().ok()).collect();
+        let ticks: Vec<u64> = figures.split_ascii_whitespace().map_while(|figure| figure.parse().ok()).collect();
+        let [user, nice, system, idle, waiting, hard, soft, stolen, ..] = ticks[..] else { return None };
         // The first line sums up all CPUs and has no number.
-        (ticks.len() == 3).then(|| Some((number.parse().ok()?, ticks.iter().sum())))?
-    };
-    text.lines().take_while(|line| line.starts_with("cpu")).filter_map(cpu).collect()
+        let number = number.parse().ok()?;
+        let (processes, idle, interrupts) = (user + nice + system, idle + waiting, hard + soft);
+        Some((number, Self { processes, idle, interrupts, stolen }))
+    }
 }
 
 /// A value of a file of `name : value` or `name: value` lines, as /proc/cpuinfo and /proc/meminfo are.
@@ -119,7 +145,8 @@ mod tests {
     fn reads_a_process_whose_name_has_parentheses_and_spaces() {
         let stat = ProcessStat::parse(STAT).unwrap();
         assert_eq!((stat.state, stat.parent, stat.group, stat.threads), ('S', 17, 4242, 101));
-        assert_eq!((stat.user_ticks, stat.system_ticks, stat.resident_pages), (257, 133, 1534));
+        assert_eq!((stat.user_ticks, stat.system_ticks, stat.resident_pages), (250, 130, 1534));
+        assert_eq!((stat.children_user_ticks, stat.children_system_ticks), (7, 3));
         assert!(!stat.has_ended());
         assert!(ProcessStat::parse(&STAT.replace(") S", ") Z")).unwrap().has_ended());
     }
@@ -134,18 +161,25 @@ mod tests {
     #[test]
     fn reads_switches_and_peak_memory() {
         let text = "Name:\tepoll\nVmPeak:\t   99999 kB\nVmHWM:\t    6136 kB\nThreads:\t5\n\
-            voluntary_ctxt_switches:\t150\nnonvoluntary_ctxt_switches:\t545\n";
-        let expected = ThreadStatus { voluntary_switches: 150, involuntary_switches: 545, peak_resident_kib: 6136 };
+            Cpus_allowed:\t5\nCpus_allowed_list:\t0,2\nvoluntary_ctxt_switches:\t150\nnonvoluntary_ctxt_switches:\t545\n";
+        let expected = ThreadStatus {
+            voluntary_switches: 150,
+            involuntary_switches: 545,
+            peak_resident_kib: 6136,
+            cpus: Some([0, 2].into_iter().collect()),
+        };
         assert_eq!(ThreadStatus::parse(text), expected);
         assert_eq!(ThreadStatus::parse("Name:\tkthreadd\n"), ThreadStatus::default());
     }
 
     #[test]
-    fn reads_what_processes_had_of_each_cpu() {
+    fn reads_what_each_cpu_did() {
         let text = "cpu  30 3 30 300 30 3 3 60 0 0\ncpu0 10 1 10 100 10 1 1 20 0 0\ncpu1 20 2 20 200 20 2 2 40 5 0\n\
-            cpu2 1 x 3\nintr 5\ncpu9 1 1 1\n";
-        assert_eq!(process_ticks(text), BTreeMap::from([(0, 21), (1, 42)]));
-        assert!(process_ticks("").is_empty());
+            cpu2 1 x 3\nintr 5\ncpu9 1 1 1 1 1 1 1 1\n";
+        let first = CpuTicks { processes: 21, idle: 110, interrupts: 2, stolen: 20 };
+        let second = CpuTicks { processes: 42, idle: 220, interrupts: 4, stolen: 40 };
+        assert_eq!(CpuTicks::parse(text), BTreeMap::from([(0, first), (1, second)]));
+        assert!(CpuTicks::parse("").is_empty());
     }
 
     #[test]

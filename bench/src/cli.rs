@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use reports::comparison::resampling::Kind;
+
 use crate::duration::Span;
 use crate::running::Address;
 
@@ -92,7 +94,7 @@ pub struct RunOptions {
     /// The document root, instead of the suite's
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
-    /// The seed of the random orders, to repeat those of another run
+    /// The random seed of orders, arrivals and paths, to repeat those of another run
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
     /// The folder that takes the run's folder [default: target/bench]
@@ -148,7 +150,7 @@ pub struct CompareOptions {
     /// What changed it
     #[arg(value_name = "HEAD", default_value = "HEAD")]
     pub head: String,
-    /// One server under one load, in about a minute of measuring
+    /// One server under two loads, at most a minute of measuring
     #[arg(long)]
     pub quick: bool,
     /// The servers, by name; `loadgen` is the load generator [default: those of the suite, and the generator]
@@ -209,9 +211,12 @@ pub struct CompareRunsOptions {
 /// Comparisons whose right answer is known.
 #[derive(Debug, Args)]
 pub struct CalibrateOptions {
-    /// So many of a server with itself, and as many with a slowed one; those that were made before count
+    /// Number of comparisons of each kind; those made before count
     #[arg(long, value_name = "N", default_value = "20")]
     pub comparisons: NonZeroU32,
+    /// Kinds of heads: equal, layout, burn, wait [default: all]
+    #[arg(long, value_name = "KIND,KIND", value_delimiter = ',', value_parser = kind)]
+    pub kinds: Option<Vec<Kind>>,
     /// The CPUs of server and client, as 0:1 or 0-3:4-7 [default: half of the cores each]
     #[arg(long, value_name = "SERVER:CLIENT")]
     pub cpus: Option<String>,
@@ -262,6 +267,12 @@ pub struct ListOptions {
 fn positive_span(text: &str) -> Result<Span, String> {
     let span: Span = text.parse().map_err(|error: crate::duration::SpanError| error.to_string())?;
     if span.0.is_zero() { Err("a measurement of no length measures nothing".to_owned()) } else { Ok(span) }
+}
+
+/// A kind of comparison whose right answer is known.
+fn kind(text: &str) -> Result<Kind, String> {
+    let known = Kind::ALL.map(Kind::label).join(", ");
+    Kind::ALL.into_iter().find(|kind| kind.label() == text).ok_or_else(|| format!("\"{text}\" is none of {known}"))
 }
 
 /// A share in per cent, above 0 and below 100: `5%`.

@@ -83,6 +83,28 @@ pub enum CommandError {
     /// Two runs that are not compared.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// A commit that is to be compared with itself.
+    #[error(
+        "{base} and {head} are the same commit, {commit}: name two different ones, for example HEAD~1 and HEAD; what is not committed takes no part"
+    )]
+    SameCommit {
+        /// The base, as it was asked for.
+        base: String,
+        /// The head, as it was asked for.
+        head: String,
+        /// The commit.
+        commit: String,
+    },
+    /// A run that is to be compared with itself.
+    #[error("{} and {} are the same run, {id}: name two different ones", base.display(), head.display())]
+    SameRun {
+        /// The base, as it was asked for.
+        base: PathBuf,
+        /// The head, as it was asked for.
+        head: PathBuf,
+        /// The run.
+        id: String,
+    },
     /// A program that is to be compared with itself could not be built.
     #[error("{0}")]
     NotBuilt(String),
@@ -338,7 +360,12 @@ fn compare_runs(project: &Project, options: &CompareRunsOptions) -> Result<ExitC
     let load = |run: &PathBuf| -> Result<Run, CommandError> {
         Ok(open(project, &StoredRun { run: run.clone(), out: options.out.clone() })?.load()?)
     };
-    let compared = between(&load(&options.base)?, &load(&options.head)?, options.anyway)?;
+    let (base, head) = (load(&options.base)?, load(&options.head)?);
+    // A copy of a run has its start, too, and two runs of one suite do not begin in the same millisecond.
+    if (&base.id, base.started_at) == (&head.id, head.started_at) {
+        return Err(CommandError::SameRun { base: options.base.clone(), head: options.head.clone(), id: head.id });
+    }
+    let compared = between(&base, &head, options.anyway)?;
     print!("{}", compared.text());
     let has = |verdict| compared.rows.iter().any(|row| row.verdict == verdict);
     Ok(if has(Verdict::Slower) {

@@ -10,7 +10,7 @@ use reports::words;
 
 use crate::cli::CountersOptions;
 use crate::commands::{CommandError, INTERRUPTED, allow_many_descriptors, catch_signals, read_servers};
-use crate::commits;
+use crate::commits::{self, shortened};
 use crate::counters::{self, Counters, Setting, Side};
 use crate::cpus::{self, Cpus, Division};
 use crate::experiment::Experiment;
@@ -39,8 +39,13 @@ const TURNS: (&str, &str) = ("otus-protocol", "turns");
 pub fn run(project: &Project, options: &CountersOptions) -> Result<ExitCode, CommandError> {
     let head = commits::find(project.folder(), "HEAD")?;
     let base = options.base.as_deref().map(|base| commits::find(project.folder(), base)).transpose()?;
+    if let Some(base) = base.as_ref().filter(|base| **base == head) {
+        let name = options.base.clone().unwrap_or_default();
+        let commit = shortened(base).to_owned();
+        return Err(CommandError::SameCommit { base: name, head: "HEAD".to_owned(), commit });
+    }
     if commits::is_dirty(project.folder()) {
-        println!("The working tree has changes that are not committed: they are not in {}.", commits::shortened(&head));
+        println!("The working tree has changes that are not committed: they are not in {}.", shortened(&head));
     }
     let mut only = options
         .only
@@ -75,7 +80,7 @@ pub fn run(project: &Project, options: &CountersOptions) -> Result<ExitCode, Com
     for commit in base.iter().chain([&head]) {
         let build = commits::build(project.folder(), &kept, commit, &packages)?;
         for package in &build.missing {
-            println!("{} has no package {package}: it is passed over.", commits::shortened(commit));
+            println!("{} has no package {package}: it is passed over.", shortened(commit));
         }
         sides.push((Side::of(&build), build.missing));
     }

@@ -162,6 +162,13 @@ impl Division {
         self.server.iter().any(|cpu| self.client.contains(cpu))
     }
 
+    /// Does a core have a hardware thread on each side, none of them on both? Two threads of a core slow each other down.
+    #[must_use]
+    pub fn splits_a_core(&self, core_of: impl Fn(usize) -> usize) -> bool {
+        let cores: BTreeSet<usize> = self.server.iter().map(&core_of).collect();
+        !self.shared() && self.client.iter().any(|cpu| cores.contains(&core_of(cpu)))
+    }
+
     /// Reads `--cpus server:client`.
     ///
     /// # Errors
@@ -234,6 +241,19 @@ mod tests {
             ("0-1,4-5", "2-3,6-7")
         );
         assert!(!division.shared());
+    }
+
+    #[test]
+    fn a_core_with_a_thread_on_each_side_is_split() {
+        let splits = |server: &str, client: &str, core_of: fn(usize) -> usize| {
+            Division { server: cpus(server), client: cpus(client) }.splits_a_core(core_of)
+        };
+        assert!(splits("0", "1", |_| 0));
+        assert!(!splits("0", "1", |cpu| cpu));
+        assert!(!splits("0,4", "1,5", |cpu| cpu % 4));
+        assert!(splits("0-3", "4-7", |cpu| cpu % 4));
+        // One CPU for both is told by itself.
+        assert!(!splits("0", "0", |cpu| cpu));
     }
 
     #[test]

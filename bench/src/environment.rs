@@ -12,7 +12,8 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::accounting::named_value;
 use crate::commits::said_by;
-use crate::cpus::{Cpus, Division};
+use crate::cpus::{self, Cpus, Division};
+use crate::interrupts;
 
 /// Looks at the machine and at the source in the project's folder.
 #[must_use]
@@ -33,6 +34,8 @@ pub fn look(project: &Path, available: &Cpus, division: &Division) -> Environmen
         rustc: said_by(Command::new(rustc()).arg("--version").current_dir(project)),
         commit: commit(project),
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        interrupt_accounting: Some(interrupts::accounting()),
+        split_core: Some(division.splits_a_core(cpus::core_of)),
         generator_ceiling: None,
     }
 }
@@ -106,6 +109,7 @@ mod tests {
         );
         assert!(environment.rustc.is_some_and(|version| version.starts_with("rustc ")));
         assert!(!environment.cpu_model.is_empty());
+        assert!(environment.interrupt_accounting.is_some() && environment.split_core.is_some());
         assert_eq!(environment.cpus as usize, available.len());
     }
 

@@ -6,17 +6,17 @@
 //! can take part.
 //!
 //! In the order of reading: what is asked ([`suite`], [`experiment`], [`servers`], [`command`]), what will be done ([`plan`]), how one
-//! turn goes ([`process`], [`check`], [`sampler`]), what a request costs in system calls ([`system_calls`], [`strace`]),
+//! turn goes ([`process`], [`check`], [`sampler`] with the clocks of [`clocks`] and [`own_group`]), what a request costs in system calls ([`system_calls`], [`strace`]),
 //! and what surrounds it ([`cpus`], [`ports`]). Two commits ([`commits`], [`trees`]) are put side by
 //! side by [`compare`] under load and by [`counting`] in what noise cannot move ([`counters`], [`valgrind`]).
 //! What runs come to over months is kept and looked at by [`history`].
-#![forbid(unsafe_code)]
 
 pub mod accounting;
 pub mod calibrate;
 pub mod ceiling;
 pub mod check;
 pub mod cli;
+pub mod clocks;
 pub mod command;
 pub mod commands;
 pub mod commits;
@@ -32,10 +32,13 @@ pub mod environment;
 pub mod experiment;
 pub mod generator;
 pub mod history;
+pub mod interrupts;
+mod look;
 pub mod measurement;
 pub mod meeting;
 pub mod noise;
 pub mod others;
+pub mod own_group;
 pub mod plan;
 pub mod ports;
 pub mod process;
@@ -49,7 +52,9 @@ pub mod roots;
 pub mod run;
 pub mod running;
 pub mod sampler;
+pub mod seed;
 pub mod servers;
+pub mod staleness;
 pub mod strace;
 pub mod suite;
 pub mod system_calls;

@@ -6,10 +6,12 @@ use std::time::Duration;
 use reports::words;
 
 use crate::servers::Server;
-use crate::suite::Workload;
+use crate::suite::{Offer, Workload};
 
 /// What each measurement takes beyond its load: starting the server, checking it, and stopping it.
 pub const PER_MEASUREMENT: Duration = Duration::from_millis(80);
+/// The shortest closed loop that shows a capacity.
+const SHORTEST_CAPACITY: Duration = Duration::from_millis(500);
 /// What each connection takes: opening it, and closing it at both ends.
 pub const PER_CONNECTION: Duration = Duration::from_micros(60);
 
@@ -34,8 +36,6 @@ pub struct Measurement {
     pub warm_up: Duration,
     /// Whether it is another entry of the measurement before.
     pub is_twin: bool,
-    /// The place of the measurement that tells what this one's share is a share of.
-    pub capacity_of: Option<usize>,
 }
 
 impl Measurement {
@@ -49,10 +49,18 @@ impl Measurement {
         workers.into_iter().chain(flags).chain([log.to_owned()]).chain(twin).collect::<Vec<_>>().join(", ")
     }
 
-    /// How long one turn takes.
+    /// How long the closed loop lasts that shows the capacity of which a share is offered; none for any other load.
+    #[must_use]
+    pub fn capacity_duration(&self) -> Option<Duration> {
+        let is_share = matches!(self.workload.offered, Some(Offer::Share(_)));
+        is_share.then(|| (self.duration / 3).max(SHORTEST_CAPACITY))
+    }
+
+    /// How long one trial takes.
     #[must_use]
     pub fn time(&self) -> Duration {
-        self.warm_up + self.duration + PER_MEASUREMENT + PER_CONNECTION * self.workload.all_connections()
+        let capacity = self.capacity_duration().map_or(Duration::ZERO, |duration| self.warm_up + duration);
+        capacity + self.warm_up + self.duration + PER_MEASUREMENT + PER_CONNECTION * self.workload.all_connections()
     }
 
     /// Whether its system calls tell what a request costs: a server that is started here and asked for one file that is
@@ -71,6 +79,15 @@ impl Measurement {
             && self.workload.path == other.workload.path
             && self.workload.keep_alive == other.workload.keep_alive
             && self.workload.pipeline == other.workload.pipeline
+            && self.access_log == other.access_log
+            && self.flags == other.flags
+    }
+
+    /// Whether both start the server with the same words.
+    #[must_use]
+    pub fn same_configuration_as(&self, other: &Self) -> bool {
+        self.server.name == other.server.name
+            && self.workers == other.workers
             && self.access_log == other.access_log
             && self.flags == other.flags
     }

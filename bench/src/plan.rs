@@ -1,18 +1,17 @@
 //! What a run is going to do: every measurement, their order in each round, and how long it will take.
 
-use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use reports::record::{self, Varies};
-use reports::words;
 
 use crate::ceiling;
 use crate::duration::Span;
 use crate::experiment::{Experiment, Part};
 use crate::measurement::Measurement;
 use crate::servers::{Server, Servers, UnknownServer};
-use crate::suite::{Configuration, Load, Offer, Schedule, Workload};
+use crate::staleness;
+use crate::suite::{Configuration, Load, Schedule, Workload};
 use crate::system_calls;
 
 /// What each round takes to write its provisional report.
@@ -57,7 +56,7 @@ pub struct Plan {
     pub budget: Duration,
     /// Whether it must not take longer even if its planned rounds do; else it is only repeats that the budget limits.
     pub is_limited: bool,
-    /// The seed of the orders.
+    /// The seed of the orders and of each round's arrivals, paths and samples.
     pub seed: u64,
     /// Every measurement, in the order of the suites.
     pub measurements: Vec<Measurement>,
@@ -86,16 +85,6 @@ pub enum PlanError {
         threads: NonZeroU32,
         /// The connections.
         connections: NonZeroU32,
-    },
-    /// A share of a capacity that is not measured.
-    #[error(
-        "the suite {suite} offers {percent} of a server's capacity, but no load of it shows that: add one that differs in having no `offered`"
-    )]
-    NoCapacity {
-        /// The suite.
-        suite: String,
-        /// The share, in words.
-        percent: String,
     },
 }
 
@@ -180,7 +169,6 @@ impl Plan {
             let twin = Measurement { is_twin: true, ..self.measurements[place].clone() };
             self.measurements.insert(place + 1, twin);
         }
-        self.find_capacities(first)?;
         if self.measurements.len() > first {
             self.questions.push(Question {
                 suite: suite.name.clone(),
@@ -231,7 +219,6 @@ impl Plan {
                     duration: changes.duration.unwrap_or(schedule.duration).0,
                     warm_up: schedule.warm_up.0,
                     is_twin: false,
-                    capacity_of: None,
                 };
                 let is_new = !self.measurements.iter().any(|other| other.same_as(&measurement));
                 if is_new {
@@ -239,21 +226,6 @@ impl Plan {
                 }
             }
         }
-    }
-
-    /// Finds, from the measurement at `first` on, the closed loop for every share of a capacity.
-    fn find_capacities(&mut self, first: usize) -> Result<(), PlanError> {
-        for place in first..self.measurements.len() {
-            let one = &self.measurements[place];
-            let Some(Offer::Share(share)) = one.workload.offered else { continue };
-            let closed = Measurement { workload: one.workload.closed(), ..one.clone() };
-            let found = self.measurements[first..].iter().position(|other| !other.is_twin && other.same_as(&closed));
-            let Some(found) = found else {
-                return Err(PlanError::NoCapacity { suite: one.part.clone(), percent: words::percent(share) });
-            };
-            self.measurements[place].capacity_of = Some(first + found);
-        }
-        Ok(())
     }
 
     fn miss(&mut self, name: &str, program: &str) {
@@ -269,24 +241,13 @@ impl Plan {
         }
     }
 
-    /// The order of the measurements in a round, counted from 0: random, and the same again for the same seed; but a
-    /// server's capacity is measured before its shares are offered.
+    /// The order of the measurements in a round, counted from 0: random, and the same again for the same seed.
     #[must_use]
     pub fn order(&self, round: u32) -> Vec<usize> {
-        let mut shuffled: Vec<usize> = (0..self.measurements.len()).collect();
+        let mut order: Vec<usize> = (0..self.measurements.len()).collect();
         // Each round has a generator of its own, so that a resumed or shortened run keeps the orders of the whole one.
-        let mut random =
-            fastrand::Rng::with_seed(self.seed.wrapping_add(u64::from(round).wrapping_mul(0x9e37_79b9_7f4a_7c15)));
-        random.shuffle(&mut shuffled);
-        let mut order = Vec::with_capacity(shuffled.len());
-        let mut placed = BTreeSet::new();
-        for index in shuffled {
-            for index in self.measurements[index].capacity_of.into_iter().chain([index]) {
-                if placed.insert(index) {
-                    order.push(index);
-                }
-            }
-        }
+        let seed = self.seed.wrapping_add(u64::from(round).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        fastrand::Rng::with_seed(seed).shuffle(&mut order);
         order
     }
 
@@ -310,11 +271,23 @@ impl Plan {
         system_calls::USUAL_TIME * u32::try_from(self.counted().len()).unwrap_or(u32::MAX)
     }
 
-    /// How long the run takes without repeats: the generator's ceiling, all rounds, and the counting of system calls.
+    /// How many configurations of servers are looked at once for whether they notice that a document has changed.
+    #[must_use]
+    pub fn probed(&self) -> usize {
+        let may_be = |one: &Measurement| one.server.running.is_none() && !one.server.preloads;
+        let is_new = |place: usize, one: &Measurement| {
+            !self.measurements[..place].iter().any(|other| other.same_configuration_as(one))
+        };
+        self.measurements.iter().enumerate().filter(|(place, one)| may_be(one) && is_new(*place, one)).count()
+    }
+
+    /// How long the run takes without repeats: the generator's ceiling, all rounds, one look at each configuration for whether
+    /// it notices that a document has changed, and the counting of system calls.
     #[must_use]
     pub fn total_time(&self) -> Duration {
         let round: Duration = self.measurements.iter().map(Measurement::time).sum();
-        ceiling::TIME + (round + PER_ROUND) * self.rounds.get() + self.counting_time()
+        let probing = staleness::USUAL_TIME * u32::try_from(self.probed()).unwrap_or(u32::MAX);
+        ceiling::TIME + (round + PER_ROUND) * self.rounds.get() + probing + self.counting_time()
     }
 
     /// The time for repeats, if the planned rounds take what they should.
@@ -410,24 +383,27 @@ mod tests {
     }
 
     #[test]
-    fn a_capacity_is_measured_before_its_shares_are_offered() {
-        let plan = Plan::new(&suite("latency"), &servers(), &only(&["epoll", "async"]), 1).unwrap();
-        let shares: Vec<usize> =
-            (0..plan.measurements.len()).filter(|&place| plan.measurements[place].capacity_of.is_some()).collect();
-        assert_eq!(shares.len(), 8);
-        for round in 0..20 {
-            let order = plan.order(round);
-            let place = |index: usize| order.iter().position(|&other| other == index).unwrap();
-            for &share in &shares {
-                let closed = plan.measurements[share].capacity_of.unwrap();
-                assert_eq!(plan.measurements[closed].server.name, plan.measurements[share].server.name);
-                assert!(plan.measurements[closed].workload.offered.is_none() && place(closed) < place(share));
-            }
-        }
-        let mut open = suite("latency");
-        open.parts[0].suite.loads.remove(0);
-        let error = Plan::new(&open, &servers(), &only(&["epoll"]), 1).unwrap_err().to_string();
-        assert!(error.contains("latency") && error.contains("25 %"), "{error}");
+    fn a_share_of_a_capacity_is_given_the_time_to_measure_it() {
+        let plan = Plan::new(&suite("latency"), &servers(), &only(&["epoll"]), 1).unwrap();
+        let time = |offered: &str| {
+            let is_so = |one: &&Measurement| one.workload.offered == Some(offered.parse().unwrap());
+            plan.measurements.iter().find(is_so).unwrap().time()
+        };
+        // A third of 5 s and a second of warm-up.
+        assert_eq!(time("50%"), time("10k") + Duration::from_secs(5) / 3 + Duration::from_secs(1));
+        let total: Duration = plan.measurements.iter().map(Measurement::time).sum();
+        assert!(plan.total_time() > total * plan.rounds.get());
+        let changes = Changes { duration: Some(Span(Duration::from_millis(300))), ..only(&["epoll"]) };
+        let short = Plan::new(&suite("latency"), &servers(), &changes, 1).unwrap();
+        assert!(short.measurements.iter().any(|one| one.capacity_duration() == Some(Duration::from_millis(500))));
+    }
+
+    #[test]
+    fn every_configuration_is_given_the_time_to_see_whether_it_notices_changes() {
+        let plan = plan(&Changes::default(), 1);
+        assert_eq!(plan.probed(), 17);
+        let more = Plan::new(&suite("latency"), &servers(), &only(&["epoll", "limit"]), 1).unwrap();
+        assert_eq!(more.probed(), 1, "one configuration under many loads, and a server that preloads its answer");
     }
 
     #[test]

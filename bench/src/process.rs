@@ -16,6 +16,7 @@ use reports::failure::{Failure, Phase};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::cpus::Cpus;
+use crate::own_group::{GroupReader, OwnGroup};
 
 /// How often a process is looked at while something is waited for.
 const POLL: Duration = Duration::from_millis(5);
@@ -49,6 +50,8 @@ pub struct ServerProcess {
     group: Pid,
     standard_error: PathBuf,
     ended: Option<ExitStatus>,
+    /// Dropped after the processes were ended, which is when it can be removed.
+    own_group: Option<OwnGroup>,
 }
 
 impl ServerProcess {
@@ -65,13 +68,21 @@ impl ServerProcess {
             .map_err(|_| not_started(&"the thread that starts servers panicked"))?
             .map_err(|error| not_started(&error))?;
         let group = Pid::from_child(&child);
-        Ok(Self { child, group, standard_error: launch.standard_error.clone(), ended: None })
+        Ok(Self { child, group, standard_error: launch.standard_error.clone(), ended: None, own_group: None })
     }
 
     /// The process's id, which is its group's too.
     #[must_use]
     pub fn id(&self) -> i32 {
         self.group.as_raw_nonzero().get()
+    }
+
+    /// Gives the server a control group of its own, as far as one may be made, and returns what reads it.
+    pub fn group_of_its_own(&mut self) -> Option<GroupReader> {
+        if self.own_group.is_none() {
+            self.own_group = OwnGroup::of(self.id());
+        }
+        self.own_group.as_ref().map(OwnGroup::reader)
     }
 
     /// How the process ended, if it has.

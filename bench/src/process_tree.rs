@@ -23,7 +23,7 @@ pub fn status(id: i32) -> ThreadStatus {
     fs::read_to_string(format!("/proc/{id}/status")).map(|text| ThreadStatus::parse(&text)).unwrap_or_default()
 }
 
-/// The switches of each thread of a process, by thread id.
+/// The switches and the CPUs of each thread of a process, by thread id.
 #[must_use]
 pub fn threads(id: i32) -> BTreeMap<i32, ThreadStatus> {
     numbered_entries(&format!("/proc/{id}/task"))
@@ -70,7 +70,17 @@ mod tests {
     use super::*;
 
     fn stat(parent: i32, group: i32) -> ProcessStat {
-        ProcessStat { state: 'S', parent, group, user_ticks: 0, system_ticks: 0, threads: 1, resident_pages: 0 }
+        ProcessStat {
+            state: 'S',
+            parent,
+            group,
+            user_ticks: 0,
+            system_ticks: 0,
+            children_user_ticks: 0,
+            children_system_ticks: 0,
+            threads: 1,
+            resident_pages: 0,
+        }
     }
 
     #[test]

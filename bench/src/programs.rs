@@ -98,18 +98,20 @@ impl Programs {
 
 /// Builds packages of the workspace and asks cargo where their programs are, wherever the target folder may be.
 fn cargo_build(packages: &[&str], project: &Path) -> Result<BTreeMap<String, PathBuf>, String> {
-    cargo_build_with(packages, project, None, None)
+    cargo_build_with(packages, project, None, None, &[])
 }
 
-/// The same with a feature and a target folder.
+/// The same with a feature, a target folder, and flags for the compiler of the last crate, of which there has to be one package.
 pub(crate) fn cargo_build_with(
     packages: &[&str],
     project: &Path,
     feature: Option<&str>,
     target: Option<&Path>,
+    flags: &[String],
 ) -> Result<BTreeMap<String, PathBuf>, String> {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(["build", "--release", "--message-format=json-render-diagnostics"]);
+    let verb = if flags.is_empty() { "build" } else { "rustc" };
+    command.args([verb, "--release", "--message-format=json-render-diagnostics"]);
     for package in packages {
         command.args(["--package", package]);
     }
@@ -118,6 +120,9 @@ pub(crate) fn cargo_build_with(
     }
     if let Some(target) = target {
         command.arg("--target-dir").arg(target);
+    }
+    if !flags.is_empty() {
+        command.arg("--").args(flags);
     }
     let output = command
         .current_dir(project)

@@ -39,12 +39,23 @@ pub struct Prepared {
     pub expected_bytes: ExpectedBody,
     /// The document root.
     pub root: PathBuf,
+    /// The path below the root of the document that is asked for, where the root may be replaced by a copy and the server
+    /// would serve that.
+    pub document: Option<PathBuf>,
     /// The CPUs of server and client.
     pub division: Division,
 }
 
 impl Prepared {
-    /// A turn of the measurement that this was prepared for, under a load that is no share of anything.
+    /// Lets the server serve a copy of its document root.
+    pub fn serve_copy(&mut self, copy: &Path) {
+        let Some(document) = &self.document else { return };
+        self.root = copy.to_path_buf();
+        let is_mix = self.record.workload.mix.is_some();
+        self.expected_bytes = ExpectedBody::File(if is_mix { self.root.clone() } else { self.root.join(document) });
+    }
+
+    /// A trial of the measurement that this was prepared for, with the seed 0.
     #[must_use]
     pub fn turn<'a>(
         &'a self,
@@ -59,12 +70,14 @@ impl Prepared {
             program,
             generator: None,
             meeting: None,
+            record: &self.record,
             workload: &self.record.workload,
             expected: &self.expected,
             expected_bytes: &self.expected_bytes,
             root: &self.root,
             division: &self.division,
-            capacity: None,
+            document: None,
+            seed: 0,
             project,
             scratch,
             interrupted,
@@ -93,6 +106,8 @@ pub fn prepare(
     };
     let is_ours_to_know = server.expect.is_none() && server.running.is_none();
     let content_type = asked.content_type.clone().filter(|_| is_ours_to_know);
+    let may_change = is_ours_to_know && !server.preloads && server.mentions("root");
+    let document = file.strip_prefix(root).ok().filter(|_| may_change).map(Path::to_path_buf);
 
     let mut workload = workload(asked, path);
     workload.duration_seconds = measurement.duration.as_secs_f64();
@@ -124,6 +139,7 @@ pub fn prepare(
                 name: server.name.clone(),
                 model: server.model.clone(),
                 kind: if server.is_ours() { ServerKind::Ours } else { ServerKind::Reference },
+                preloads: server.preloads,
             },
             configuration,
             workload,
@@ -133,6 +149,7 @@ pub fn prepare(
             workload_hash,
             rounds: Vec::new(),
             system_calls: None,
+            freshness: None,
         },
         expected: Expected { status: EXPECTED_STATUS, content_type, body },
         expected_bytes: match (&server.running, asked.mix) {
@@ -141,6 +158,7 @@ pub fn prepare(
             (None, None) => ExpectedBody::File(file),
         },
         root: root.to_path_buf(),
+        document,
         division: division.clone(),
     }
 }

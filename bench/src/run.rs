@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 
 use reports::failure::Failure;
 use reports::figures::Figures;
-use reports::record::{FORMAT, Measurement, MissingServer, Round, Run};
+use reports::record::{FORMAT, Measurement, MissingServer, Run};
 use reports::store::StoreError;
 use reports::validity::Standing;
 use reports::{Environment, Store, Timestamp, Validity, repeats, words};
 
 use crate::ceiling;
 use crate::cpus::{Cpus, CpusError, Division};
+use crate::measurement::Measurement as Planned;
 use crate::noise;
 use crate::plan::{Plan, Question};
 use crate::ports::{NoFreePort, Ports};
@@ -24,10 +25,14 @@ use crate::progress::Progress;
 use crate::recording::{self, Prepared};
 use crate::roots::Roots;
 use crate::running::{self, Address};
-use crate::suite::ServerCpus;
+use crate::seed;
+use crate::staleness;
+use crate::suite::{Root, ServerCpus};
 use crate::system_calls;
 use crate::turn::{Taken, Turn};
 
+/// The folder of the copies of document roots, in that of the run.
+const ROOTS: &str = "roots";
 /// Time that is kept for writing the report at the end.
 const AT_THE_END: Duration = Duration::from_secs(3);
 
@@ -102,6 +107,8 @@ struct Bench<'a> {
     setting: &'a Setting<'a>,
     programs: &'a Programs,
     prepared: Vec<Prepared>,
+    /// The document of each measurement that may be changed, in a copy of its root.
+    documents: Vec<Option<PathBuf>>,
     store: Store,
     ports: Ports,
     progress: Progress,
@@ -139,7 +146,7 @@ pub fn run(
         process::end_leftovers(store.folder());
     }
     let all_cpus = Division { server: setting.available.clone(), client: setting.division.client.clone() };
-    let prepared: Vec<Prepared> = plan
+    let mut prepared: Vec<Prepared> = plan
         .measurements
         .iter()
         .map(|one| {
@@ -175,11 +182,12 @@ pub fn run(
             (store, run)
         }
     };
+    let documents = copy_roots(plan, &mut prepared, &store.folder().join(ROOTS));
     let all = plan.rounds.get().saturating_mul(u32::try_from(prepared.len()).unwrap_or(u32::MAX));
     let taken = run.measurements.iter().map(|one| one.rounds.len()).sum::<usize>();
     let progress = Progress::new(all, u32::try_from(taken).unwrap_or(u32::MAX), plan.total_time());
     let begin = Instant::now();
-    let mut bench = Bench { plan, setting, programs, prepared, ports, progress, begin, store, interrupted };
+    let mut bench = Bench { plan, setting, programs, prepared, documents, ports, progress, begin, store, interrupted };
     let was_interrupted = bench.all_rounds(&mut run)? == Going::Interrupted;
     if !was_interrupted {
         run.finished_at = Some(Timestamp::now());
@@ -189,7 +197,34 @@ pub fn run(
     let written = reports::write_all(&run, bench.store.folder())?;
     // The scratch folder has the last access log, which nobody will ask for.
     let _ = fs::remove_dir_all(bench.scratch());
+    let _ = fs::remove_dir_all(bench.store.folder().join(ROOTS));
     Ok(Finished { run, folder: bench.store.folder().to_path_buf(), report: written.html, was_interrupted })
+}
+
+/// Lets each server serve a copy of its document root below `folder` where there can be one, and returns the documents in them
+/// that may be changed to see whether the server notices.
+fn copy_roots(plan: &Plan, prepared: &mut [Prepared], folder: &Path) -> Vec<Option<PathBuf>> {
+    // An earlier part of the run may have been ended while a document in it was another one.
+    let _ = fs::remove_dir_all(folder);
+    if fs::create_dir(folder).is_err() {
+        return vec![None; prepared.len()];
+    }
+    let mut copies: Vec<(PathBuf, Option<PathBuf>)> = Vec::new();
+    let mut document_of = |measurement: &Planned, one: &mut Prepared| {
+        let document = one.document.clone()?;
+        let copy = match copies.iter().find(|(original, _)| *original == one.root) {
+            Some((_, copy)) => copy.clone(),
+            None => {
+                let to = folder.join(copies.len().to_string());
+                let copy = staleness::copy(&one.root, &to, measurement.workload.root == Root::Made);
+                copies.push((one.root.clone(), copy.clone()));
+                copy
+            }
+        }?;
+        one.serve_copy(&copy);
+        Some(copy.join(document)).filter(|document| staleness::is_suitable(document))
+    };
+    plan.measurements.iter().zip(prepared).map(|(measurement, one)| document_of(measurement, one)).collect()
 }
 
 /// The CPUs of a server that runs already: those that it may use, as far as anybody can tell.
@@ -252,7 +287,9 @@ impl Bench<'_> {
     fn count_calls(&mut self, run: &mut Run) -> Result<Going, RunError> {
         for index in self.plan.counted() {
             let measurement = &run.measurements[index];
-            let is_invalid = Validity::of(measurement, &Figures::of(measurement)).standing() == Standing::Invalid;
+            let validity = Validity::of(measurement, &Figures::of(measurement));
+            // Where all that is wrong is that both sides waited, the calls may show for what.
+            let is_invalid = validity.standing() == Standing::Invalid && !validity.only_waits();
             if measurement.system_calls.is_some() || is_invalid {
                 continue;
             }
@@ -268,7 +305,7 @@ impl Bench<'_> {
             let port = self.ports.next_free()?;
             let scratch = self.scratch();
             let counted = self
-                .prepared_turn(index, program, None, &scratch)
+                .prepared_turn(index, program, &scratch)
                 .count_calls(port, limit)
                 .map_err(|source| RunError::Scratch { folder: scratch.clone(), source })?;
             if self.interrupted.load(Ordering::Relaxed) {
@@ -333,33 +370,25 @@ impl Bench<'_> {
         let label = label(&run.measurements[index], self.plan, index);
         self.progress.begins(round, self.plan.rounds.get(), &label);
         let started_at = Timestamp::now();
-        let capacity = self.plan.measurements[index].capacity_of.map(|of| capacity(&run.measurements[of], round));
-        let taken = match capacity {
-            Some(None) => Taken { failure: Some(Failure::NoCapacity), ..Taken::default() },
-            capacity => self.turn(index, capacity.flatten())?,
-        };
+        // Once for each configuration: how it keeps files does not change with the load or the round.
+        let is_probed = run.measurements[index].freshness.is_none();
+        let taken = self.turn(index, round, is_probed)?;
         if self.interrupted.load(Ordering::Relaxed) {
             return Ok(Going::Interrupted);
         }
         self.progress.ended(&in_a_line(&taken));
-        run.measurements[index].rounds.push(Round {
-            index: round,
-            position: u32::try_from(position).unwrap_or(u32::MAX),
-            started_at,
-            check: taken.check,
-            outcome: taken.outcome,
-            offered_rate: taken.offered_rate,
-            capacity: None,
-            server: taken.sample,
-            others: taken.others,
-            opponent_cpu_seconds: None,
-            failure: taken.failure,
-        });
+        if let Some(freshness) = taken.freshness {
+            let configuration = run.measurements[index].configuration_hash.clone();
+            let same = run.measurements.iter_mut().filter(|one| one.configuration_hash == configuration);
+            same.for_each(|one| one.freshness = Some(freshness));
+        }
+        let position = u32::try_from(position).unwrap_or(u32::MAX);
+        run.measurements[index].rounds.push(taken.into_round(round, position, started_at));
         self.store.save(run)?;
         Ok(Going::On)
     }
 
-    fn turn(&mut self, index: usize, capacity: Option<f64>) -> Result<Taken, RunError> {
+    fn turn(&mut self, index: usize, round: u32, is_probed: bool) -> Result<Taken, RunError> {
         let measurement = &self.plan.measurements[index];
         let program = match self.programs.of(&measurement.server) {
             Ok(program) => program,
@@ -368,21 +397,18 @@ impl Bench<'_> {
         let scratch = self.scratch();
         let port = self.ports.next_free()?;
         let progress = &self.progress;
-        let turn = self.prepared_turn(index, program, capacity, &scratch);
+        let turn = self.prepared_turn(index, program, &scratch);
+        let record = &self.prepared[index].record;
+        let document = self.documents[index].as_deref().filter(|_| is_probed);
+        let turn =
+            Turn { seed: seed::of_load(self.plan.seed, round, &record.part, &record.workload_hash), document, ..turn };
         turn.take(port, &mut |moving| progress.moves(moving.share, moving.rate))
             .map_err(|source| RunError::Scratch { folder: scratch.clone(), source })
     }
 
-    fn prepared_turn<'a>(
-        &'a self,
-        index: usize,
-        program: Option<&'a Path>,
-        capacity: Option<f64>,
-        scratch: &'a Path,
-    ) -> Turn<'a> {
+    fn prepared_turn<'a>(&'a self, index: usize, program: Option<&'a Path>, scratch: &'a Path) -> Turn<'a> {
         let measurement = &self.plan.measurements[index];
-        let turn = self.prepared[index].turn(measurement, program, self.setting.project, scratch, self.interrupted);
-        Turn { capacity, ..turn }
+        self.prepared[index].turn(measurement, program, self.setting.project, scratch, self.interrupted)
     }
 
     fn scratch(&self) -> PathBuf {
@@ -399,15 +425,6 @@ fn in_a_line(taken: &Taken) -> String {
         (None, None, Some(outcome)) => format!("{} req/s", words::figure(outcome.responses_per_second())),
         (None, None, None) => "nothing was measured".to_owned(),
     }
-}
-
-/// What a server carried in a closed loop, in responses per second: in this round, or in the latest one before it if this
-/// one was not quiet. A share of what it carried beside others at work would be a share of nothing that it can do.
-fn capacity(closed: &Measurement, round: u32) -> Option<f64> {
-    let figures = Figures::of(closed);
-    let quiet = figures.rounds.iter().filter(|taken| taken.index <= round && taken.capacity().is_some());
-    let rate = quiet.max_by_key(|taken| taken.index)?.requests_per_second;
-    Some(rate).filter(|rate| *rate >= 1.0)
 }
 
 /// A measurement for the reader who waits: with its suite and its load where there are several.

@@ -12,6 +12,11 @@ use crate::process_tree;
 /// The state of a listening socket in /proc/net/tcp (proc(5)).
 const LISTENS: &str = "0A";
 
+/// The addresses of listeners that answer on 127.0.0.1, as the kernel writes them: that one, any, and both in the form of
+/// version 6.
+const ANSWERING: [&str; 4] =
+    ["0100007F", "00000000", "0000000000000000FFFF00000100007F", "00000000000000000000000000000000"];
+
 /// Where a running server is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
@@ -68,18 +73,38 @@ impl FromStr for Address {
 pub fn process_on(port: u16) -> Option<i32> {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| fs::read_to_string(path).unwrap_or_default());
     let inodes: BTreeSet<String> = tables.iter().flat_map(|table| listeners(table, port)).collect();
-    let is_listener = |id: i32| {
-        let descriptors = fs::read_dir(format!("/proc/{id}/fd")).into_iter().flatten().flatten();
-        descriptors.filter_map(|entry| fs::read_link(entry.path()).ok()).any(|link| {
-            let inode = link.to_str().and_then(|text| text.strip_prefix("socket:[")?.strip_suffix(']'));
-            inode.is_some_and(|inode| inodes.contains(inode))
-        })
-    };
+    let is_listener = |id: i32| sockets_of(id).is_some_and(|own| !own.is_disjoint(&inodes));
     let ids = fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let holders: BTreeSet<i32> = ids.filter(|id| is_listener(*id)).collect();
     // A worker's parent is among the holders, the first process's is not.
     let parent = |id: i32| process_tree::process(id).map(|stat| stat.parent);
     holders.iter().copied().find(|id| parent(*id).is_some_and(|parent| !holders.contains(&parent)))
+}
+
+/// Whether every socket that listens on this port of 127.0.0.1 is held by one of these processes. `None` where their
+/// descriptors cannot be seen.
+#[must_use]
+pub fn is_held_by(port: u16, processes: &[i32]) -> Option<bool> {
+    // Processes may have a network of their own, and then they tell of that.
+    let first = processes.first()?;
+    let table = |name: &str| fs::read_to_string(format!("/proc/{first}/net/{name}"));
+    let old = listeners(&table("tcp").ok()?, port);
+    let relevant = if old.is_empty() { listeners(&table("tcp6").unwrap_or_default(), port) } else { old };
+    let sockets: Vec<Option<BTreeSet<String>>> = processes.iter().map(|id| sockets_of(*id)).collect();
+    let held: BTreeSet<&String> = sockets.iter().flatten().flatten().collect();
+    if !relevant.is_empty() && relevant.iter().all(|inode| held.contains(inode)) {
+        return Some(true);
+    }
+    // What cannot be seen may be the one.
+    sockets.iter().all(Option::is_some).then_some(false)
+}
+
+/// The inodes of the sockets that a process has open; `None` where it may not be seen.
+fn sockets_of(id: i32) -> Option<BTreeSet<String>> {
+    let descriptors = fs::read_dir(format!("/proc/{id}/fd")).ok()?;
+    let links = descriptors.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
+    let inode = |link: std::path::PathBuf| Some(link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned());
+    Some(links.filter_map(inode).collect())
 }
 
 /// The CPUs that a process may use; `None` where the kernel does not tell.
@@ -95,7 +120,8 @@ fn listeners(table: &str, port: u16) -> Vec<String> {
     let socket = |line: &str| {
         let fields: Vec<&str> = line.split_ascii_whitespace().collect();
         let (local, state, inode) = (fields.get(1)?, fields.get(3)?, fields.get(9)?);
-        (local.ends_with(&ending) && *state == LISTENS).then(|| (*inode).to_owned())
+        let address = local.strip_suffix(&ending)?;
+        (ANSWERING.contains(&address) && *state == LISTENS).then(|| (*inode).to_owned())
     };
     table.lines().skip(1).filter_map(socket).collect()
 }
@@ -132,9 +158,28 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         let own = std::process::id() as i32;
         assert_eq!(process_on(port), Some(own));
+        assert_eq!(is_held_by(port, &[own]), Some(true));
         assert!(!cpus_of(own).unwrap().is_empty());
         drop(listener);
         assert_eq!(process_on(port), None);
+    }
+
+    #[test]
+    fn a_listener_of_another_process_is_not_the_servers() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let id = child.id() as i32;
+        // What was closed on exec may be open for a moment still.
+        let begin = std::time::Instant::now();
+        while is_held_by(port, &[id]) == Some(true) && begin.elapsed().as_secs() < 30 {}
+        assert_eq!(is_held_by(port, &[id]), Some(false));
+        assert_eq!(is_held_by(port, &[id, std::process::id() as i32]), Some(true));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // It has ended, so nobody may look at it.
+        assert_eq!(is_held_by(port, &[id]), None);
+        assert_eq!(is_held_by(port, &[]), None);
     }
 
     #[test]

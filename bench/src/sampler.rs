@@ -1,45 +1,34 @@
 //! Looks at a server's processes while it is under load, a few times a second, from /proc.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use reports::sample::{Others, SamplePoint, ServerSample};
-use rustix::param::{clock_ticks_per_second, page_size};
+use reports::sample::{CpuSource, Elsewhere, Others, SamplePoint, ServerSample};
 
-use crate::accounting::ThreadStatus;
+use crate::clocks;
 use crate::cpus::Division;
-use crate::others::{CpuTimes, others};
+use crate::look::{Look, Watch};
+use crate::others::{CpuSet, CpuTimes, others};
 use crate::process_tree;
-use crate::throttling::Throttling;
+
+pub use crate::look::Subject;
 
 /// Time between two looks. A look at a hundred threads costs about a millisecond of a client CPU.
 const INTERVAL: Duration = Duration::from_millis(250);
-/// Looks between two searches for processes that the server has started meanwhile.
-const LOOKS_PER_SEARCH: u32 = 4;
-
-/// One look at all processes of a server. Times are counted since each process started.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Look {
-    at: Instant,
-    user_seconds: f64,
-    system_seconds: f64,
-    resident_bytes: u64,
-    peak_resident_bytes: u64,
-    threads: u32,
-    descriptors: u32,
-    voluntary_switches: u64,
-    involuntary_switches: u64,
-    throttled_seconds: f64,
-    cpus: CpuTimes,
-}
+/// How long before a look at a given moment the processes are searched for.
+const AHEAD: Duration = Duration::from_millis(5);
+/// In ticks, user and system time are each known to one of them.
+const TICKS_APART: f64 = 2.0;
+/// What `cpu.stat` counts in, in seconds.
+const GROUP_UNIT: f64 = 1e-6;
 
 /// A thread that looks at a server until it is told to stop.
 #[derive(Debug)]
 pub struct Sampler {
-    done: Arc<AtomicBool>,
+    moments: Sender<Instant>,
     thread: JoinHandle<Looks>,
 }
 
@@ -48,43 +37,70 @@ pub struct Sampler {
 pub struct Looks {
     looks: Vec<Look>,
     lost: Option<i32>,
+    listens: Option<bool>,
+    group: Option<CpuSource>,
+    server_cpus: usize,
 }
 
 impl Sampler {
-    /// Begins to look at the server whose first process is `leader`. When that ends, `gone` becomes true, so that
-    /// whoever drives load can stop.
+    /// Begins to look at a server. When its first process ends, `gone` becomes true, so that whoever drives load can stop.
     ///
     /// The first look is taken before this returns.
     #[must_use]
-    pub fn start(leader: i32, division: &Division, gone: Arc<AtomicBool>) -> Self {
-        let done = Arc::new(AtomicBool::new(false));
-        let mut watch = Watch::new(leader, division.clone());
+    pub fn start(subject: Subject, division: &Division, gone: Arc<AtomicBool>) -> Self {
+        let (moments, receiver) = channel::<Instant>();
+        let server_cpus = division.server.len();
+        let mut watch = Watch::new(subject, division.clone());
+        watch.search();
         let first = watch.look();
-        let thread = thread::spawn({
-            let done = Arc::clone(&done);
-            move || {
-                let mut looks: Vec<Look> = first.into_iter().collect();
-                let at_first = watch.members.clone();
-                while !done.load(Ordering::Acquire) {
-                    thread::park_timeout(INTERVAL);
-                    match watch.look() {
-                        Some(look) => looks.push(look),
-                        None => gone.store(true, Ordering::Release),
+        let listens = watch.listens();
+        let thread = thread::spawn(move || {
+            let mut looks: Vec<Look> = first.into_iter().collect();
+            let at_first = watch.members.clone();
+            let mut due: Vec<Instant> = Vec::new();
+            let mut goes_on = true;
+            while goes_on {
+                let next = due.iter().min().map(|moment| moment.checked_sub(AHEAD).unwrap_or(*moment));
+                let regular = Instant::now() + INTERVAL;
+                let until = next.map_or(regular, |next| next.min(regular));
+                match receiver.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                    Ok(moment) => {
+                        due.push(moment);
+                        continue;
+                    }
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => goes_on = false,
+                }
+                if goes_on && next.is_some_and(|next| next <= Instant::now()) {
+                    watch.search();
+                    if let Some(moment) = due.iter().min().copied() {
+                        thread::sleep(moment.saturating_duration_since(Instant::now()));
+                        due.retain(|other| *other != moment);
                     }
                 }
-                let lost =
-                    at_first.into_iter().find(|&id| process_tree::process(id).is_none_or(|stat| stat.has_ended()));
-                Looks { looks, lost }
+                match watch.look() {
+                    Some(look) => looks.push(look),
+                    None => gone.store(true, Ordering::Release),
+                }
             }
+            let lost = at_first.into_iter().find(|&id| process_tree::process(id).is_none_or(|stat| stat.has_ended()));
+            Looks { looks, lost, listens, group: watch.group_source(), server_cpus }
         });
-        Self { done, thread }
+        Self { moments, thread }
+    }
+
+    /// Takes a look at each of these moments, too: where the time begins and ends for which the server's CPU time is wanted.
+    pub fn look_at(&self, moments: [Instant; 2]) {
+        for moment in moments {
+            // The thread ends with the sampler alone.
+            let _ = self.moments.send(moment);
+        }
     }
 
     /// Takes a last look and stops.
     #[must_use]
     pub fn finish(self) -> Looks {
-        self.done.store(true, Ordering::Release);
-        self.thread.thread().unpark();
+        drop(self.moments);
         self.thread.join().unwrap_or_default()
     }
 }
@@ -108,10 +124,10 @@ impl Looks {
         if looks.len() < 2 || end <= start {
             return None;
         }
-        let user = |look: &Look| look.user_seconds;
-        let system = |look: &Look| look.system_seconds;
         let throttled = |look: &Look| look.throttled_seconds;
-        let (first_user, first_system) = (value_at(looks, start, user), value_at(looks, start, system));
+        let clock = self.clock();
+        let first = Times::at(looks, start, clock);
+        let used = Times::at(looks, end, clock).since(first);
         let within = || looks.iter().filter(|look| look.at > start && look.at <= end);
         let measured = (end - start).as_secs_f64();
         let switches = |figure: fn(&Look) -> f64| {
@@ -125,8 +141,8 @@ impl Looks {
         let near = || looks.iter().filter(|look| look.at + INTERVAL > start && look.at < end + INTERVAL);
         Some(ServerSample {
             wall_seconds: measured,
-            cpu_user_seconds: (value_at(looks, end, user) - first_user).max(0.0),
-            cpu_system_seconds: (value_at(looks, end, system) - first_system).max(0.0),
+            cpu_user_seconds: used.user,
+            cpu_system_seconds: used.system,
             voluntary_switches: switches(|look| look.voluntary_switches as f64),
             involuntary_switches: switches(|look| look.involuntary_switches as f64),
             peak_resident_bytes: looks.iter().map(|look| look.peak_resident_bytes).max().unwrap_or(0),
@@ -135,14 +151,21 @@ impl Looks {
             throttled_seconds: Some(value_at(looks, end, throttled) - value_at(looks, start, throttled))
                 .filter(|seconds| seconds.is_finite())
                 .map(|seconds| seconds.max(0.0)),
+            cpu_source: Some(clock),
+            cpu_resolution_seconds: Some(self.resolution(start, end)),
+            listens: self.listens,
+            elsewhere: self.elsewhere(start, end),
             points: within()
-                .map(|look| SamplePoint {
-                    at_seconds: (look.at - start).as_secs_f64(),
-                    cpu_user_seconds: (look.user_seconds - first_user).max(0.0),
-                    cpu_system_seconds: (look.system_seconds - first_system).max(0.0),
-                    resident_bytes: look.resident_bytes,
-                    threads: look.threads,
-                    descriptors: look.descriptors,
+                .map(|look| {
+                    let used = Times::at(looks, look.at, clock).since(first);
+                    SamplePoint {
+                        at_seconds: (look.at - start).as_secs_f64(),
+                        cpu_user_seconds: used.user,
+                        cpu_system_seconds: used.system,
+                        resident_bytes: look.resident_bytes,
+                        threads: look.threads,
+                        descriptors: look.descriptors,
+                    }
                 })
                 .collect(),
         })
@@ -150,6 +173,43 @@ impl Looks {
 }
 
 impl Looks {
+    /// The control group's, if all looks have it.
+    fn clock(&self) -> CpuSource {
+        let has_group = self.looks.iter().all(|look| look.cpu.by_group.is_finite());
+        self.group.filter(|_| has_group).unwrap_or(CpuSource::ProcessClocks)
+    }
+
+    /// How far the CPU time between two moments may be from the truth, in seconds.
+    ///
+    /// The time of a thread that runs is known to the last tick of its CPU. Between the nearest look and each end of the time
+    /// the server may have done nothing, or have used all its CPUs. Children that were waited for are known in ticks.
+    fn resolution(&self, start: Instant, end: Instant) -> f64 {
+        let most_threads = self.looks.iter().map(|look| look.threads).max().unwrap_or(1).max(1);
+        let at_a_time = self.server_cpus.min(most_threads as usize).max(1) as f64;
+        let from_look = |moment: Instant| {
+            let distance = |look: &Look| look.at.max(moment) - look.at.min(moment);
+            self.looks.iter().map(distance).min().unwrap_or_default().as_secs_f64()
+        };
+        let children = value_at(&self.looks, end, |look| look.cpu.in_ticks)
+            - value_at(&self.looks, start, |look| look.cpu.in_ticks);
+        let unit = match self.clock() {
+            CpuSource::CgroupV2 => GROUP_UNIT,
+            CpuSource::ProcessClocks if children > 0.0 => TICKS_APART * clocks::unit_of_proc(),
+            _ => 0.0,
+        };
+        unit + (clocks::tick_seconds() + from_look(start) + from_look(end)) * at_a_time
+    }
+
+    /// Threads that could leave the server's CPUs between two moments.
+    fn elsewhere(&self, start: Instant, end: Instant) -> Option<Elsewhere> {
+        let within = self.looks.iter().filter(|look| look.at >= start && look.at <= end);
+        within
+            .map(|look| &look.elsewhere)
+            .filter(|elsewhere| elsewhere.threads > 0)
+            .max_by_key(|one| one.threads)
+            .cloned()
+    }
+
     /// What processes other than the server and the bench used between two moments; `None` if that is not known.
     #[must_use]
     pub fn others_between(&self, start: Instant, end: Instant, division: &Division) -> Option<Others> {
@@ -159,11 +219,52 @@ impl Looks {
         }
         let used = |figure: fn(&Look) -> f64| value_at(looks, end, figure) - value_at(looks, start, figure);
         let used_in_all = CpuTimes {
-            on_server_cpus: used(|look| look.cpus.on_server_cpus),
-            on_client_cpus: used(|look| look.cpus.on_client_cpus),
+            at: used(|look| look.cpus.at),
+            on_server_cpus: CpuSet {
+                busy: used(|look| look.cpus.on_server_cpus.busy),
+                stolen: used(|look| look.cpus.on_server_cpus.stolen),
+            },
+            on_client_cpus: CpuSet {
+                busy: used(|look| look.cpus.on_client_cpus.busy),
+                stolen: used(|look| look.cpus.on_client_cpus.stolen),
+            },
             own: used(|look| look.cpus.own),
         };
-        others(used_in_all, used(|look| look.user_seconds + look.system_seconds), division.shared())
+        let clock = self.clock();
+        let server = Times::at(looks, end, clock).since(Times::at(looks, start, clock));
+        others(&used_in_all, server.user + server.system, division)
+    }
+}
+
+/// CPU time of the server up to a moment, in seconds.
+#[derive(Clone, Copy, Debug)]
+struct Times {
+    total: f64,
+    user: f64,
+    system: f64,
+}
+
+impl Times {
+    fn at(looks: &[Look], moment: Instant, clock: CpuSource) -> Self {
+        let total = |look: &Look| match clock {
+            CpuSource::CgroupV1 | CpuSource::CgroupV2 => look.cpu.by_group,
+            CpuSource::ProcessClocks | CpuSource::Ticks => look.cpu.by_clocks,
+        };
+        Self {
+            total: value_at(looks, moment, total),
+            user: value_at(looks, moment, |look| look.cpu.user_ticks),
+            system: value_at(looks, moment, |look| look.cpu.system_ticks),
+        }
+    }
+
+    /// What was used since `first`. The exact sum is divided as the ticks of this time are; where there was none, as those of
+    /// all the time before.
+    fn since(self, first: Self) -> Self {
+        let total = (self.total - first.total).max(0.0);
+        let (user, system) = ((self.user - first.user).max(0.0), (self.system - first.system).max(0.0));
+        let (user, system) = if user + system > 0.0 { (user, system) } else { (self.user, self.system) };
+        let share = if user + system > 0.0 { user / (user + system) } else { 0.5 };
+        Self { total, user: total * share, system: total * (1.0 - share) }
     }
 }
 
@@ -181,110 +282,24 @@ fn value_at(looks: &[Look], moment: Instant, figure: impl Fn(&Look) -> f64) -> f
     }
 }
 
-/// What has to be remembered from one look to the next.
-struct Watch {
-    leader: i32,
-    division: Division,
-    members: Vec<i32>,
-    looks: u32,
-    switches: Switches,
-    throttling: Throttling,
-    seconds_per_tick: f64,
-    bytes_per_page: u64,
-}
-
-impl Watch {
-    fn new(leader: i32, division: Division) -> Self {
-        Self {
-            leader,
-            division,
-            members: Vec::new(),
-            looks: 0,
-            switches: Switches::default(),
-            throttling: Throttling::of(leader),
-            seconds_per_tick: 1.0 / clock_ticks_per_second() as f64,
-            bytes_per_page: page_size() as u64,
-        }
-    }
-
-    /// Looks at all processes; `None` when the first one has ended.
-    fn look(&mut self) -> Option<Look> {
-        let leader = process_tree::process(self.leader).filter(|stat| !stat.has_ended());
-        leader?;
-        if self.looks.is_multiple_of(LOOKS_PER_SEARCH) {
-            self.members = process_tree::processes(self.leader).into_keys().collect();
-        }
-        self.looks += 1;
-        let mut look = Look {
-            at: Instant::now(),
-            user_seconds: 0.0,
-            system_seconds: 0.0,
-            resident_bytes: 0,
-            peak_resident_bytes: 0,
-            threads: 0,
-            descriptors: 0,
-            voluntary_switches: 0,
-            involuntary_switches: 0,
-            throttled_seconds: self.throttling.seconds(),
-            cpus: CpuTimes::now(&self.division),
-        };
-        for &id in &self.members {
-            let Some(stat) = process_tree::process(id) else { continue };
-            look.user_seconds += stat.user_ticks as f64 * self.seconds_per_tick;
-            look.system_seconds += stat.system_ticks as f64 * self.seconds_per_tick;
-            look.resident_bytes += stat.resident_pages * self.bytes_per_page;
-            look.peak_resident_bytes += process_tree::status(id).peak_resident_kib * 1024;
-            look.threads += stat.threads;
-            look.descriptors += process_tree::descriptors(id);
-            self.switches.see(process_tree::threads(id));
-        }
-        (look.voluntary_switches, look.involuntary_switches) = self.switches.total();
-        Some(look)
-    }
-}
-
-/// Switches of threads that live and of those that were seen and have ended since; a thread that came and went between
-/// two looks is missed.
-#[derive(Debug, Default)]
-struct Switches {
-    last_seen: BTreeMap<i32, ThreadStatus>,
-    voluntary_before: u64,
-    involuntary_before: u64,
-}
-
-impl Switches {
-    fn see(&mut self, threads: BTreeMap<i32, ThreadStatus>) {
-        for (id, now) in threads {
-            let former = self.last_seen.insert(id, now);
-            // A count that went back belongs to another thread that got the number of one that has ended.
-            if let Some(former) = former.filter(|former| former.voluntary_switches > now.voluntary_switches) {
-                self.voluntary_before += former.voluntary_switches;
-                self.involuntary_before += former.involuntary_switches;
-            }
-        }
-    }
-
-    fn total(&self) -> (u64, u64) {
-        self.last_seen.values().fold(
-            (self.voluntary_before, self.involuntary_before),
-            |(voluntary, involuntary), thread| {
-                (voluntary + thread.voluntary_switches, involuntary + thread.involuntary_switches)
-            },
-        )
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     use crate::cpus::Cpus;
+    use crate::look::ServerCpu;
 
     fn look(begin: Instant, milliseconds: u64, user_seconds: f64, switches: u64) -> Look {
         Look {
             at: begin + Duration::from_millis(milliseconds),
-            user_seconds,
-            system_seconds: 2.0 * user_seconds,
+            cpu: ServerCpu {
+                by_clocks: 3.0 * user_seconds,
+                in_ticks: 0.0,
+                // Coarser than the sum, as ticks are.
+                user_ticks: user_seconds,
+                system_ticks: 2.0 * user_seconds,
+                by_group: f64::NAN,
+            },
             resident_bytes: 1000 + milliseconds,
             peak_resident_bytes: 5000,
             threads: 3,
@@ -293,12 +308,22 @@ mod tests {
             involuntary_switches: switches / 2,
             throttled_seconds: 0.5 * user_seconds,
             // Of the server's three tenths of a second, all on one CPU, and what somebody else had besides.
-            cpus: CpuTimes { on_server_cpus: 4.0 * user_seconds, on_client_cpus: 0.0, own: 0.0 },
+            cpus: CpuTimes {
+                at: milliseconds as f64 / 1e3,
+                on_server_cpus: CpuSet { busy: 4.0 * user_seconds, stolen: 0.0 },
+                on_client_cpus: CpuSet::default(),
+                own: 0.0,
+            },
+            elsewhere: Elsewhere::default(),
         }
     }
 
+    fn subject(child: &std::process::Child) -> Subject {
+        Subject { leader: child.id() as i32, port: 1, group: None }
+    }
+
     fn looks(looks: Vec<Look>) -> Looks {
-        Looks { looks, lost: None }
+        Looks { looks, lost: None, listens: Some(true), group: None, server_cpus: 1 }
     }
 
     fn milliseconds(count: u64) -> Duration {
@@ -359,23 +384,12 @@ mod tests {
     }
 
     #[test]
-    fn a_reused_thread_number_keeps_what_the_former_thread_did() {
-        let thread =
-            |switches| ThreadStatus { voluntary_switches: switches, involuntary_switches: 1, peak_resident_kib: 0 };
-        let mut switches = Switches::default();
-        switches.see(BTreeMap::from([(7, thread(50)), (8, thread(5))]));
-        switches.see(BTreeMap::from([(8, thread(6))]));
-        switches.see(BTreeMap::from([(7, thread(2)), (8, thread(7))]));
-        assert_eq!(switches.total(), (50 + 2 + 7, 3));
-    }
-
-    #[test]
     fn a_busy_process_is_seen_to_be_busy_and_its_end_is_noticed() {
         let mut child = std::process::Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
         let gone = Arc::new(AtomicBool::new(false));
         let division = Division::halves(&Cpus::available().unwrap(), |cpu| cpu);
         let begin = Instant::now();
-        let sampler = Sampler::start(child.id() as i32, &division, Arc::clone(&gone));
+        let sampler = Sampler::start(subject(&child), &division, Arc::clone(&gone));
         // Until it has had some CPU time, however busy the machine is with other things.
         let busy = || process_tree::process(child.id() as i32).is_some_and(|stat| stat.user_ticks > 20);
         while !busy() && begin.elapsed() < Duration::from_secs(60) {
@@ -391,7 +405,7 @@ mod tests {
         );
         assert!(!gone.load(Ordering::Acquire));
 
-        let sampler = Sampler::start(child.id() as i32, &division, Arc::clone(&gone));
+        let sampler = Sampler::start(subject(&child), &division, Arc::clone(&gone));
         child.kill().unwrap();
         while !gone.load(Ordering::Acquire) {
             assert!(begin.elapsed() < Duration::from_secs(120), "the end was not noticed");

@@ -41,6 +41,8 @@ pub struct Server {
     pub quiet: Option<Command>,
     /// Whether it writes an access log when it has no `{log}` to choose by.
     pub always_logs: bool,
+    /// Whether it reads its files once and does not look at them again.
+    pub preloads: bool,
     /// Whether it has a number of workers to choose.
     pub has_workers: bool,
     /// How long it may take until it accepts.
@@ -95,6 +97,8 @@ struct Entry {
     quiet: Option<Spanned<String>>,
     #[serde(default)]
     always_logs: bool,
+    #[serde(default)]
+    preloads: bool,
     #[serde(default = "yes")]
     workers: bool,
     #[serde(default = "ten_seconds")]
@@ -154,6 +158,7 @@ impl Servers {
             logged: None,
             quiet: None,
             always_logs: false,
+            preloads: false,
             has_workers: false,
             start_limit: Duration::ZERO,
             path: Some(address.path.clone()),
@@ -262,6 +267,7 @@ impl Entry {
             package: self.package,
             template,
             always_logs: self.always_logs,
+            preloads: self.preloads,
             has_workers: self.workers,
             start_limit: self.start_limit.0,
             running: None,

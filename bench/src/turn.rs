@@ -2,16 +2,18 @@
 
 use std::fs;
 use std::io;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use loadgen::{Arrivals, Expect, ExpectedBody, ExpectedLength, Offered, Order, Outcome, Paths};
 use reports::failure::{Failure, Phase};
-use reports::record::{Arrival, CorrectnessCheck, Workload};
+use reports::figures::Figures;
+use reports::record::{Arrival, CorrectnessCheck, Measurement as Record, Round, Workload};
 use reports::sample::Others;
-use reports::{NotCounted, ServerSample, SystemCalls};
+use reports::{Freshness, NotCounted, ServerSample, SystemCalls, Timestamp};
 
 use crate::check::{self, Expected, Request};
 use crate::command::{Values, fill_text};
@@ -21,9 +23,11 @@ use crate::documents;
 use crate::generator;
 use crate::measurement::Measurement;
 use crate::meeting::Meeting;
+use crate::others;
 use crate::process::{Launch, ServerProcess};
 use crate::running;
-use crate::sampler::Sampler;
+use crate::sampler::{self, Sampler};
+use crate::staleness;
 use crate::system_calls;
 use crate::valgrind;
 
@@ -37,9 +41,13 @@ const LOAD_AFTER_FAILED_CHECK: Duration = Duration::from_secs(1);
 /// twenty, which is where noise begins.
 const WINDOW: Duration = Duration::from_millis(500);
 
-/// The share of the answers whose bytes are compared with the file's: enough to notice one in ten thousand that differ
-/// within a second, and too few to slow the client.
-const COMPARED_SHARE: f64 = 0.01;
+/// How many bytes of an answer are compared with the file's, on average: every byte of an answer that is no longer, so that one
+/// wrong answer is enough to be noticed, and of longer ones a share that is this large ...
+const COMPARED_BYTES: f64 = 8192.0;
+/// ... but never less than this share.
+const LEAST_COMPARED_SHARE: f64 = 0.01;
+/// How often a server's capacity is measured before it is given up for the noise.
+const CAPACITY_TRIALS: u32 = 3;
 
 /// Everything that a turn needs to know.
 #[derive(Debug)]
@@ -52,6 +60,8 @@ pub struct Turn<'a> {
     pub generator: Option<&'a Path>,
     /// Where the turn meets the other one that is taken at the same time, if there is one.
     pub meeting: Option<&'a Meeting>,
+    /// The record of the measurement, without the rounds of this run.
+    pub record: &'a Record,
     /// What the client does.
     pub workload: &'a Workload,
     /// What the server must answer.
@@ -60,8 +70,11 @@ pub struct Turn<'a> {
     pub expected_bytes: &'a ExpectedBody,
     /// The document root.
     pub root: &'a Path,
-    /// What the server carries in a closed loop, in responses per second, where the load is a share of that.
-    pub capacity: Option<f64>,
+    /// The document in the root that is changed after the load, to see whether the server notices; none where that is not
+    /// to be seen.
+    pub document: Option<&'a Path>,
+    /// What the chance of arrivals, paths and samples begins with.
+    pub seed: u64,
     /// The CPUs of server and client.
     pub division: &'a Division,
     /// The folder that commands are run in.
@@ -81,6 +94,10 @@ pub struct Taken {
     pub outcome: Option<Outcome>,
     /// Requests per second that were offered, if the loop was open.
     pub offered_rate: Option<f64>,
+    /// Requests per second that the server answered in a closed loop directly before, if a share of that was offered.
+    pub capacity: Option<f64>,
+    /// Whether the server notices that a document has changed, if that was to be seen and could be.
+    pub freshness: Option<Freshness>,
     /// What the server used, if it was seen.
     pub sample: Option<ServerSample>,
     /// What other processes took, if the kernel tells.
@@ -96,6 +113,27 @@ pub struct Moving {
     pub share: f64,
     /// Responses per second so far, once it is measured.
     pub rate: Option<f64>,
+}
+
+impl Taken {
+    /// The record of it.
+    #[must_use]
+    pub fn into_round(self, index: u32, position: u32, started_at: Timestamp) -> Round {
+        Round {
+            index,
+            position,
+            started_at,
+            check: self.check,
+            outcome: self.outcome,
+            offered_rate: self.offered_rate,
+            capacity: self.capacity,
+            server: self.sample,
+            others: self.others,
+            opponent_cpu_seconds: None,
+            opponent_generator: None,
+            failure: self.failure,
+        }
+    }
 }
 
 impl Turn<'_> {
@@ -189,12 +227,20 @@ impl Turn<'_> {
             return Err(death);
         }
         let check = taken.check.insert(checked?);
-        let mut plan = self.load(port, check.passed());
-        taken.offered_rate = plan.load.offered().map(Offered::mean_rate);
-        let _guests = self.workload.company.map(|company| {
+        let has_passed = check.passed();
+        let mut plan = self.load(port, has_passed);
+        let guests = self.workload.company.map(|company| {
             let largest = documents::largest_below(self.root).unwrap_or_else(|| self.workload.path.clone());
             Guests::invite(company, port, &largest, &self.division.client)
         });
+        if let Arrival::OpenShare { share } = self.workload.arrival
+            && has_passed
+        {
+            let capacity = self.measure_capacity(server, port, &plan)?;
+            taken.capacity = Some(capacity);
+            plan.load = open_loop(share * capacity);
+        }
+        taken.offered_rate = plan.load.offered().map(Offered::mean_rate);
         if let Some(mix) = self.workload.mix.filter(|_| self.workload.cold_files) {
             documents::forget(self.root, mix.files);
         }
@@ -205,42 +251,59 @@ impl Turn<'_> {
                 return Ok(());
             }
         }
-        self.measure(server, &plan, taken, moving)
+        self.measure(server, port, &plan, taken, moving)?;
+        drop(guests);
+        if let Some(document) = self.document.filter(|_| has_passed && !self.interrupted.load(Ordering::Relaxed)) {
+            let workers = self.measurement.workers.map_or(1, NonZeroU32::get);
+            taken.freshness = staleness::ask(document, request, self.workload.expected_status, workers);
+        }
+        Ok(())
+    }
+
+    /// What the server answers in a closed loop of the same shape, in requests per second: that of the first trial which
+    /// neither the machine nor the generator has disturbed too much.
+    fn measure_capacity(&self, server: &mut Subject, port: u16, plan: &loadgen::Plan) -> Result<f64, Failure> {
+        let duration = self.measurement.capacity_duration().unwrap_or(plan.duration());
+        let closed = loadgen::Plan { load: loadgen::Load::Closed, duration_ms: milliseconds(duration), ..plan.clone() };
+        for _ in 0..CAPACITY_TRIALS {
+            let mut taken = Taken::default();
+            self.measure(server, port, &closed, &mut taken, &mut |_| {})?;
+            let round = taken.into_round(0, 0, Timestamp::now());
+            let workload = Workload { arrival: Arrival::Closed, ..self.workload.clone() };
+            let figures = Figures::of(&Record { workload, rounds: vec![round], ..self.record.clone() });
+            let quiet = figures.rounds.first().filter(|round| round.capacity().is_some());
+            if let Some(rate) = quiet.map(|round| round.requests_per_second).filter(|rate| *rate >= 1.0) {
+                return Ok(rate);
+            }
+            if self.interrupted.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+        Err(Failure::NoCapacity)
     }
 
     fn measure(
         &self,
         server: &mut Subject,
+        port: u16,
         plan: &loadgen::Plan,
         taken: &mut Taken,
         moving: &mut dyn FnMut(Moving),
     ) -> Result<(), Failure> {
         // Set by the sampler when the server has ended, and here when the reader wants no more.
         let stop = Arc::new(AtomicBool::new(false));
-        let sampler = server.id().map(|id| Sampler::start(id, self.division, Arc::clone(&stop)));
-        let whole = (plan.warmup() + plan.duration()).as_secs_f64();
-        let mut phase = Phase::WarmUp;
-        let mut measured_from = None;
-        let mut watch = |progress: &loadgen::Progress| {
-            let elapsed = progress.elapsed.as_secs_f64();
-            let rate = match progress.phase {
-                loadgen::Phase::WarmUp => None,
-                loadgen::Phase::Measure => {
-                    phase = Phase::Measuring;
-                    measured_from.get_or_insert_with(|| Instant::now() - progress.elapsed);
-                    (elapsed > 0.2).then(|| progress.responses as f64 / elapsed)
-                }
-            };
-            let before = if phase == Phase::WarmUp { 0.0 } else { plan.warmup().as_secs_f64() };
-            moving(Moving { share: (before + elapsed) / whole, rate });
-            if self.interrupted.load(Ordering::Relaxed) {
-                stop.store(true, Ordering::Relaxed);
-            }
-        };
+        let subject = server.looked_at(port);
+        let sampler = subject.map(|subject| Sampler::start(subject, self.division, Arc::clone(&stop)));
+        let mut watch =
+            Watch { interrupted: self.interrupted, plan, sampler: sampler.as_ref(), stop: &stop, moving, from: None };
         let outcome = match self.generator {
             None => loadgen::run(plan, &mut watch, &stop).map_err(|error| error.to_string()),
-            Some(program) => generator::run(program, plan, self.interrupted),
+            Some(program) => {
+                watch.expect_program();
+                generator::run(program, plan, self.interrupted)
+            }
         };
+        let (phase, measured_from) = (watch.phase(), watch.from);
         let looks = sampler.map(Sampler::finish).unwrap_or_default();
         let outcome = outcome.map_err(|error| Failure::Generator { error })?;
         let length = Duration::from_nanos(outcome.elapsed_ns);
@@ -251,7 +314,11 @@ impl Turn<'_> {
             // A generator of its own is no other process; the one inside is not counted as one in the first place.
             if let (Some(others), Some(_)) = (&mut taken.others, self.generator) {
                 let rest = others.on_client_cpus_seconds - outcome.cpu_ns() as f64 / 1e9;
-                others.on_client_cpus_seconds = rest.max(0.0);
+                let error = others::error(length.as_secs_f64(), self.division.client.len());
+                match others::left_over(rest, error) {
+                    Some(rest) => others.on_client_cpus_seconds = rest,
+                    None => taken.others = None,
+                }
             }
         }
         let outcome = taken.outcome.insert(outcome);
@@ -284,7 +351,12 @@ impl Turn<'_> {
         plan.requests_per_connection = (!self.workload.keep_alive).then_some(1);
         plan.pipeline = self.workload.pipeline as usize;
         plan.idle_connections = self.workload.idle_connections as usize;
-        plan.load = self.arrival();
+        plan.seed = self.seed;
+        // A share of what nobody knows is never asked for.
+        plan.load = match self.workload.arrival {
+            Arrival::Open { rate } => open_loop(rate),
+            Arrival::Closed | Arrival::OpenShare { .. } => loadgen::Load::Closed,
+        };
         if let Some(mix) = self.workload.mix {
             let list = (0..mix.files).map(documents::path_in_mix).collect();
             plan.paths = Paths { list, order: Order::Zipf(mix.exponent) };
@@ -296,27 +368,18 @@ impl Turn<'_> {
             }
         }
         plan.headers = self.workload.headers.iter().filter_map(|line| header(line)).collect();
+        let mean_length = self.workload.mix.map(|mix| mix.mean_length);
         plan.expect = Expect {
             status: Some(self.workload.expected_status),
             length: self.workload.expected_length.map(ExpectedLength::Exactly),
             // Where the check has failed there may be no such file; its problems say so.
             body: check_passed.then(|| self.expected_bytes.clone()),
-            body_share: COMPARED_SHARE,
+            content_type: self.expected.content_type.clone().filter(|_| check_passed),
+            body_share: share_of_bodies(mean_length.or(self.workload.expected_length.map(|bytes| bytes as f64))),
         };
         plan.cpus = Some(self.division.client.to_vec());
         plan.interval_ms = milliseconds(WINDOW);
         plan
-    }
-
-    /// When requests are sent. Those of an open loop come like those of many users who know nothing of each other.
-    fn arrival(&self) -> loadgen::Load {
-        let open = |rate| loadgen::Load::Open(Offered { arrivals: Arrivals::Poisson, ..Offered::steady(rate) });
-        match (self.workload.arrival, self.capacity) {
-            (Arrival::Open { rate }, _) => open(rate),
-            (Arrival::OpenShare { share }, Some(capacity)) => open(share * capacity),
-            // A share of what nobody knows is never asked for.
-            (Arrival::Closed | Arrival::OpenShare { .. }, _) => loadgen::Load::Closed,
-        }
     }
 
     /// Makes the scratch folder new, writes the configuration file into it, and fills the command in.
@@ -340,6 +403,64 @@ impl Turn<'_> {
     }
 }
 
+/// What is done while load is driven: the reader is told how far it is, and the sampler when it is measured.
+struct Watch<'a> {
+    interrupted: &'a AtomicBool,
+    plan: &'a loadgen::Plan,
+    sampler: Option<&'a Sampler>,
+    stop: &'a AtomicBool,
+    moving: &'a mut dyn FnMut(Moving),
+    /// When the measured time begins, once that is known.
+    from: Option<Instant>,
+}
+
+impl Watch<'_> {
+    /// A generator of its own tells nothing, but begins when it is told to.
+    fn expect_program(&mut self) {
+        let Some(start) = self.plan.start_at_ms.map(Duration::from_millis) else { return };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let from = Instant::now() + start.saturating_sub(now) + self.plan.warmup();
+        loadgen::Observer::scheduled(self, from, from + self.plan.duration());
+    }
+
+    fn phase(&self) -> Phase {
+        if self.from.is_some_and(|from| from <= Instant::now()) { Phase::Measuring } else { Phase::WarmUp }
+    }
+}
+
+impl loadgen::Observer for Watch<'_> {
+    fn progress(&mut self, progress: &loadgen::Progress) {
+        let elapsed = progress.elapsed.as_secs_f64();
+        let (before, rate) = match progress.phase {
+            loadgen::Phase::WarmUp => (0.0, None),
+            loadgen::Phase::Measure => {
+                let rate = (elapsed > 0.2).then(|| progress.responses as f64 / elapsed);
+                (self.plan.warmup().as_secs_f64(), rate)
+            }
+        };
+        let whole = (self.plan.warmup() + self.plan.duration()).as_secs_f64();
+        (self.moving)(Moving { share: (before + elapsed) / whole, rate });
+        if self.interrupted.load(Ordering::Relaxed) {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn scheduled(&mut self, from: Instant, until: Instant) {
+        self.from = Some(from);
+        if let Some(sampler) = self.sampler {
+            sampler.look_at([from, until]);
+        }
+    }
+/// The share of the answers whose bytes are compared, where they have this length on average.
+fn share_of_bodies(length: Option<f64>) -> f64 {
+    length.map_or(1.0, |length| (COMPARED_BYTES / length.max(1.0)).clamp(LEAST_COMPARED_SHARE, 1.0))
+}
+
+/// Requests that come like those of many users who know nothing of each other.
+fn open_loop(rate: f64) -> loadgen::Load {
+    loadgen::Load::Open(Offered { arrivals: Arrivals::Poisson, ..Offered::steady(rate) })
+}
+
 /// The server that is measured.
 enum Subject {
     /// It was started for this turn.
@@ -349,11 +470,15 @@ enum Subject {
 }
 
 impl Subject {
-    /// Its first process, if it may be seen.
-    fn id(&self) -> Option<i32> {
+    /// What of it is looked at, if it may be seen. A server that was started for this turn gets a control group of its own, as
+    /// far as one may be made.
+    fn looked_at(&mut self, port: u16) -> Option<sampler::Subject> {
         match self {
-            Self::Started(process) => Some(process.id()),
-            Self::Running(id) => *id,
+            Self::Started(process) => {
+                let group = process.group_of_its_own();
+                Some(sampler::Subject { leader: process.id(), port, group })
+            }
+            Self::Running(leader) => Some(sampler::Subject { leader: (*leader)?, port, group: None }),
         }
     }
 
@@ -414,4 +539,17 @@ fn milliseconds(duration: Duration) -> u64 {
 fn header(line: &str) -> Option<(String, String)> {
     let (name, value) = line.split_once(':')?;
     Some((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_answers_are_all_compared_and_of_long_ones_some() {
+        let share = |length| share_of_bodies(Some(length));
+        assert_eq!([0.0, 1.0, 612.0, 8192.0].map(share), [1.0; 4]);
+        assert_eq!([16_384.0, 65_536.0, 67_108_864.0].map(share), [0.5, 0.125, LEAST_COMPARED_SHARE]);
+        assert_eq!(share_of_bodies(None), 1.0);
+    }
 }

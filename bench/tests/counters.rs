@@ -165,9 +165,12 @@ fn what_a_commit_costs_more_is_named() {
 
     // What is not committed is not counted, and says so.
     write(folder, "src/main.rs", "does not build");
-    let dirty = counters(folder, &["HEAD", "--only", "small"]);
+    let dirty = counters(folder, &["HEAD~1", "--only", "small"]);
     assert!(String::from_utf8_lossy(&dirty.stdout).contains("changes that are not committed"), "{dirty:?}");
     assert!(dirty.status.success());
+    let same = counters(folder, &["HEAD", "--only", "small"]);
+    assert_eq!(same.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&same.stderr).contains("HEAD and HEAD are the same commit"), "{same:?}");
     git(folder, &["add", "--all"]);
     git(folder, &["commit", "--quiet", "-m", "broken"]);
     let broken = counters(folder, &["HEAD~1", "--only", "small"]);

@@ -12,7 +12,7 @@ use reports::{Run, Store, Timestamp};
 use serde_json::Value;
 
 /// The run that all others are made of.
-const STORED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/runs/2026-11-26-epyc-2-cpus");
+const STORED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../reports/tests/fixtures/small-run");
 /// Runs in the history.
 const RUNS: u64 = 24;
 /// The first run with the slower server.
@@ -202,4 +202,27 @@ fn what_cannot_be_added_or_read_is_refused_in_a_sentence() {
     fs::write(folder.join("history.jsonl"), "").unwrap();
     assert!(refused(folder, &[]).contains("history.jsonl holds no run yet"));
     assert_eq!(history(folder, &["--export", "csv"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_compressed_run_is_reported_compared_and_added() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::create_dir(folder.join("run")).unwrap();
+    fs::copy(Path::new(STORED).join("results.json.gz"), folder.join("run/results.json.gz")).unwrap();
+    let bench = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bench"));
+        let output = command.args(arguments).current_dir(folder).stdin(Stdio::null()).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    // By its folder and by its file.
+    for run in ["run", "run/results.json.gz"] {
+        assert!(bench(&["report", run]).trim_end().ends_with("run/report.html"));
+        fs::remove_file(folder.join("run/report.html")).unwrap();
+    }
+    assert!(fs::read_to_string(folder.join("run/report.md")).unwrap().contains("epoll"));
+    assert!(!folder.join("run/results.json").exists(), "a report changes no record");
+    assert!(bench(&["compare-runs", "run", "run/results.json.gz"]).contains("epoll, 1 worker"));
+    assert!(printed(folder, &["--add", "run"]).contains(" is added to history.jsonl.\n"));
 }

@@ -45,7 +45,9 @@ fn program(name: &str) -> &'static str {
         if !cfg!(debug_assertions) {
             cargo = cargo.release();
         }
-        let cargo = cargo.args(["--package", "otus-epoll", "--package", "otus-thread-per-connection"]);
+        // All of the workspace, which `cargo test --workspace` built already; for two packages alone cargo would enable less in
+        // their dependencies, and compile most of them again.
+        let cargo = cargo.arg("--workspace");
         let artifact = |message: Message<'_>| match message {
             Message::CompilerArtifact(artifact) => {
                 Some((artifact.target.name.into_owned(), artifact.executable?.into_owned()))

@@ -13,6 +13,9 @@ pub struct Expect {
     /// The length of the body as received, transfer codings removed. The responses to HEAD have none.
     #[serde(default)]
     pub length: Option<ExpectedLength>,
+    /// The Content-Type of responses with the expected status, without parameters: `text/html`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<String>,
     /// The bytes of the body, transfer codings removed, of responses with the expected status.
     #[serde(default)]
     pub body: Option<ExpectedBody>,
@@ -27,7 +30,7 @@ fn all() -> f64 {
 
 impl Default for Expect {
     fn default() -> Self {
-        Self { status: None, length: None, body: None, body_share: all() }
+        Self { status: None, length: None, content_type: None, body: None, body_share: all() }
     }
 }
 

@@ -12,6 +12,13 @@ const HIGHEST: u64 = 3_600_000_000_000;
 /// Values within a thousandth of each other may share a bucket.
 const SIGNIFICANT_DIGITS: u8 = 3;
 
+/// Durations beyond a percentile that are expected, at least, where it is shown. With fewer, the percentile is little more
+/// than the maximum of a sample, and another sample has another one.
+pub const SHOWN_BEYOND: f64 = 10.0;
+
+/// What stands in the place of a percentile of too few durations.
+pub const TOO_FEW: &str = "too few answers";
+
 /// Durations in nanoseconds from 1 to one hour, kept to three significant digits; count, sum, minimum and maximum
 /// are exact. Longer ones are counted as one hour in the percentiles.
 ///
@@ -129,6 +136,16 @@ impl Histogram {
         let rank = (percent.clamp(0.0, 100.0) / 100.0 * self.count() as f64 * (1.0 - 1e-12)).ceil().max(1.0);
         let value = self.buckets.value_at_quantile((rank - 0.5) / self.count() as f64);
         Some(value.clamp(self.minimum, self.maximum))
+    }
+
+    /// The same, where at least [`SHOWN_BEYOND`] durations are expected beyond it, as 99 % needs 1,000 in all; `None` where
+    /// there are fewer. 100 % is the maximum and needs one.
+    #[must_use]
+    pub fn shown_percentile(&self, percent: f64) -> Option<u64> {
+        let percent = percent.clamp(0.0, 100.0);
+        // 100 less 99.9 is a little below a tenth.
+        let beyond = self.count() as f64 * (100.0 - percent) / 100.0 * (1.0 + 1e-9);
+        self.percentile(percent).filter(|_| percent >= 100.0 || beyond >= SHOWN_BEYOND)
     }
 
     /// The filled buckets in ascending order: a duration in nanoseconds that stands for the bucket (its middle) and
@@ -252,6 +269,15 @@ mod tests {
         assert_eq!(histogram.percentile(100.0), Some(3_000_007));
         let median = histogram.percentile(50.0).unwrap() as f64;
         assert!((median / 2_000_003.0 - 1.0).abs() < 0.001, "{median}");
+    }
+
+    #[test]
+    fn a_percentile_is_shown_if_ten_are_expected_beyond_it() {
+        let shown = |count: usize, percent| of(&vec![7; count]).shown_percentile(percent).is_some();
+        for (percent, needed) in [(50.0, 20), (90.0, 100), (99.0, 1_000), (99.9, 10_000)] {
+            assert_eq!([shown(needed - 1, percent), shown(needed, percent)], [false, true], "{percent}");
+        }
+        assert_eq!([shown(0, 100.0), shown(1, 100.0)], [false, true]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What is told of a run while it goes on.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::{Histogram, Window};
 
@@ -8,6 +8,10 @@ use crate::{Histogram, Window};
 pub trait Observer {
     /// How far the run is; called about every 100 ms.
     fn progress(&mut self, progress: &Progress);
+
+    /// It is known when the measured time begins and when it is to end; called once, as soon as that is known, which is before
+    /// it begins where there is a warm-up.
+    fn scheduled(&mut self, _from: Instant, _until: Instant) {}
 
     /// A window is over. Called in their order, and only if [`wants_windows`](Self::wants_windows).
     fn window(&mut self, _report: &WindowReport) {}

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::seed::{self, Purpose};
+
 /// The paths that requests ask for; the URL's alone if there are none.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Paths {
@@ -124,7 +126,7 @@ impl Chooser {
             }
         };
         let last = (thread * 31 + paths - 1) % paths;
-        Self { paths, last, table, chance: fastrand::Rng::with_seed(seed ^ (thread as u64).rotate_left(32)) }
+        Self { paths, last, table, chance: seed::of_thread(seed, Purpose::Paths, thread) }
     }
 
     /// The place in the list of the next path.

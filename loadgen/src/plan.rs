@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::expect::Expect;
-use crate::load::Load;
-use crate::paths::Paths;
+use crate::load::{Arrivals, Load, Offered};
+use crate::paths::{Order, Paths};
 
 /// Everything that decides what a run does. Two runs with equal plans do the same.
 ///
@@ -76,7 +76,9 @@ pub struct Plan {
     /// begin together; the connections are opened up to two seconds before.
     #[serde(default)]
     pub start_at_ms: Option<u64>,
-    /// What chance begins with: arrivals, paths and samples are the same for the same seed and number of threads.
+    /// Random seed for arrivals, paths and samples, which are the same for the same seed and number of threads. Runs whose
+    /// figures are to be independent of each other need different seeds: [`seed::draw`](crate::seed::draw) takes one from
+    /// the system, [`seed::stream`](crate::seed::stream) derives one from another.
     #[serde(default)]
     pub seed: u64,
 }
@@ -87,7 +89,7 @@ fn one() -> usize {
 
 impl Plan {
     /// A plan with the defaults of wrk's command line: a closed loop of 10 connections on 2 threads for 10 s, with a
-    /// time limit of 2 s.
+    /// time limit of 2 s. Its seed is 0, so that the same call does the same; who runs several plans sets theirs.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
@@ -135,6 +137,14 @@ impl Plan {
     #[must_use]
     pub fn interval(&self) -> Duration {
         Duration::from_millis(self.interval_ms)
+    }
+
+    /// Whether the seed decides when something is asked for, or what: two runs with the same one then are one sample.
+    #[must_use]
+    pub fn depends_on_seed(&self) -> bool {
+        let by_chance = |offered: &Offered| offered.arrivals == Arrivals::Poisson || self.start_at_ms.is_some();
+        let chooses = self.paths.list.len() > 1 && self.paths.order != Order::InTurn;
+        chooses || self.load.offered().is_some_and(by_chance)
     }
 
     /// How many requests may be under way at the same time, over all connections.

@@ -255,10 +255,16 @@ impl<'a> Watch<'a> {
     fn until(&mut self, observer: &mut dyn Observer, finished: impl Fn() -> bool) {
         let mut next_edge = self.setup.measure_from();
         let mut next_report = 0;
+        let mut is_scheduled = false;
         loop {
             let done = finished();
             let now = self.setup.now();
             let measure_from = self.setup.measure_from();
+            if let Some(from) = measure_from.filter(|_| !is_scheduled) {
+                is_scheduled = true;
+                let moment = |ns: u64| self.setup.origin + Duration::from_nanos(ns);
+                observer.scheduled(moment(from), moment(from.saturating_add(self.setup.duration_ns)));
+            }
             let edge_at = next_edge.or(measure_from).unwrap_or(u64::MAX);
             if let Some(measure_from) = measure_from
                 && (now >= edge_at || (done && now > measure_from))

@@ -23,8 +23,8 @@ pub struct Line {
     /// Bytes read from the connections.
     pub bytes_read: u64,
     /// The median latency in milliseconds, to three significant digits as are the other percentiles. Requests that were
-    /// given up at the plan's time limit count with their age at that moment; `None` (`null`) where there is neither a
-    /// response nor such a request.
+    /// given up at the plan's time limit count with their age at that moment; `None` (`null`) where a percentile has too
+    /// few of both ([`Histogram::shown_percentile`]).
     pub p50_ms: Option<f64>,
     /// The latency in milliseconds that 90 % do not exceed.
     pub p90_ms: Option<f64>,
@@ -78,7 +78,7 @@ fn milliseconds(nanoseconds: u64) -> f64 {
 }
 
 fn percentile_ms(latency: &Histogram, percent: f64) -> Option<f64> {
-    latency.percentile(percent).map(milliseconds)
+    latency.shown_percentile(percent).map(milliseconds)
 }
 
 #[cfg(test)]
@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn every_figure_has_its_name_and_its_unit() {
         let expected = "{\"window\":7,\"offset_s\":1.4,\"length_s\":0.2,\"responses\":1,\"requests_per_second\":5.0,\
-            \"errors\":3,\"bytes_read\":4096,\"p50_ms\":1.5,\"p90_ms\":1.5,\"p99_ms\":1.5,\"p99_9_ms\":1.5,\
+            \"errors\":3,\"bytes_read\":4096,\"p50_ms\":null,\"p90_ms\":null,\"p99_ms\":null,\"p99_9_ms\":null,\
             \"max_ms\":1.5,\"cpu_ns\":123456789}";
         assert_eq!(line(&report([1_500_000])), expected);
     }
@@ -124,6 +124,13 @@ mod tests {
         assert!(near(figures.p50_ms, 500.0) && near(figures.p90_ms, 900.0), "{figures:?}");
         assert!(near(figures.p99_ms, 990.0) && near(figures.p99_9_ms, 999.0), "{figures:?}");
         assert_eq!(figures.max_ms, Some(1000.0));
+    }
+
+    #[test]
+    fn a_percentile_of_too_few_is_null() {
+        let figures = Line::of(&report((1..=100).map(|n| n * 100_000)));
+        let known = [figures.p50_ms, figures.p90_ms, figures.p99_ms, figures.p99_9_ms].map(|value| value.is_some());
+        assert_eq!(known, [true, true, false, false]);
     }
 
     #[test]

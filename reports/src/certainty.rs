@@ -4,8 +4,8 @@ use crate::figures::RoundFigures;
 use crate::ranking::{LIMIT, Row, Table, compare};
 use crate::record::Run;
 use crate::round_exclusion::RoundExclusion;
-use crate::statistics::{PAIRS_NEEDED, TwinNoise};
-use crate::summary::is_first_entry_of;
+use crate::statistics::{PAIRS_NEEDED, SIGNIFICANCE, TwinNoise};
+use crate::summary::{evidence, is_first_entry_of};
 use crate::validity::{GENERATOR_BUSY, Standing};
 use crate::words;
 
@@ -30,8 +30,12 @@ pub const GLOSSARY: [(&str, &str); 10] = [
     ("quiet window", "half a second in which at most 5 % of the CPUs' time was stolen by other guests of the machine"),
     ("95 % interval", "of a hundred runs like this, about 95 give one that holds the true ratio"),
     ("group", "servers that this run cannot tell apart, after Holm's correction for the number of comparisons"),
-    ("twin", "one server entered twice: how far it is from itself shows what differences mean nothing"),
-    ("p99", "the latency that 99 % of the answers did not exceed, over all rounds together"),
+    ("A/A control", "one server measured twice in each round: how far it is from itself shows what noise does"),
+    (
+        "p99",
+        "the latency that 99 % of the answers did not exceed: in a closed loop over all rounds together, in an open loop the \
+         geometric mean of the rounds",
+    ),
     ("limit", "a server that parses nothing and always gives the same answer: what loopback and the client allow"),
 ];
 
@@ -43,6 +47,7 @@ pub fn sentences(run: &Run, tables: &[Table<'_>]) -> Vec<String> {
         return Vec::new();
     }
     let mut sentences = vec![rounds(run)];
+    sentences.extend(error_rates(tables));
     sentences.extend(noise_floor(run, tables));
     sentences.push(excluded(&rows));
     sentences.extend(additional(run));
@@ -58,19 +63,36 @@ fn rounds(run: &Run) -> String {
     let method = match run.rounds_done() {
         0 | 1 => "One round has no interval, and nothing is grouped by it.",
         2..10 => {
-            "Intervals come from Student's t on the log ratios of the rounds; every pair of servers is corrected for \
-                  the others (Holm)."
+            "A 95 % interval comes from Student's t on the log ratios of the rounds, and is that of its comparison alone."
         }
-        _ => "Intervals come from a bootstrap of the rounds; every pair of servers is corrected for the others (Holm).",
+        _ => "A 95 % interval comes from a bootstrap of the rounds, and is that of its comparison alone.",
     };
     format!("{}. {method}", words::sentence(&crate::summary::progress(run)))
 }
 
-/// How far servers that were entered twice were from themselves, over all loads together.
+/// How often groups put equals apart: in each table for itself, so more often in a run of many.
+fn error_rates(tables: &[Table<'_>]) -> Option<String> {
+    let has_groups = |table: &&Table<'_>| table.rows.iter().filter(|row| row.group.is_some()).count() > 1;
+    let count = tables.iter().filter(has_groups).count();
+    let rate = "Groups are corrected within each table, for all pairs of its servers (Holm) and for taking each server by the \
+                best of its rows: of servers that are equal, one is put below another in at most 1 of 20 such tables";
+    match count {
+        0 => None,
+        1 => Some(format!("{rate}.")),
+        _ => Some(format!(
+            "{rate}. They are not corrected for the number of tables: in the {count} of this run, at most {} such errors are \
+             to be expected where all servers are equal.",
+            words::figure(count as f64 * SIGNIFICANCE),
+        )),
+    }
+}
+
+/// How far servers that were entered twice were from themselves, over all closed loops together. (A p99 is noisier than what
+/// closed loops are ranked by, so pairs of it would say nothing of these.)
 #[must_use]
 pub fn twin_noise(tables: &[Table<'_>]) -> TwinNoise {
     let mut noise = TwinNoise::default();
-    for (table, twin, first) in twins(tables) {
+    for (table, twin, first) in twins(tables).into_iter().filter(|(table, ..)| !table.workload.arrival.is_open()) {
         let merit = table.merit();
         let pair = |round: &RoundFigures| {
             let partner = first.figures.rounds.iter().find(|other| other.index == round.index)?;
@@ -92,30 +114,38 @@ fn twins<'a, 'run>(tables: &'a [Table<'run>]) -> Vec<(&'a Table<'run>, &'a Row<'
     tables.iter().flat_map(of_table).collect()
 }
 
-/// What the pairs of this run and of those before it come to.
+/// What the A/A pairs of this run and of those before it come to; with too few of them, what each A/A control shows.
 fn noise_floor(run: &Run, tables: &[Table<'_>]) -> Option<String> {
     let mut noise = twin_noise(tables);
-    let apart = |(_, twin, first): (_, &Row<'_>, &Row<'_>)| Some(compare(twin, first)?.ratio.ln().abs().exp_m1());
-    let widest = twins(tables).into_iter().filter_map(apart).reduce(f64::max);
     let mut source = String::new();
     if let Some(before) = run.noise_before {
         noise.add(&TwinNoise { squares: before.squares, pairs: usize::try_from(before.pairs).unwrap_or(usize::MAX) });
         source =
             format!(" (of this run and of {} before it on this machine)", words::plural(before.runs.into(), "run"));
     }
-    let pairs = words::plural(noise.pairs as u64, "pair");
+    let pairs = words::plural(noise.pairs as u64, "A/A pair");
     if let Some(floor) = noise.floor() {
         return Some(format!(
-            "Noise floor: in {pairs} of turns of one and the same server{source}, one turn differed from the other by up to {} \
-             in 19 of 20 cases. What a single pair shows below that is noise.",
+            "Noise floor: in {pairs}{source}, which are two trials of one and the same server in one round, the two differed by \
+             {} (root mean square), so by up to {} in 19 of 20 cases. What a single pair shows below that is noise.",
+            words::percent(floor.standard_deviation.exp_m1()),
             words::percent(floor.one_pair()),
         ));
     }
-    Some(format!(
-        "Noise floor: one and the same server, entered twice, differed from itself by up to {} over all rounds. There are \
-         {pairs} of turns{source}, and a floor that can be relied on takes {PAIRS_NEEDED}.",
-        words::percent(widest?),
-    ))
+    let control = |(table, twin, first): (&Table<'_>, &Row<'_>, &Row<'_>)| {
+        let ratio = compare(twin, first)?;
+        let (load, name) = (crate::decision::load(table), first.measurement.phrase());
+        Some(format!("{name} ({load}) {} times itself ({})", words::ratio(ratio.ratio), evidence(ratio)))
+    };
+    let controls: Vec<String> = twins(tables).into_iter().filter_map(control).collect();
+    (!controls.is_empty()).then(|| {
+        format!(
+            "Noise floor: there {} {pairs}{source}, too few for one: it takes {PAIRS_NEEDED}. The A/A {} of this run: {}.",
+            if noise.pairs == 1 { "is" } else { "are" },
+            if controls.len() == 1 { "control" } else { "controls" },
+            words::list(&controls),
+        )
+    })
 }
 
 /// The windows and the rounds that noise took.

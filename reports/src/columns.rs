@@ -1,5 +1,7 @@
 //! The columns of the table of all measurements: one definition for every form of the report.
 
+use loadgen::TOO_FEW;
+
 use crate::ranking::Row;
 use crate::record::LogSink;
 use crate::statistics::Ratio;
@@ -8,6 +10,9 @@ use crate::words;
 
 /// What stands in a cell about which nothing is known.
 pub const UNKNOWN: &str = "–";
+
+/// What stands in a cell whose figure is less than ten times what its clock can tell.
+pub const TOO_SHORT: &str = "too short to tell";
 
 /// A column of the table.
 pub struct Column {
@@ -114,7 +119,7 @@ pub static COLUMNS: [Column; 21] = [
                   row, rows are ranked by it, and it is the geometric mean of the rounds",
         is_number: true,
         is_brief: true,
-        cell: |row| figure(row.server_cpu_microseconds()),
+        cell: server_cpu,
     },
     Column {
         title: "client µs/req",
@@ -135,7 +140,7 @@ pub static COLUMNS: [Column; 21] = [
         meaning: "the latency that half of the responses did not exceed; of the rounds that count",
         is_number: true,
         is_brief: false,
-        cell: |row| duration(row.latency().percentile(50.0)),
+        cell: |row| percentile(row, row.latency().shown_percentile(50.0)),
     },
     Column {
         title: "p99",
@@ -143,7 +148,7 @@ pub static COLUMNS: [Column; 21] = [
                   of the rounds; in a closed loop it is that of all responses together",
         is_number: true,
         is_brief: true,
-        cell: |row| duration(row.p99()),
+        cell: |row| percentile(row, row.p99()),
     },
     Column {
         title: "max",
@@ -187,6 +192,14 @@ pub fn brief() -> impl Iterator<Item = &'static Column> {
     COLUMNS.iter().filter(|column| column.is_brief)
 }
 
+/// The server's CPU time per request, in microseconds.
+pub(crate) fn server_cpu(row: &Row<'_>) -> String {
+    match row.server_cpu_microseconds() {
+        None if row.figures.server_cpu_is_too_short() => TOO_SHORT.to_owned(),
+        microseconds => figure(microseconds),
+    }
+}
+
 fn unknown() -> String {
     UNKNOWN.to_owned()
 }
@@ -197,6 +210,14 @@ fn figure(figure: Option<f64>) -> String {
 
 fn duration(nanoseconds: Option<u64>) -> String {
     nanoseconds.map_or_else(unknown, words::duration)
+}
+
+/// A percentile, or why there is none.
+fn percentile(row: &Row<'_>, nanoseconds: Option<u64>) -> String {
+    match nanoseconds {
+        None if !row.figures.latency.is_empty() => TOO_FEW.to_owned(),
+        nanoseconds => duration(nanoseconds),
+    }
 }
 
 fn server(row: &Row<'_>) -> String {

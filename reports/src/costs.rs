@@ -1,6 +1,6 @@
 //! What a request costs, and what a connection costs that only waits: two tables over all loads of a run.
 
-use crate::columns::UNKNOWN;
+use crate::columns::{UNKNOWN, server_cpu};
 use crate::ranking::{Row, Table};
 use crate::record::{Arrival, Workload};
 use crate::system_calls::{Counting, NotCounted};
@@ -101,7 +101,7 @@ fn request_line(row: &Row<'_>) -> [String; 8] {
     [
         marked(row),
         connections,
-        figure(row.server_cpu_microseconds()),
+        server_cpu(row),
         kernel.unwrap_or_else(unknown),
         figure(figures.generator_cpu_microseconds()),
         figure(figures.switches_per_request()),

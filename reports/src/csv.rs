@@ -3,8 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::chart::ChartData;
-use crate::columns::COLUMNS;
-use crate::decision;
+use crate::fields::FIELDS;
 use crate::ranking::Table;
 
 /// The data of a chart.
@@ -32,16 +31,15 @@ pub fn link(data: &ChartData) -> String {
     out
 }
 
-/// All measurements: the load and the columns of the report's tables.
+/// All measurements, a line each, in the [`FIELDS`].
 #[must_use]
 pub fn of_tables(tables: &[Table<'_>]) -> String {
     let mut out = String::new();
-    line(&mut out, ["load"].into_iter().chain(COLUMNS.iter().map(|column| column.title)));
+    line(&mut out, FIELDS.iter().map(|field| field.heading));
     for table in tables {
-        let load = decision::load(table);
         for row in &table.rows {
-            let cells: Vec<String> = COLUMNS.iter().map(|column| (column.cell)(row)).collect();
-            line(&mut out, [load.as_str()].into_iter().chain(cells.iter().map(String::as_str)));
+            let cells: Vec<String> = FIELDS.iter().map(|field| (field.of)(table, row)).collect();
+            line(&mut out, cells.iter().map(String::as_str));
         }
     }
     out

@@ -1,6 +1,8 @@
 //! Which server for which load: a table of all loads of a run and all servers, each cell a word and the place of its
 //! evidence.
 
+use loadgen::TOO_FEW;
+
 use crate::merit::Merit;
 use crate::ranking::{Decision, LIMIT, Row, Table, compare};
 use crate::record::{Run, Varies};
@@ -189,6 +191,11 @@ fn cell(table: &Table<'_>, server: &str) -> Cell {
     if let Some((kept, of)) = rows().find_map(|row| row.validity.kept()) {
         return Cell::Kept(kept, of);
     }
+    let has_too_few =
+        |row: &Row<'_>| row.standing() == Standing::Ranked && row.p99().is_none() && !row.latency().is_empty();
+    if merit == Merit::Latency && rows().any(has_too_few) {
+        return Cell::Shown(TOO_FEW.to_owned());
+    }
     match with(Standing::Invalid).and_then(|row| row.validity.reasons.first()) {
         Some(reason) => Cell::Breaks(reason.to_string()),
         None => Cell::NotMeasured,
@@ -203,5 +210,5 @@ fn behind(merit: Merit, ratio: Ratio) -> String {
     };
     // Of servers that share too few rounds nothing is known but this.
     let doubt = if ratio.interval.is_none() { ", no interval" } else { "" };
-    format!("{}×{what}{doubt}", words::ratio(ratio.ratio))
+    format!("{}×{what}{doubt}", words::ratio_apart(ratio.ratio))
 }

@@ -29,8 +29,49 @@ pub struct Environment {
     pub commit: Option<Commit>,
     /// The version of the bench that made the run.
     pub tool_version: String,
+    /// Whether the time of interrupts is in the CPU time of processes, as the run found out; absent in older records.
+    #[serde(default)]
+    pub interrupt_accounting: Option<InterruptAccounting>,
+    /// Whether the hardware threads of one core were divided between server and client; absent where that is not known.
+    #[serde(default)]
+    pub split_core: Option<bool>,
     /// What the generator reached against the null server on the same CPUs, where that was measured.
     pub generator_ceiling: Option<GeneratorCeiling>,
+}
+
+/// Where the kernel counts the time that it spends in interrupts, of the network above all: on loopback up to a third of a
+/// server's time. CPU times of kernels that differ in it are not comparable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InterruptAccounting {
+    /// Apart (`CONFIG_IRQ_TIME_ACCOUNTING`): the CPU time of a process is without interrupts.
+    CountedApart,
+    /// To the process that was interrupted.
+    CountedToTasks,
+    /// Nobody knows.
+    Unknown,
+}
+
+impl InterruptAccounting {
+    /// Where the time of interrupts is, in words.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::CountedApart => "counted apart from the time of processes",
+            Self::CountedToTasks => "counted to the process that was interrupted",
+            Self::Unknown => "not known whether in the time of processes or not",
+        }
+    }
+
+    /// Whether CPU times of two runs may be compared: not where the kernels are known to differ.
+    #[must_use]
+    pub fn is_like(one: Option<Self>, other: Option<Self>) -> bool {
+        let known = |accounting: Option<Self>| accounting.filter(|accounting| *accounting != Self::Unknown);
+        match (known(one), known(other)) {
+            (Some(one), Some(other)) => one == other,
+            _ => true,
+        }
+    }
 }
 
 /// Limits of the system that connections run into.

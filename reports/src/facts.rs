@@ -5,6 +5,10 @@ use crate::record::{MissingServer, Run};
 use crate::summary;
 use crate::words;
 
+/// What is said of a placement in which server and client have one hardware thread each of the same core.
+const SPLIT_CORE: &str = "; they share a core, whose hardware threads slow each other down, so figures depend on both: use a \
+                          machine with two cores or more";
+
 /// What is known of the run itself.
 #[must_use]
 pub fn of_run(run: &Run) -> Vec<(&'static str, String)> {
@@ -18,7 +22,7 @@ pub fn of_run(run: &Run) -> Vec<(&'static str, String)> {
     if !run.missing.is_empty() {
         facts.push(("passed over", run.missing.iter().map(missing).collect::<Vec<_>>().join(", ")));
     }
-    facts.push(("seed of the order", run.seed.to_string()));
+    facts.push(("seed", run.seed.to_string()));
     facts
 }
 
@@ -28,12 +32,13 @@ pub fn machine(run: &Run) -> String {
     let environment = &run.environment;
     let of = |cpus: &[usize]| words::plural(cpus.len() as u64, "CPU");
     format!(
-        "{}{}, server on {}, client on {}{}",
+        "{}{}, server on {}, client on {}{}{}",
         environment.cpu_model,
         if environment.hypervisor { " (virtual machine)" } else { "" },
         of(&environment.server_cpus),
         of(&environment.client_cpus),
         if environment.cpus_are_shared() { " (shared)" } else { "" },
+        if environment.split_core == Some(true) { SPLIT_CORE } else { "" },
     )
 }
 
@@ -50,6 +55,9 @@ pub fn of_environment(environment: &Environment) -> Vec<(&'static str, String)> 
         ("descriptors", format!("{} for each process", words::count(environment.limits.descriptors))),
         ("backlog", format!("{} waiting for accept on a listener", words::count(environment.limits.backlog))),
     ];
+    if let Some(accounting) = environment.interrupt_accounting {
+        facts.push(("time of interrupts", accounting.text().to_owned()));
+    }
     if let Some((first, last)) = environment.limits.ephemeral_ports {
         facts.push(("clients' ports", format!("{first} to {last}")));
     }
@@ -76,10 +84,11 @@ pub fn of_environment(environment: &Environment) -> Vec<(&'static str, String)> 
 
 fn cpus(environment: &Environment) -> String {
     format!(
-        "{} in all; server on {}, client on {}{}",
+        "{} in all; server on {}, client on {}{}{}",
         environment.cpus,
         words::cpus(&environment.server_cpus),
         words::cpus(&environment.client_cpus),
         if environment.cpus_are_shared() { ", shared" } else { "" },
+        if environment.split_core == Some(true) { SPLIT_CORE } else { "" },
     )
 }

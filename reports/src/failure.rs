@@ -45,7 +45,7 @@ pub enum Failure {
         /// How long it was waited for, in seconds.
         waited_seconds: f64,
     },
-    /// The load was to be a share of what the server carries, and no quiet round had shown that by then.
+    /// The load was to be a share of what the server carries, and no trial of it directly before was quiet enough to show that.
     NoCapacity,
     /// The load generator could not do its work.
     Generator {
@@ -107,8 +107,8 @@ impl fmt::Display for Failure {
                 words::seconds(*waited_seconds),
             ),
             Self::NoCapacity => out.write_str(
-                "Nobody knows what a share of this server's capacity is: no quiet round of its closed loop came before; look \
-                 at the row of that, and run it again in a quieter hour.",
+                "The capacity of which a share was to be offered is not known: in each of several trials directly before, \
+                 steal or other processes disturbed the closed loop; run it again in a quieter hour.",
             ),
             Self::Generator { error } => write!(
                 out,

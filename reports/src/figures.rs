@@ -5,13 +5,13 @@ use loadgen::{Histogram, Outcome};
 
 use crate::record::{Measurement, Placement, Round};
 use crate::round_exclusion::RoundExclusion;
-use crate::sample::ServerSample;
+use crate::sample::{ServerSample, is_long_enough};
 use crate::statistics::{geometric_mean, median};
 use crate::steal::{QuietTime, stolen_seconds};
 use crate::totals::Totals;
 
-/// The share of the server's or the client's CPUs beyond which other processes spoil a round: it is excluded. What they take is missing from the server's capacity, and half of this is about what twins of
-/// one server differ by.
+/// The share of the server's or the client's CPUs beyond which other processes spoil a round: it is excluded. What they take is
+/// missing from the server's capacity, and half of this is about what A/A controls differ by (docs/validity.md).
 pub const OTHERS_LIMIT: f64 = 0.10;
 
 /// The CPU time that a quota may keep back for each second of a round. A quota is met in every period of 100 ms or in none,
@@ -45,6 +45,8 @@ pub struct Figures {
     pub server_cpu_seconds: Option<f64>,
     /// The part of it spent in the kernel, in seconds.
     pub server_cpu_system_seconds: f64,
+    /// How far [`Self::server_cpu_seconds`] may be from the truth, in seconds.
+    pub server_cpu_resolution_seconds: f64,
     /// Complete responses in the rounds in which the server was sampled.
     pub sampled_responses: u64,
     /// CPU time of the load generator, in seconds.
@@ -86,9 +88,11 @@ pub struct RoundFigures {
     pub requests_per_cpu_second: Option<f64>,
     /// CPU time of the server per complete response, in microseconds.
     pub server_cpu_microseconds: Option<f64>,
-    /// CPU time of the load generator per complete response, in microseconds.
+    /// CPU time of the load generator per complete response, in microseconds; none where its clock saw none.
     pub generator_cpu_microseconds: Option<f64>,
-    /// The latency that 99 % of the responses did not exceed, in nanoseconds.
+    /// The median latency of the responses, in nanoseconds.
+    pub p50_nanoseconds: Option<u64>,
+    /// The latency that 99 % of the responses did not exceed, in nanoseconds; none of too few of them.
     pub p99_nanoseconds: Option<u64>,
     /// Whether an open loop offered more than was answered.
     pub is_overloaded: bool,
@@ -99,6 +103,12 @@ impl RoundFigures {
     #[must_use]
     pub fn counts(&self) -> bool {
         self.exclusion.is_none()
+    }
+
+    /// The median latency of the responses, in nanoseconds, if the round counts.
+    #[must_use]
+    pub fn quiet_p50(&self) -> Option<f64> {
+        self.p50_nanoseconds.filter(|_| self.counts()).map(|nanoseconds| nanoseconds as f64)
     }
 
     /// The latency that 99 % of the responses did not exceed, in nanoseconds, if the round counts.
@@ -141,7 +151,7 @@ impl Figures {
                 continue;
             }
             figures.add_outcome(outcome);
-            generator.extend(busiest_thread(outcome));
+            generator.extend(busiest_thread(round, outcome));
             let stolen = figures.rounds[place].quiet.stolen_cpu_seconds;
             server_available += figures.add_sample(round, outcome, stolen, placement);
         }
@@ -162,6 +172,9 @@ impl Figures {
         self.others_share = self.others_share.into_iter().chain(others).reduce(f64::max);
         self.throttled_share = self.throttled_share.into_iter().chain(throttled).reduce(f64::max);
         let exclusion = RoundExclusion::of(outcome, placement, is_open, &quiet, others, throttled);
+        // The generators of two sides that are compared share their CPUs, and each makes the other late in the same way.
+        let is_shared_lateness = exclusion == Some(RoundExclusion::LateGenerator) && round.opponent_generator.is_some();
+        let exclusion = exclusion.filter(|_| !is_shared_lateness);
         // Of a closed loop without enough quiet windows it is told how many there were.
         let is_told = exclusion == Some(RoundExclusion::Steal) && !is_open;
         RoundFigures {
@@ -173,9 +186,12 @@ impl Figures {
             server_cpu_microseconds: round
                 .server
                 .as_ref()
+                .filter(|sample| sample.is_long_enough())
                 .and_then(|sample| per(sample.cpu_seconds() * 1e6, outcome.responses)),
-            generator_cpu_microseconds: per(outcome.cpu_ns() as f64 / 1e3, outcome.responses),
-            p99_nanoseconds: outcome.latency.percentile(99.0),
+            p50_nanoseconds: outcome.latency.shown_percentile(50.0),
+            generator_cpu_microseconds: per(outcome.cpu_ns() as f64 / 1e3, outcome.responses)
+                .filter(|microseconds| *microseconds > 0.0),
+            p99_nanoseconds: outcome.latency.shown_percentile(99.0),
             is_overloaded: is_open
                 && complaints(outcome).iter().any(|complaint| matches!(complaint, Complaint::Overloaded { .. })),
         }
@@ -197,6 +213,7 @@ impl Figures {
         };
         *self.server_cpu_seconds.get_or_insert(0.0) += sample.cpu_seconds();
         self.server_cpu_system_seconds += sample.cpu_system_seconds;
+        self.server_cpu_resolution_seconds += sample.resolution_seconds();
         self.sampled_responses += outcome.responses;
         self.voluntary_switches += sample.voluntary_switches;
         self.involuntary_switches += sample.involuntary_switches;
@@ -258,15 +275,23 @@ impl Figures {
         self.mean_of_rounds(|round| round.requests_per_cpu_second)
     }
 
-    /// CPU time of the server per complete response, in microseconds.
+    /// Whether the server's CPU time is too short for its clock to say something of it.
+    #[must_use]
+    pub fn server_cpu_is_too_short(&self) -> bool {
+        self.server_cpu_seconds.is_some_and(|seconds| !is_long_enough(seconds, self.server_cpu_resolution_seconds))
+    }
+
+    /// CPU time of the server per complete response, in microseconds; none where it is too short for its clock.
     #[must_use]
     pub fn server_cpu_microseconds(&self) -> Option<f64> {
-        per(self.server_cpu_seconds? * 1e6, self.sampled_responses)
+        let seconds = self.server_cpu_seconds.filter(|_| !self.server_cpu_is_too_short())?;
+        per(seconds * 1e6, self.sampled_responses)
     }
 
     /// The part of it spent in the program itself, in microseconds; the rest is the kernel's.
     #[must_use]
     pub fn server_user_microseconds(&self) -> Option<f64> {
+        self.server_cpu_microseconds()?;
         let user = self.server_cpu_seconds? - self.server_cpu_system_seconds;
         per(user * 1e6, self.sampled_responses)
     }
@@ -274,7 +299,7 @@ impl Figures {
     /// CPU time of the load generator per complete response, in microseconds.
     #[must_use]
     pub fn generator_cpu_microseconds(&self) -> Option<f64> {
-        per(self.generator_cpu_seconds * 1e6, self.responses)
+        per(self.generator_cpu_seconds * 1e6, self.responses).filter(|microseconds| *microseconds > 0.0)
     }
 
     /// Bytes received per complete response, its head included.
@@ -310,7 +335,7 @@ fn per(amount: f64, count: u64) -> Option<f64> {
 }
 
 /// What other processes took of the server's or of the client's CPUs in a round, whichever share is larger.
-fn others_share(round: &Round, outcome: &Outcome, placement: &Placement) -> Option<f64> {
+pub(crate) fn others_share(round: &Round, outcome: &Outcome, placement: &Placement) -> Option<f64> {
     let others = round.others?;
     let share = |taken: f64, cpus: usize| {
         let all = outcome.elapsed_ns as f64 / 1e9 * cpus as f64;
@@ -326,13 +351,18 @@ fn throttled_share(sample: &ServerSample) -> Option<f64> {
     (sample.wall_seconds > 0.0).then(|| (seconds / sample.wall_seconds).min(1.0))
 }
 
-/// The largest share of its available time that a thread of the load generator worked; none if there was no time.
-fn busiest_thread(outcome: &Outcome) -> Option<f64> {
+/// The largest share of its available time that a thread of the load generator worked; none if there was no time. What the
+/// other side's generator took of the thread's CPU was not available to it, so two generators that fill a CPU together are
+/// both at their limit.
+pub(crate) fn busiest_thread(round: &Round, outcome: &Outcome) -> Option<f64> {
     let shares = outcome.threads.iter().filter_map(|thread| {
         let cpus: Vec<usize> = thread.cpu.into_iter().collect();
         let stolen: f64 = outcome.windows.iter().map(|window| stolen_seconds(window, &cpus)).sum();
-        let available = thread.wall_ns as f64 / 1e9 - stolen;
-        (available > 0.0).then(|| (thread.cpu_ns as f64 / 1e9 / available).min(1.0))
+        let opponent = thread.cpu.and_then(|cpu| round.opponent_generator.as_ref()?.get(&cpu)).copied().unwrap_or(0.0);
+        let used = thread.cpu_ns as f64 / 1e9;
+        // Two clocks that are read a moment apart may add up to more than there was.
+        let available = (thread.wall_ns as f64 / 1e9 - stolen - opponent).max(used);
+        (available > 0.0).then(|| used / available)
     });
     shares.reduce(f64::max)
 }

@@ -111,9 +111,9 @@ fn behind(first: &Row<'_>, others: &[&Row<'_>]) -> Option<String> {
             let evidence = evidence_of(ratio, first, other);
             let name = other.measurement.phrase();
             Some(match first.merit {
-                Merit::Capacity => format!("{}× the requests of {name} ({evidence})", words::ratio(ratio.ratio)),
+                Merit::Capacity => format!("{}× the requests of {name} ({evidence})", words::ratio_apart(ratio.ratio)),
                 Merit::Latency | Merit::Cost => {
-                    format!("{}× for {name} ({}; {evidence})", words::ratio(ratio.ratio), figure(other))
+                    format!("{}× for {name} ({}; {evidence})", words::ratio_apart(ratio.ratio), figure(other))
                 }
             })
         })

@@ -3,6 +3,7 @@
 //! The experiment: threads of one interpreter, which share its lock, against processes, which share nothing; beside them
 //! an interpreter without the lock, where one is installed, and a pool of threads without any interpreter.
 
+use crate::contrast::{Change, contrast};
 use crate::decision;
 use crate::merit::Merit;
 use crate::ranking::{Row, Table, compare};
@@ -27,9 +28,6 @@ pub const HISTORY: [[&str; 6]; 5] = [
 pub const HISTORY_CAVEAT: &str = "History, and no measurement of this run. Every answer was an error page; client and server shared their CPUs; the \
      averages leave out the requests that timed out; each row is one run. None of them would be ranked here.";
 
-/// Whoever carries at least this much with many workers, of what it carries with few, is no slower for our purpose.
-const NEARLY: f64 = 0.9;
-
 const THREADS: &str = "python-threads";
 const PROCESSES: &str = "python-processes";
 const FREE_THREADED: &str = "python-free-threaded";
@@ -45,15 +43,19 @@ pub struct Finding {
     pub limits: Vec<String>,
 }
 
-/// What more workers do to a server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Effect {
-    Slower,
-    Faster,
-    /// It is at most a little slower: the interval reaches no lower than [`NEARLY`].
-    None,
-    /// It was not measured, not validly, or too unsurely to say any of these.
+/// What can be said of threads beside another server, from the ratio of what more workers do to both.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Beside {
+    /// Threads lose more: the ratio of the two ratios is below 1, and so is its interval.
+    Lose(Ratio),
+    /// Threads lose less.
+    Gain(Ratio),
+    /// No significant difference.
+    Alike(Ratio),
+    /// There are too few rounds that count for all four rows.
     Unknown,
+    /// The other one was not measured.
+    Absent,
 }
 
 impl Finding {
@@ -67,71 +69,151 @@ impl Finding {
             for server in table.servers() {
                 evidence.extend(sentence(table, server));
             }
-            let [threads, processes, free] = [THREADS, PROCESSES, FREE_THREADED].map(|server| effect(table, server));
-            conclusions.push(format!("On {}: {}", cpus(table), conclude(threads, processes, free)));
+            conclusions.push(format!("On {}: {}", cpus(table), conclude(table)));
         }
         Self { conclusion: conclusions.join(" "), evidence, limits: limits(run, &tables) }
     }
 }
 
-fn conclude(threads: Effect, processes: Effect, free_threaded: Effect) -> &'static str {
-    match (threads, processes, free_threaded) {
-        (Effect::Unknown, ..) | (_, Effect::Unknown, _) => {
-            "undecided, because what more workers do to threads or to processes of Python is not known surely enough."
+/// What one table says: whether more workers cost threads more than they cost processes, which share nothing, and more than
+/// they cost threads without the lock.
+fn conclude(table: &Table<'_>) -> String {
+    let Some((threads, processes)) = changes(table, THREADS, PROCESSES) else {
+        return "undecided, because threads and processes of Python have no two numbers of workers in common with which both \
+                are ranked."
+            .to_owned();
+    };
+    if table.merit() == Merit::Cost {
+        return "undecided, because the load generator was the limit of a row, so nobody knows what its server carries.".to_owned();
+    }
+    let (many, few) = (workers(threads.0), workers(threads.1));
+    let lock_free = match changes(table, THREADS, FREE_THREADED) {
+        Some((threads, free)) => Beside::of(threads, free),
+        None => Beside::Absent,
+    };
+    let ratios = [threads, processes].map(|change| {
+        compare(change.0, change.1).map_or_else(
+            || "an unknown part".to_owned(),
+            |ratio| format!("{} ({})", words::ratio(ratio.ratio), evidence(ratio)),
+        )
+    });
+    format!(
+        "with {many} workers instead of {few}, threads of one interpreter carry {} times as much and processes {} times. {}",
+        ratios[0],
+        ratios[1],
+        words_for(Beside::of(threads, processes), lock_free, many),
+    )
+}
+
+/// What the ratio of the two ratios means, with so many workers.
+fn words_for(processes: Beside, lock_free: Beside, many: u32) -> String {
+    let shown = |ratio: Ratio| format!("{} ({})", words::ratio(ratio.ratio), evidence(ratio));
+    let cost = |ratio: f64| words::percent((1.0 - ratio).max(0.0));
+    let lock = match lock_free {
+        Beside::Absent | Beside::Unknown => {
+            "It stays open how much of that is the lock and how much is something else that threads share: an interpreter \
+             without the lock would tell."
+                .to_owned()
         }
-        (Effect::Slower, Effect::Slower, _) => {
-            "more workers make processes slower, too, and they share no lock: the lock is not the reason, or not the only one."
+        Beside::Lose(ratio) => format!(
+            "Against threads without the lock the ratio is {}: that much is the lock, or what else sets the two interpreters \
+             apart.",
+            shown(ratio)
+        ),
+        Beside::Alike(ratio) => format!(
+            "Against threads without the lock the ratio is {}, no significant difference: it is not shown to be the lock.",
+            shown(ratio)
+        ),
+        Beside::Gain(ratio) => format!(
+            "Against threads without the lock the ratio is {}: these lose even more, so it is not the lock alone.",
+            shown(ratio)
+        ),
+    };
+    match processes {
+        Beside::Lose(ratio) => {
+            let range =
+                ratio.interval.map(|(low, high)| format!(" ({} to {})", cost(high), cost(low))).unwrap_or_default();
+            format!(
+                "The ratio of these two ratios is {}: what the threads of one interpreter share costs {}{range} of the throughput, \
+                 beyond what any {many} workers cost here. {lock}",
+                shown(ratio),
+                cost(ratio.ratio),
+            )
         }
-        (Effect::Slower, _, Effect::Slower) => {
-            "more threads are slower and more processes are not, but threads without the lock are slower as well: it is \
-             something that threads of one interpreter share, and not the lock alone."
+        Beside::Gain(ratio) => format!(
+            "The ratio of these two ratios is {}: {many} workers cost threads of one interpreter less than they cost processes, \
+             so nothing is seen here that a shared lock has to explain.",
+            shown(ratio),
+        ),
+        Beside::Alike(ratio) => {
+            let most = ratio.interval.map_or_else(String::new, |(low, _)| {
+                format!(", and no more than {} of the throughput by that interval", cost(low))
+            });
+            format!(
+                "The ratio of these two ratios is {}, no significant difference: it is not shown that what the threads of one \
+                 interpreter share costs anything beyond what any {many} workers cost here{most}.",
+                shown(ratio),
+            )
         }
-        (Effect::Slower, _, Effect::None | Effect::Faster) => {
-            "more threads are slower; more processes are not, nor are more threads without the lock: it is the lock."
+        Beside::Unknown | Beside::Absent => {
+            "Undecided: too few rounds count for all four rows to say how these two ratios compare.".to_owned()
         }
-        (Effect::Slower, _, Effect::Unknown) => {
-            "more threads are slower and more processes are not: it is something that the threads of one interpreter share. \
-             The lock is the first candidate; an interpreter without it would tell."
-        }
-        _ => "threads do not get slower with more workers here, so there is nothing that a lock has to explain.",
     }
 }
 
-/// The valid rows of a server with the fewest and the most workers.
-fn ends<'a, 'run>(table: &'a Table<'run>, server: &str) -> Option<(&'a Row<'run>, &'a Row<'run>)> {
-    let rows = || table.rows.iter().filter(|row| row.measurement.server.name == server && row.rank.is_some());
-    let workers = |row: &&Row<'_>| row.measurement.configuration.workers;
-    let (fewest, most) = (rows().min_by_key(workers)?, rows().max_by_key(workers)?);
-    (workers(&fewest) < workers(&most)).then_some((fewest, most))
-}
-
-/// What the most workers carry over the fewest; none where the load generator was the limit, because then nobody knows.
-fn ratio(table: &Table<'_>, server: &str) -> Option<Ratio> {
-    let (fewest, most) = ends(table, server).filter(|_| table.merit() == Merit::Capacity)?;
-    compare(most, fewest)
-}
-
-fn effect(table: &Table<'_>, server: &str) -> Effect {
-    match ratio(table, server) {
-        Some(ratio) if ratio.is_distinct() && ratio.ratio < 1.0 => Effect::Slower,
-        Some(ratio) if ratio.is_distinct() => Effect::Faster,
-        // That no difference was seen means something only where one would have been.
-        Some(ratio) if ratio.interval.is_some_and(|(low, _)| low >= NEARLY) => Effect::None,
-        _ => Effect::Unknown,
+impl Beside {
+    fn of(threads: Change<'_, '_>, other: Change<'_, '_>) -> Self {
+        match contrast(threads, other) {
+            Some(ratio) if ratio.interval.is_none() => Self::Unknown,
+            Some(ratio) if ratio.is_distinct() && ratio.ratio < 1.0 => Self::Lose(ratio),
+            Some(ratio) if ratio.is_distinct() => Self::Gain(ratio),
+            Some(ratio) => Self::Alike(ratio),
+            None => Self::Unknown,
+        }
     }
 }
 
+/// The ranked rows of two servers with the most workers that both have, each against that with the fewest.
+fn changes<'a, 'run>(table: &'a Table<'run>, one: &str, other: &str) -> Option<(Change<'a, 'run>, Change<'a, 'run>)> {
+    let row = |server: &str, count: u32| {
+        ranked(table, server).find(|row| row.measurement.configuration.workers == Some(count))
+    };
+    let counts = ranked(table, one).filter_map(|row| row.measurement.configuration.workers);
+    let shared: Vec<u32> = counts.filter(|count| row(other, *count).is_some()).collect();
+    let (few, many) = (*shared.iter().min()?, *shared.iter().max()?);
+    let change = |server: &str| Some((row(server, many)?, row(server, few)?));
+    Some((change(one)?, change(other)?)).filter(|_| few < many)
+}
+
+fn ranked<'a, 'run>(table: &'a Table<'run>, server: &str) -> impl Iterator<Item = &'a Row<'run>> {
+    table.rows.iter().filter(move |row| row.measurement.server.name == server && row.rank.is_some())
+}
+
+fn workers(row: &Row<'_>) -> u32 {
+    row.measurement.configuration.workers.unwrap_or(1)
+}
+
+/// What the most workers of a server do against its fewest, and what a request costs it with either.
 fn sentence(table: &Table<'_>, server: &str) -> Option<String> {
-    let (fewest, most) = ends(table, server)?;
+    let rows = || ranked(table, server);
+    let (fewest, most) = (rows().min_by_key(|row| workers(row))?, rows().max_by_key(|row| workers(row))?);
+    if workers(fewest) == workers(most) {
+        return None;
+    }
     let ratio = compare(most, fewest)?;
-    let workers = |row: &Row<'_>| row.measurement.configuration.workers.unwrap_or(1);
+    let cost = |row: &Row<'_>| {
+        let cost = row.figures.server_cpu_microseconds();
+        cost.map_or_else(|| "unknown".to_owned(), |microseconds| format!("{} µs", words::figure(microseconds)))
+    };
     Some(format!(
-        "{server} on {}: {} workers {} {} ({}).",
+        "{server} on {}: {} workers {} {} ({}). Server CPU time per request: {} and {}.",
         cpus(table),
         workers(most),
         most.merit.compares(true, ratio),
         workers(fewest),
         evidence(ratio),
+        cost(most),
+        cost(fewest),
     ))
 }
 
@@ -178,18 +260,30 @@ fn limits(run: &Run, tables: &[&Table<'_>]) -> Vec<String> {
 mod tests {
     use super::*;
 
+    fn ratio(ratio: f64, low: f64, high: f64) -> Ratio {
+        Ratio { ratio, interval: Some((low, high)), p_value: None, standard_error: None, rounds: 5 }
+    }
+
     #[test]
-    fn nothing_is_concluded_beyond_what_was_seen() {
-        use Effect::{Faster, None, Slower, Unknown};
-        assert!(conclude(Slower, None, None).ends_with("it is the lock."));
-        assert!(conclude(Slower, Faster, Faster).ends_with("it is the lock."));
-        assert!(conclude(Slower, None, Unknown).contains("first candidate"));
-        assert!(conclude(Slower, None, Slower).contains("not the lock alone"));
-        assert!(conclude(Slower, Slower, None).contains("not the reason"));
-        assert!(conclude(Slower, Unknown, None).starts_with("undecided"));
-        assert!(conclude(Unknown, None, None).starts_with("undecided"));
-        for threads in [None, Faster] {
-            assert!(conclude(threads, Slower, Slower).contains("nothing that a lock has to explain"));
-        }
+    fn nothing_is_concluded_beyond_the_ratio_of_the_two_ratios() {
+        let less = Beside::Lose(ratio(0.58, 0.48, 0.7));
+        let found = words_for(less, Beside::Absent, 50);
+        assert!(
+            found.starts_with(
+                "The ratio of these two ratios is 0.58 (95 % interval 0.48 to 0.70, 5 rounds): what the threads of one \
+                 interpreter share costs 42 % (30 % to 52 %) of the throughput, beyond what any 50 workers cost here."
+            ),
+            "{found}"
+        );
+        assert!(found.contains("It stays open how much of that is the lock"));
+        assert!(words_for(less, less, 50).contains("that much is the lock"));
+        let alike = Beside::Alike(ratio(0.95, 0.8, 1.1));
+        assert!(words_for(less, alike, 50).contains("not shown to be the lock"));
+        assert!(words_for(less, Beside::Gain(ratio(1.2, 1.1, 1.3)), 50).contains("not the lock alone"));
+        let found = words_for(alike, less, 50);
+        assert!(found.contains("no significant difference") && found.contains("no more than 20 %"), "{found}");
+        assert!(!found.contains("that much is the lock"));
+        assert!(words_for(Beside::Gain(ratio(1.2, 1.1, 1.3)), less, 50).contains("nothing is seen here"));
+        assert!(words_for(Beside::Unknown, less, 50).starts_with("Undecided"));
     }
 }

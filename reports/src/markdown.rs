@@ -9,7 +9,7 @@ use crate::exclusions::exclusions;
 use crate::merit::Merit;
 use crate::ranking::{Row, Table};
 use crate::record::{Run, Varies};
-use crate::{certainty, costs, decision, facts, interpreter, knee, scaling, summary};
+use crate::{certainty, contrast, costs, decision, facts, interpreter, knee, scaling, summary};
 
 /// Cells of a bar at its full length.
 const BAR: f64 = 12.0;
@@ -83,7 +83,8 @@ fn load(out: &mut String, run: &Run, place: usize, table: &Table<'_>) {
         );
     }
     measurements(out, table);
-    let within: Vec<String> = summary::within_servers(table).into_iter().chain(scaling::sentences(table)).collect();
+    let within = summary::within_servers(table).into_iter().chain(contrast::sentences(table));
+    let within: Vec<String> = within.chain(scaling::sentences(table)).collect();
     list(out, &within);
     list(out, &table.rows.iter().flat_map(notes).collect::<Vec<_>>());
 }

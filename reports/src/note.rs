@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::cpu_rules::{self, Idle, Wait};
 use crate::failure::Failure;
 use crate::figures::Figures;
 use crate::record::Measurement;
@@ -22,10 +23,8 @@ pub enum Note {
     },
     /// Neither the server nor the load generator was busy, though the next request never waits in a closed loop.
     NeitherBusy {
-        /// How busy the generator's busiest thread was.
-        generator: f64,
-        /// How busy the server was.
-        server: f64,
+        /// How busy they were, and why they waited.
+        idle: Idle,
     },
     /// Windows were set aside for their steal.
     WindowsSetAside {
@@ -45,6 +44,8 @@ pub enum Note {
     },
     /// The kernel did not tell of steal, so nobody knows how noisy it was.
     StealUnknown,
+    /// The server reads its files once, as its entry among the servers says.
+    Preloads,
     /// The server had to be killed after a round.
     Killed {
         /// How long it was waited for, in seconds.
@@ -61,6 +62,7 @@ pub enum Note {
 pub(crate) fn notes(measurement: &Measurement, figures: &Figures) -> Vec<Note> {
     let mut notes = Vec::new();
     notes.extend(who_was_the_limit(measurement, figures));
+    notes.extend(measurement.server.preloads.then_some(Note::Preloads));
     let quiet = &figures.quiet;
     if quiet.set_aside > 0 {
         notes.push(Note::WindowsSetAside { set_aside: quiet.set_aside, windows: quiet.windows });
@@ -104,7 +106,12 @@ fn who_was_the_limit(measurement: &Measurement, figures: &Figures) -> Option<Not
         _ if figures.counted_rounds() == 0 => None,
         // Where answers have to wait, nobody is expected to be busy.
         _ if measurement.workload.delay_seconds.is_some() => None,
-        Some(server) if server < IDLE_BELOW && generator < IDLE_BELOW => Some(Note::NeitherBusy { generator, server }),
+        // Where they were idle most of the time, the measurement is not ranked for it.
+        _ if cpu_rules::both_idle(measurement, figures).is_some() => None,
+        Some(server) if server < IDLE_BELOW && generator < IDLE_BELOW => {
+            let (wait, others) = (Wait::of(measurement, figures), cpu_rules::others_that_matter(measurement, figures));
+            Some(Note::NeitherBusy { idle: Idle { generator, server, wait, others } })
+        }
         _ => None,
     }
 }
@@ -132,13 +139,7 @@ impl fmt::Display for Note {
                 }
                 out.write_str(". Requests per second are a lower bound; compare the server's CPU per request.")
             }
-            Self::NeitherBusy { generator, server } => write!(
-                out,
-                "Neither side was at its limit: the server was busy {} of its time, the load generator {}. Unless it was \
-                 meant to wait, stop what else runs on these CPUs.",
-                words::percent(*server),
-                words::percent(*generator),
-            ),
+            Self::NeitherBusy { idle } => write!(out, "Neither side was at its limit: {idle}"),
             Self::WindowsSetAside { set_aside, windows } => write!(
                 out,
                 "{} of {} had more than {} steal and were set aside.",
@@ -154,6 +155,9 @@ impl fmt::Display for Note {
             Self::StealUnknown => {
                 out.write_str("The kernel told no steal for some windows, so nobody knows how noisy they were.")
             }
+            Self::Preloads => out.write_str(
+                "It preloads its files: it does not look whether they have changed, which other servers pay for.",
+            ),
             Self::Killed { waited_seconds } => write!(
                 out,
                 "The server did not end within {} of being told to, and was killed after the measuring.",

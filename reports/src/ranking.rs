@@ -156,6 +156,15 @@ impl<'run> Table<'run> {
             .unwrap_or_default()
     }
 
+    /// Of how many rows a server's best one was chosen: those that are ranked with the same setting. The more there are, the
+    /// better is the best of them by luck.
+    #[must_use]
+    pub fn chosen_from(&self, best: &Row<'_>) -> usize {
+        let name = &best.measurement.server.name;
+        let is_rival = |row: &&&Row<'_>| row.measurement.server.name == *name && row.setting() == best.setting();
+        self.ranked().iter().filter(is_rival).count()
+    }
+
     /// What is known of who is the best server.
     #[must_use]
     pub fn decision(&self) -> Decision {
@@ -218,10 +227,11 @@ impl<'run> Table<'run> {
             by_index
         };
         let best: Vec<&Row<'_>> = self.best_of_each_server();
+        let chosen_from: Vec<usize> = best.iter().map(|row| self.chosen_from(row)).collect();
         let order: Vec<Option<usize>> = best.iter().map(|row| row.before).collect();
         let contestants: Vec<Vec<Option<f64>>> = best.into_iter().map(rounds).collect();
         let best_first: Vec<usize> = (0..contestants.len()).collect();
-        let places: Vec<Place> = groups_in_order(&contestants, merit.better(), &best_first);
+        let places: Vec<Place> = groups_in_order(&contestants, merit.better(), &best_first, &chosen_from);
         for row in &mut self.rows {
             let place = order.iter().position(|before| before.is_some() && *before == row.before);
             row.group = place.and_then(|place| places[place].group());
@@ -320,7 +330,7 @@ impl<'run> Row<'run> {
     pub fn p99(&self) -> Option<u64> {
         match self.merit {
             Merit::Latency => Merit::Latency.of_row(&self.figures).map(|nanoseconds| nanoseconds.round() as u64),
-            Merit::Capacity | Merit::Cost => self.figures.latency.percentile(99.0),
+            Merit::Capacity | Merit::Cost => self.figures.latency.shown_percentile(99.0),
         }
     }
 

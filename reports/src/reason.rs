@@ -5,7 +5,9 @@ use std::fmt;
 use loadgen::validity::Complaint;
 
 use crate::connection_error::ConnectionError;
+use crate::cpu_rules::Idle;
 use crate::failure::Failure;
+use crate::freshness::STALE_LIMIT;
 use crate::steal::{QUIET_SHARE_NEEDED, QuietTime, STEAL_LIMIT};
 use crate::words;
 
@@ -36,6 +38,11 @@ pub enum Reason {
     CheckFailed {
         /// What differed.
         problems: Vec<String>,
+    },
+    /// The document had changed, and the server still answered with the old one.
+    Stale {
+        /// How long before that answer was asked for it had changed, in seconds.
+        after_seconds: f64,
     },
     /// The server, or the generator, failed as a process.
     Failed {
@@ -131,6 +138,40 @@ pub enum Reason {
         /// What it should be about.
         connections: u32,
     },
+    /// The socket that answers belongs to no process of the measured server.
+    ForeignListener {
+        /// In how many rounds it was so.
+        rounds: usize,
+        /// Rounds in which the server was looked at.
+        of: usize,
+    },
+    /// Threads of the server could run on CPUs that are not the server's.
+    Elsewhere {
+        /// The most such threads at one look.
+        threads: u32,
+        /// The CPUs that they could use, ascending.
+        cpus: Vec<usize>,
+        /// The server's CPUs, ascending.
+        own: Vec<usize>,
+        /// In how many rounds it was so.
+        rounds: usize,
+        /// Rounds in which the server was looked at.
+        of: usize,
+    },
+    /// The server used more CPU time than its CPUs have.
+    BeyondItsCpus {
+        /// What it used in the worst round, over the time of its CPUs.
+        share: f64,
+        /// In how many rounds it was so.
+        rounds: usize,
+        /// Rounds in which the server was looked at.
+        of: usize,
+    },
+    /// Server and client waited most of the time, though the next request never waits in a closed loop.
+    BothIdle {
+        /// How busy they were, and why they waited.
+        idle: Idle,
+    },
     /// Too much steal in every round.
     TooNoisy {
         /// What the windows were like.
@@ -160,11 +201,13 @@ pub enum Reason {
 
 impl Reason {
     /// The names of all rules, in the order of `docs/validity.md`.
-    pub const NAMES: [&str; 24] = [
+    pub const NAMES: [&str; 30] = [
         "wrong status",
         "wrong length",
         "failed check",
         "other bytes",
+        "other type",
+        "stale files",
         "failed process",
         "broken answers",
         "surplus",
@@ -178,6 +221,10 @@ impl Reason {
         "more than the delay allows",
         "sooner than the delay",
         "Little's law",
+        "foreign listener",
+        "other CPUs",
+        "more than its CPUs",
+        "both idle",
         "overload",
         "late schedule",
         "crowded generator",
@@ -194,6 +241,7 @@ impl Reason {
             Self::WrongStatus { .. } => "wrong status",
             Self::WrongLength { .. } => "wrong length",
             Self::CheckFailed { .. } => "failed check",
+            Self::Stale { .. } => "stale files",
             Self::Failed { .. } => "failed process",
             Self::Broken { .. } => "broken answers",
             Self::Surplus { .. } => "surplus",
@@ -202,6 +250,7 @@ impl Reason {
             Self::ConnectionErrors { .. } => "connection errors",
             Self::Generator { complaint, .. } => match complaint {
                 Complaint::UnexpectedBody { .. } => "other bytes",
+                Complaint::UnexpectedType { .. } => "other type",
                 Complaint::Stuck { .. } => "stuck requests",
                 Complaint::IdleLost { .. } => "idle connections lost",
                 Complaint::Overloaded { .. } => "overload",
@@ -227,6 +276,10 @@ impl Reason {
             Self::NoAnswer => "no answer",
             Self::Unaccounted { .. } => "unaccounted",
             Self::LittlesLaw { .. } => "Little's law",
+            Self::ForeignListener { .. } => "foreign listener",
+            Self::Elsewhere { .. } => "other CPUs",
+            Self::BeyondItsCpus { .. } => "more than its CPUs",
+            Self::BothIdle { .. } => "both idle",
             Self::TooNoisy { .. } => "too noisy",
             Self::Disturbed { .. } => "disturbed",
             Self::Throttled { .. } => "throttled",
@@ -253,6 +306,14 @@ impl fmt::Display for Reason {
                 "The file did not come back as it lies on disk ({}): compare the server's answer with the file \
                  before measuring it.",
                 problems.join("; "),
+            ),
+            Self::Stale { after_seconds } => write!(
+                out,
+                "The document was replaced, and {} later the server still answered with the old one: let it look at its files \
+                 at least once in {}, or write `preloads = true` in its entry in servers.toml if it is meant to read them \
+                 only once.",
+                words::seconds(*after_seconds),
+                words::seconds(STALE_LIMIT),
             ),
             Self::Failed { failure, rounds, of } => {
                 write!(out, "{failure}")?;
@@ -344,6 +405,35 @@ impl fmt::Display for Reason {
                 words::figure(*under_way),
                 words::count(u64::from(*connections)),
             ),
+            Self::ForeignListener { rounds, of } => {
+                out.write_str(
+                    "The process that listens on the measured port does not belong to the measured server, so CPU time and \
+                     memory are those of another program: start the server in the foreground and without a container, or \
+                     measure the one that runs with --url.",
+                )?;
+                in_rounds(out, *rounds, *of)
+            }
+            Self::Elsewhere { threads, cpus, own, rounds, of } => {
+                write!(
+                    out,
+                    "{} of the server could run on CPU {}, and the server was given CPU {}: remove what moves them \
+                     (taskset, worker_cpu_affinity), or give the server these CPUs with --cpus.",
+                    words::plural(u64::from(*threads), "thread"),
+                    words::cpus(cpus),
+                    words::cpus(own),
+                )?;
+                in_rounds(out, *rounds, *of)
+            }
+            Self::BeyondItsCpus { share, rounds, of } => {
+                write!(
+                    out,
+                    "The server used {} of the time of its CPUs, so it ran on others as well: remove what moves it \
+                     (taskset, worker_cpu_affinity), or give it these CPUs with --cpus.",
+                    words::percent(*share),
+                )?;
+                in_rounds(out, *rounds, *of)
+            }
+            Self::BothIdle { idle } => write!(out, "Neither side was at its limit: {idle}"),
             Self::TooNoisy { quiet, is_open: true } => write!(
                 out,
                 "Other guests of this machine took its CPUs: {} of {} had more than {} steal, some of them in every round, and a \

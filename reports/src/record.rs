@@ -1,10 +1,13 @@
 //! The record of a run, as it is stored: raw figures and where they come from, and nothing derived from them.
 
+use std::collections::BTreeMap;
+
 use loadgen::Outcome;
 use serde::{Deserialize, Serialize};
 
 use crate::environment::Environment;
 use crate::failure::Failure;
+use crate::freshness::Freshness;
 use crate::sample::{Others, ServerSample};
 use crate::system_calls::Counting;
 use crate::timestamp::Timestamp;
@@ -31,7 +34,7 @@ pub struct Run {
     pub finished_at: Option<Timestamp>,
     /// The command that repeats this run, word by word, its seed included.
     pub command: Vec<String>,
-    /// The seed of the random order of the measurements in each round.
+    /// The seed of the random order of the measurements in each round, and of the arrivals, paths and samples of each trial.
     pub seed: u64,
     /// Rounds that the run set out to do.
     pub rounds_planned: u32,
@@ -130,6 +133,10 @@ pub struct Measurement {
     /// of the same server shows them, and where its answers are not valid.
     #[serde(default)]
     pub system_calls: Option<Counting>,
+    /// Whether this configuration of its server notices that a document has changed, seen once in the run; absent where that
+    /// could not be seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub freshness: Option<Freshness>,
 }
 
 /// A program under test.
@@ -141,6 +148,14 @@ pub struct Server {
     pub model: String,
     /// Whether it is one of this project's models.
     pub kind: ServerKind,
+    /// Whether it reads its files once and does not look at them again, as its entry among the servers says.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub preloads: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// Whose a server is.
@@ -241,7 +256,8 @@ pub enum Arrival {
         /// Requests per second offered over all connections.
         rate: f64,
     },
-    /// Requests are sent by the clock, at a rate that goes by what this server carried in a closed loop in the same round.
+    /// Requests are sent by the clock, at a rate that goes by what this process answered in a closed loop directly before:
+    /// [`Round::capacity`].
     OpenShare {
         /// The share of that, above 0.
         share: f64,
@@ -305,6 +321,10 @@ pub struct Round {
     /// was alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opponent_cpu_seconds: Option<f64>,
+    /// CPU time that the load generator of the other side of a comparison took meanwhile, in seconds, by the CPU that each of
+    /// its threads is bound to; absent where there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opponent_generator: Option<BTreeMap<usize, f64>>,
     /// What went wrong with the server as a process; absent when nothing did.
     pub failure: Option<Failure>,
 }

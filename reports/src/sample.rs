@@ -25,8 +25,50 @@ pub struct ServerSample {
     /// summed; absent where the kernel does not tell. The load generator may be in the same groups.
     #[serde(default)]
     pub throttled_seconds: Option<f64>,
+    /// The clock that the CPU times come from; absent in older records, which have ticks.
+    #[serde(default)]
+    pub cpu_source: Option<CpuSource>,
+    /// How far the CPU time of the whole sample may be from the truth, in seconds: the resolution of its clock, and the time
+    /// between the looks and the ends of the measured time. Absent in older records, which have [`TICK_SECONDS`].
+    #[serde(default)]
+    pub cpu_resolution_seconds: Option<f64>,
+    /// Whether a process of the tree holds the socket that listens on the measured port; absent where that cannot be seen.
+    #[serde(default)]
+    pub listens: Option<bool>,
+    /// Threads that could run on other CPUs than the server's while it was measured; absent where there was none.
+    #[serde(default)]
+    pub elsewhere: Option<Elsewhere>,
     /// Each look, in the order of time.
     pub points: Vec<SamplePoint>,
+}
+
+/// The resolution of the CPU times of records that do not state it, in seconds: a tick of `/proc`.
+pub const TICK_SECONDS: f64 = 0.01;
+
+/// So many times the resolution of its clock a CPU time must have before a figure is made of it.
+pub const RESOLUTIONS_NEEDED: f64 = 10.0;
+
+/// The clock that CPU times come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CpuSource {
+    /// `cpu.stat` of a control group (version 2) that the server had for itself.
+    CgroupV2,
+    /// `cpuacct.usage` of a control group (version 1) that the server had for itself.
+    CgroupV1,
+    /// The CPU clock of each process. Children that the server waited for are known in ticks alone.
+    ProcessClocks,
+    /// Ticks of `/proc/<pid>/stat`.
+    Ticks,
+}
+
+/// Threads that could run on other CPUs than the server's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Elsewhere {
+    /// The most such threads at one look.
+    pub threads: u32,
+    /// The CPUs that they could use and that are not the server's, ascending.
+    pub cpus: Vec<usize>,
 }
 
 /// One look at the server's process tree.
@@ -48,8 +90,9 @@ pub struct SamplePoint {
 
 /// CPU time that other processes took while a round was measured: neither the server nor the bench with its generator.
 ///
-/// It is a lower bound. The kernel's interrupts are left out, because kernels differ in whether they also count them to
-/// the process that was interrupted.
+/// It is the time in which the CPUs were not idle, without the server, the bench and stolen time. Interrupts are in it where
+/// the kernel counts them to the process that was interrupted, and not where it counts them apart
+/// ([`InterruptAccounting`](crate::environment::InterruptAccounting)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Others {
     /// On the server's CPUs, in seconds.
@@ -65,9 +108,27 @@ impl ServerSample {
         self.cpu_user_seconds + self.cpu_system_seconds
     }
 
+    /// How far the CPU time may be from the truth, in seconds.
+    #[must_use]
+    pub fn resolution_seconds(&self) -> f64 {
+        self.cpu_resolution_seconds.unwrap_or(TICK_SECONDS)
+    }
+
+    /// Whether the CPU time is long enough for its clock to say something of it.
+    #[must_use]
+    pub fn is_long_enough(&self) -> bool {
+        is_long_enough(self.cpu_seconds(), self.resolution_seconds())
+    }
+
     /// Voluntary and involuntary switches together.
     #[must_use]
     pub fn switches(&self) -> u64 {
         self.voluntary_switches.saturating_add(self.involuntary_switches)
     }
+}
+
+/// Whether a CPU time is long enough for a clock of this resolution, both in seconds.
+#[must_use]
+pub fn is_long_enough(seconds: f64, resolution: f64) -> bool {
+    seconds > 0.0 && seconds >= RESOLUTIONS_NEEDED * resolution
 }

@@ -1,8 +1,8 @@
 //! Time that a hypervisor gave to other guests, and what is left to measure in.
 //!
-//! Under a few per cent of steal, twins of one server differ by 3 to 5 %; at half of the time stolen they differ by
-//! tens of per cent even per second of CPU, because caches go cold and the accounting is coarse. So capacity is taken
-//! from the quiet windows alone, and how many were set aside is told.
+//! Under a few per cent of steal, A/A controls differ by a few per cent; at half of the time stolen they differ by
+//! tens of per cent even per second of CPU, because caches go cold and the accounting is coarse (the figures stand in
+//! docs/validity.md). So capacity is taken from the quiet windows alone, and how many were set aside is told.
 
 use loadgen::{Outcome, Window};
 

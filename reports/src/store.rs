@@ -1,10 +1,11 @@
 //! The folder of a run: where its record lies, how it is written and how it is found again.
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use flate2::read::MultiGzDecoder;
 use serde::Deserialize;
 
 use crate::record::{FORMAT, Run};
@@ -12,6 +13,13 @@ use crate::timestamp::Timestamp;
 
 /// The record's file in a run's folder.
 pub const RESULTS: &str = "results.json";
+
+/// The same file as `gzip` leaves it, which is read where there is no [`RESULTS`]: a stored run takes a tenth of the room.
+pub const COMPRESSED: &str = "results.json.gz";
+
+/// The longest record that is read, in bytes after decompression. The longest run of this project has 9 MB; a file that grows
+/// beyond this is no record.
+pub const LONGEST_RECORD: u64 = 1 << 30;
 
 /// The link that points to the newest run.
 pub const LATEST: &str = "latest";
@@ -36,10 +44,27 @@ pub enum StoreError {
         source: io::Error,
     },
     /// There is no record at the place.
-    #[error("there is no run at {}: name a folder that holds {RESULTS}, or run the bench first", path.display())]
+    #[error("there is no run at {}: name a folder that holds {RESULTS} or {COMPRESSED}, or run the bench first", path.display())]
     Missing {
         /// Where it was looked for.
         path: PathBuf,
+    },
+    /// The record is longer than any run's.
+    #[error(
+        "{} is longer than {LONGEST_RECORD} bytes after decompression, so it is no record of a run: name another file",
+        path.display()
+    )]
+    TooLong {
+        /// The record's file.
+        path: PathBuf,
+    },
+    /// The compressed record cannot be decompressed.
+    #[error("{} is not a complete file of gzip ({source}): restore the file or run again", path.display())]
+    NotCompressed {
+        /// The record's file.
+        path: PathBuf,
+        /// Where and why it broke.
+        source: io::Error,
     },
     /// The record is of a form that this library does not know.
     #[error(
@@ -94,13 +119,13 @@ impl Store {
         Ok(Self { folder })
     }
 
-    /// The folder of a run that is there already, by its path or by that of its record.
+    /// The folder of a run that is there already, by its path or by that of its record, compressed or not.
     ///
     /// # Errors
     /// [`StoreError::Missing`] if it holds no record.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let folder = if path.is_file() { path.parent().unwrap_or(Path::new(".")) } else { path };
-        if folder.join(RESULTS).is_file() {
+        if [RESULTS, COMPRESSED].iter().any(|name| folder.join(name).is_file()) {
             Ok(Self { folder: folder.to_path_buf() })
         } else {
             Err(StoreError::Missing { path: path.to_path_buf() })
@@ -133,19 +158,12 @@ impl Store {
         Ok(path)
     }
 
-    /// Reads the record back.
+    /// Reads the record back, from [`RESULTS`], or from [`COMPRESSED`] where that is missing.
     ///
     /// # Errors
-    /// [`StoreError::Missing`], [`StoreError::Format`] or [`StoreError::Broken`], each saying what to do.
+    /// [`StoreError::Missing`], [`StoreError::Format`], [`StoreError::Broken`] or one of the others, each saying what to do.
     pub fn load(&self) -> Result<Run, StoreError> {
-        let path = self.folder.join(RESULTS);
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(StoreError::Missing { path });
-            }
-            Err(error) => return Err(failed("read", &path, error)),
-        };
+        let (path, text) = self.text()?;
         // The version comes first: a newer record may well not parse, and then its version is the better answer.
         match serde_json::from_slice::<Versioned>(&text) {
             Ok(Versioned { format }) if format == u64::from(FORMAT) => {}
@@ -155,6 +173,33 @@ impl Store {
             Err(source) => return Err(StoreError::Broken { path, source }),
         }
         serde_json::from_slice(&text).map_err(|source| StoreError::Broken { path, source })
+    }
+
+    /// The record's file and its text.
+    fn text(&self) -> Result<(PathBuf, Vec<u8>), StoreError> {
+        let path = self.folder.join(RESULTS);
+        match fs::read(&path) {
+            Ok(text) => return Ok((path, text)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed("read", &path, error)),
+        }
+        let compressed = self.folder.join(COMPRESSED);
+        match fs::read(&compressed) {
+            Ok(bytes) => Ok((compressed.clone(), decompressed(&compressed, &bytes, LONGEST_RECORD)?)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(StoreError::Missing { path }),
+            Err(error) => Err(failed("read", &compressed, error)),
+        }
+    }
+}
+
+/// What `gzip` made these bytes of, if it is at most so long.
+fn decompressed(path: &Path, bytes: &[u8], longest: u64) -> Result<Vec<u8>, StoreError> {
+    let mut text = Vec::new();
+    let read = MultiGzDecoder::new(bytes).take(longest + 1).read_to_end(&mut text);
+    match read {
+        Ok(_) if text.len() as u64 > longest => Err(StoreError::TooLong { path: path.to_path_buf() }),
+        Ok(_) => Ok(text),
+        Err(source) => Err(StoreError::NotCompressed { path: path.to_path_buf(), source }),
     }
 }
 
@@ -194,4 +239,23 @@ fn file_name(suite: &str) -> String {
 
 fn failed(action: &'static str, path: &Path, source: io::Error) -> StoreError {
     StoreError::File { action, path: path.to_path_buf(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    #[test]
+    fn what_is_decompressed_has_a_bound() {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(&[b' '; 10_000]).unwrap();
+        let bytes = encoder.finish().unwrap();
+        assert!(bytes.len() < 100);
+        let read = |longest| decompressed(Path::new(COMPRESSED), &bytes, longest);
+        assert_eq!(read(10_000).unwrap().len(), 10_000);
+        assert!(matches!(read(9_999).unwrap_err(), StoreError::TooLong { .. }));
+    }
 }

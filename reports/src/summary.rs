@@ -5,6 +5,7 @@ use crate::merit::Merit;
 use crate::note::Note;
 use crate::ranking::{Row, Table, compare};
 use crate::record::{Arrival, Company, Round, Run, Workload};
+use crate::sensitivity;
 use crate::statistics::Ratio;
 use crate::words;
 
@@ -127,8 +128,10 @@ pub fn workload(workload: &Workload) -> String {
         Arrival::OpenShare { share } => format!("open loop at {} of what each server carries", words::percent(share)),
     };
     let length = workload.expected_length.map(|length| format!(" ({})", words::bytes(length))).unwrap_or_default();
+    let beside = beside(workload);
+    let beside = if beside.is_empty() { String::new() } else { format!(", {}", beside.join(", ")) };
     format!(
-        "GET {}{length} over {}, {}, {arrival}, {} of the client, rounds of {} after {} of warm-up",
+        "GET {}{length} over {}, {}{beside}, {arrival}, {} of the client, rounds of {} after {} of warm-up",
         workload.path,
         words::plural(workload.connections.into(), "connection"),
         if workload.keep_alive { "kept alive" } else { "one request each" },
@@ -148,6 +151,13 @@ pub fn load(workload: &Workload) -> String {
         Arrival::Open { rate } => parts.push(format!("{} requests per second offered", words::figure(rate))),
         Arrival::OpenShare { share } => parts.push(format!("{} of its capacity offered", words::percent(share))),
     }
+    parts.extend(beside(workload));
+    parts.join(", ")
+}
+
+/// What stands beside the requests of a workload, or changes them; nothing for the plain one.
+fn beside(workload: &Workload) -> Vec<String> {
+    let mut parts = Vec::new();
     parts.extend(workload.delay_seconds.map(|delay| format!("every answer waits {}", words::seconds(delay))));
     if workload.idle_connections > 0 {
         parts.push(format!("{} beside", words::plural(workload.idle_connections.into(), "idle connection")));
@@ -167,7 +177,7 @@ pub fn load(workload: &Workload) -> String {
     if let Some(mix) = workload.mix {
         parts.push(format!("{} by Zipf's law", words::plural(mix.files.into(), "file")));
     }
-    parts.join(", ")
+    parts
 }
 
 /// How far the run is: `1 of 3 rounds done, 20 of 51 turns`.
@@ -209,23 +219,8 @@ fn noise(run: &Run, table: &Table<'_>) -> Vec<String> {
             words::plural(measured.len() as u64, "row"),
         ));
     }
-    let mut widths: Vec<f64> = measured
-        .iter()
-        .filter(|row| !row.is_first())
-        .filter_map(|row| row.to_best?.interval)
-        .map(|(low, high)| (high / low).sqrt() - 1.0)
-        .filter(|width| width.is_finite())
-        .collect();
-    widths.sort_by(f64::total_cmp);
-    if let Some(width) = widths.get(widths.len() / 2) {
-        let seen = if *width < 1.0 {
-            format!("a difference of less than about {}", words::percent(*width))
-        } else {
-            format!("a factor of less than about {}", words::ratio(1.0 + width))
-        };
-        sentences.push(format!(
-            "With these rounds and this noise, {seen} from the best row would mostly not have been seen.",
-        ));
+    if let Some(sensitivity) = sensitivity::of(table) {
+        sentences.push(sensitivity.sentence());
     } else if measured.iter().any(|row| row.figures.rounds.len() == 1) {
         sentences.push("One round has no interval: nobody knows by how much another one would differ.".to_owned());
     }

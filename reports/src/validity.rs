@@ -6,8 +6,10 @@ use loadgen::validity::{Complaint, HALVES_TOLERANCE, complaints};
 use serde::{Deserialize, Serialize};
 
 use crate::connection_error::ConnectionError;
+use crate::cpu_rules;
 use crate::failure::Failure;
 use crate::figures::Figures;
+use crate::freshness::Freshness;
 use crate::note::{Note, notes};
 use crate::reason::Reason;
 use crate::record::{Arrival, Measurement, Workload};
@@ -114,6 +116,12 @@ impl Validity {
         self.reasons.iter().find_map(overload).filter(|_| self.is_beyond_capacity())
     }
 
+    /// Whether all that speaks against it is that server and client waited most of the time.
+    #[must_use]
+    pub fn only_waits(&self) -> bool {
+        !self.reasons.is_empty() && self.reasons.iter().all(|reason| matches!(reason, Reason::BothIdle { .. }))
+    }
+
     /// Where the measurement stands.
     #[must_use]
     pub fn standing(&self) -> Standing {
@@ -169,12 +177,17 @@ fn reasons(measurement: &Measurement, figures: &Figures) -> Vec<Reason> {
     if !reasons.iter().any(|reason| matches!(reason, Reason::WrongStatus { .. })) {
         reasons.extend(failed_check(measurement));
     }
+    reasons.extend(stale(measurement));
     reasons.extend(lost_requests(&measurement.workload, figures));
     reasons.extend(generators_complaints(measurement, figures));
     let faster = faster_than_its_delay(measurement, figures);
     reasons.extend(faster.or_else(|| sooner_than_its_delay(&measurement.workload, figures)));
     reasons.extend(halves_differ(measurement, figures));
     reasons.extend(impossible_figures(measurement, figures, reasons.is_empty()));
+    reasons.extend(cpu_rules::misplaced(measurement));
+    if reasons.is_empty() {
+        reasons.extend(cpu_rules::both_idle(measurement, figures));
+    }
     if !figures.rounds.is_empty() && figures.counted_rounds() == 0 {
         reasons.extend(noise(measurement, figures));
     }
@@ -259,6 +272,14 @@ fn failed_check(measurement: &Measurement) -> Option<Reason> {
     Some(Reason::CheckFailed { problems: check.problems.clone() })
 }
 
+/// A server that does not notice for too long that a document has changed, and does not say so.
+fn stale(measurement: &Measurement) -> Option<Reason> {
+    match measurement.freshness? {
+        Freshness::Stale { after_seconds } if !measurement.server.preloads => Some(Reason::Stale { after_seconds }),
+        _ => None,
+    }
+}
+
 /// Requests and connections that got no proper answer.
 fn lost_requests(workload: &Workload, figures: &Figures) -> Vec<Reason> {
     let mut reasons = Vec::new();
@@ -317,8 +338,12 @@ fn generators_complaints(measurement: &Measurement, figures: &Figures) -> Vec<Re
             count(&mut all, complaint);
         }
     }
-    let certain =
-        |complaint: &Complaint| matches!(complaint, Complaint::UnexpectedBody { .. } | Complaint::IdleLost { .. });
+    let certain = |complaint: &Complaint| {
+        matches!(
+            complaint,
+            Complaint::UnexpectedBody { .. } | Complaint::UnexpectedType { .. } | Complaint::IdleLost { .. }
+        )
+    };
     let likely = |complaint: &Complaint| match complaint {
         // Elsewhere it excludes the round where it matters; on shared CPUs the server takes the client's time.
         Complaint::Late { .. } => measurement.placement.is_shared(),

@@ -93,6 +93,14 @@ pub fn ratio(ratio: f64) -> String {
     }
 }
 
+/// The same of a ratio that is not 1, with as many decimals as it takes to say so: `0.997`, never `1.00`.
+#[must_use]
+pub fn ratio_apart(apart: f64) -> String {
+    let texts = [ratio(apart), format!("{apart:.3}"), format!("{apart:.4}")];
+    let is_one = |text: &&String| text.trim_end_matches('0') == "1.";
+    texts.iter().find(|text| !is_one(text)).unwrap_or(&texts[0]).clone()
+}
+
 /// A number and its noun: `1 worker`, `1,000 workers`.
 #[must_use]
 pub fn plural(number: u64, noun: &str) -> String {
@@ -180,6 +188,7 @@ mod tests {
         assert_eq!(percent(0.042), "4.2 %");
         let ratios = [1.179, 0.0341, 123.4, 1e9, 1e-9].map(ratio);
         assert_eq!(ratios, ["1.18", "0.034", "123", "over 1,000", "under 0.001"]);
+        assert_eq!([0.8, 0.996, 1.002, 0.9998, 1.0].map(ratio_apart), ["0.80", "0.996", "1.002", "0.9998", "1.00"]);
         assert_eq!(plural(1, "worker"), "1 worker");
         assert_eq!(plural(0, "worker"), "0 workers");
     }

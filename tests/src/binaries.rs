@@ -7,24 +7,24 @@ use std::sync::LazyLock;
 use escargot::CargoBuild;
 use escargot::format::Message;
 
-type Built = LazyLock<BTreeMap<String, PathBuf>>;
+/// What cargo built, and what it said where it could not build all.
+struct Built {
+    programs: BTreeMap<String, PathBuf>,
+    error: Option<String>,
+}
 
 /// `cargo test` builds no binaries of other packages, and what lies in `target/` may be of yesterday: so each test program asks
-/// cargo, once. When nothing changed, that costs a fraction of a second. In groups, because one cargo call for four
-/// servers is faster than four, and a broken bench should not keep the servers from being tested.
-static SERVERS: Built =
-    LazyLock::new(|| build(&["otus-thread-per-connection", "otus-thread-pool", "otus-epoll", "otus-async"]));
-static LOADGEN: Built = LazyLock::new(|| build(&["otus-loadgen"]));
-static BENCH: Built = LazyLock::new(|| build(&["otus-bench"]));
+/// cargo, once. When nothing changed, that costs a fraction of a second. All packages at once, because cargo enables in shared
+/// dependencies what any of the named packages wants: for all of them that is what `cargo test --workspace` built already, and
+/// for a few of them most crates would be compiled again. A package that does not build keeps only its own tests from running.
+static BUILT: LazyLock<Built> = LazyLock::new(build);
 
 /// The path of the freshly built program called `name`: a server by its model's name, `loadgen` or `bench`.
 pub fn binary(name: &str) -> &'static Path {
-    let group = match name {
-        "loadgen" => &LOADGEN,
-        "bench" => &BENCH,
-        _ => &SERVERS,
-    };
-    group.get(name).unwrap_or_else(|| panic!("the workspace builds no program called {name}"))
+    BUILT.programs.get(name).unwrap_or_else(|| match &BUILT.error {
+        Some(error) => panic!("there is no program called {name}, because the workspace does not build: {error}"),
+        None => panic!("the workspace builds no program called {name}"),
+    })
 }
 
 /// The root of the workspace.
@@ -37,23 +37,25 @@ pub fn www() -> PathBuf {
     workspace().join("www")
 }
 
-fn build(packages: &[&str]) -> BTreeMap<String, PathBuf> {
+fn build() -> Built {
     let mut cargo = CargoBuild::new().manifest_path(workspace().join("Cargo.toml")).bins();
     if !cfg!(debug_assertions) {
         cargo = cargo.release();
     }
-    for package in packages {
-        cargo = cargo.arg("--package").arg(package);
-    }
-    let messages = cargo.exec().unwrap_or_else(|error| panic!("cargo cannot build {packages:?}: {error}"));
-    let mut built = BTreeMap::new();
+    let messages = cargo.args(["--workspace", "--keep-going"]).exec();
+    let messages = messages.unwrap_or_else(|error| panic!("cargo cannot be started: {error}"));
+    let mut built = Built { programs: BTreeMap::new(), error: None };
     for message in messages {
-        let message = message.unwrap_or_else(|error| panic!("{packages:?} do not build: {error}"));
-        let message = message.decode().expect("cargo's messages are JSON of a known shape");
-        if let Message::CompilerArtifact(artifact) = message
-            && let Some(executable) = artifact.executable
-        {
-            built.insert(artifact.target.name.into_owned(), executable.into_owned());
+        match message {
+            Ok(message) => {
+                let message = message.decode().expect("cargo's messages are JSON of a known shape");
+                if let Message::CompilerArtifact(artifact) = message
+                    && let Some(executable) = artifact.executable
+                {
+                    built.programs.insert(artifact.target.name.into_owned(), executable.into_owned());
+                }
+            }
+            Err(error) => built.error = Some(error.to_string()),
         }
     }
     built

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use reports::comparison::record::FORMAT;
-use reports::comparison::{Comparison, Judged, Verdict, decision, judge, judgement, markdown, text};
+use reports::comparison::{Comparison, Verdict, decision, judge, judgement, markdown, text};
 use reports::{Store, Timestamp};
 
 pub use rounds::{Rounds, RoundsError, Setting};
@@ -55,6 +55,10 @@ pub fn run(project: &Project, options: &CompareOptions) -> Result<ExitCode, Comm
     let repository = options.repo.as_deref().unwrap_or(project.folder());
     let base = commits::find(repository, &options.base)?;
     let head = commits::find(repository, &options.head)?;
+    if base == head {
+        let commit = shortened(&head).to_owned();
+        return Err(CommandError::SameCommit { base: options.base.clone(), head: options.head.clone(), commit });
+    }
     if options.head == "HEAD" && commits::is_dirty(repository) {
         println!("The working tree has changes that are not committed: they are not in {}.", shortened(&head));
     }
@@ -215,11 +219,10 @@ fn conclude(comparison: &Comparison, folder: &Path, options: &CompareOptions) ->
         return Ok(ExitCode::from(INTERRUPTED));
     }
     let judged = judge(comparison);
-    let is_too_slow = |one: &Judged<'_>| one.slowdown().is_some_and(|share| share > comparison.max_slowdown);
     let overall = judgement::overall(&judged);
     Ok(match overall {
         Verdict::Failed => ExitCode::FAILURE,
-        _ if judged.iter().any(is_too_slow) => ExitCode::FAILURE,
+        _ if judged.iter().any(|one| one.is_too_slow(comparison.max_slowdown)) => ExitCode::FAILURE,
         _ if options.strict && judged.iter().any(|one| one.verdict == Verdict::Undecided) => ExitCode::from(UNDECIDED),
         _ => ExitCode::SUCCESS,
     })

@@ -5,6 +5,7 @@
 //! turns every few milliseconds, so that whatever the machine does meanwhile it does to both. On a shared machine two turns
 //! of one program that follow each other were 13 % apart, and two at the same time 1.4 % (docs/regressions.md).
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ use super::sides::{Built, GENERATOR, Sides};
 use crate::cpus::Division;
 use crate::measurement::Measurement;
 use crate::meeting::Meeting;
+use crate::others::{error, left_over};
 use crate::ports::{NoFreePort, Ports};
 use crate::recording::{self, Prepared};
 use crate::roots::Roots;
@@ -244,16 +246,20 @@ impl<'a> Rounds<'a> {
         let started_at = Timestamp::now();
         let interrupted = self.setting.interrupted;
         let entrant = &self.entrants[place];
-        let take = |ready: &Ready| {
+        // Each side is asked at moments of its own. If both were asked at the same instants, their requests would meet in every
+        // pair in the same way.
+        let seeds = [(); 2].map(|()| self.random.u64(..1 << 53));
+        let take = |place: usize| {
+            let ready = [&first, &second][place];
             let of_side = if ready.is_base { &entrant.base } else { &entrant.head };
             let (measurement, program) = (&of_side.measurement, ready.program.as_deref());
             let mut turn = of_side.prepared.turn(measurement, program, &ready.folder, &ready.scratch, interrupted);
             (turn.generator, turn.meeting) = (ready.generator.as_deref(), Some(&meeting));
+            turn.seed = seeds[place];
             turn.take(ready.port, &mut |_| {})
         };
-        let both = [&first, &second];
         // The one that is begun with has a head start of a few microseconds, in which it begins to start its server.
-        let [one, other] = order.map(|of| both[of]);
+        let [one, other] = order;
         let (of_one, of_other) = thread::scope(|scope| {
             let other = scope.spawn(|| take(other));
             (take(one), other.join())
@@ -273,6 +279,7 @@ impl<'a> Rounds<'a> {
             let is_a_program = entrant.subject == Subject::Generator;
             outcome.filter(|_| is_a_program).map_or(0.0, |outcome| outcome.cpu_ns() as f64 / 1e9)
         });
+        let generators = [first.outcome.as_ref(), second.outcome.as_ref()].map(|outcome| outcome.map(by_cpu));
         let used = [first.sample.as_ref(), second.sample.as_ref()].map(|sample| sample.map(ServerSample::cpu_seconds));
         let sides = if is_control {
             if contest.twins.is_empty() {
@@ -293,12 +300,15 @@ impl<'a> Rounds<'a> {
                 check: taken.check,
                 outcome: taken.outcome,
                 offered_rate: taken.offered_rate,
-                capacity: None,
-                server: taken.sample,
-                others: taken.others.map(|others| {
-                    without(others, opponent.unwrap_or(0.0), by_generators[1 - place], self.setting.division.shared())
+                capacity: taken.capacity,
+                others: taken.others.and_then(|others| {
+                    let seconds = taken.sample.as_ref().map_or(0.0, |sample| sample.wall_seconds);
+                    let opponent = (opponent.unwrap_or(0.0), by_generators[1 - place]);
+                    without(others, opponent, seconds, self.setting.division)
                 }),
+                server: taken.sample,
                 opponent_cpu_seconds: opponent,
+                opponent_generator: generators[1 - place].clone(),
                 failure: taken.failure,
             });
         }
@@ -356,13 +366,27 @@ enum Going {
 }
 
 /// What others took, without what the other side's server and its generator did: to each other they are no strangers.
-fn without(others: Others, server: f64, generator: f64, is_shared: bool) -> Others {
+fn without(others: Others, (server, generator): (f64, f64), seconds: f64, division: &Division) -> Option<Others> {
     // On shared CPUs both figures are of all of them.
+    let is_shared = division.shared();
     let (on_server, on_client) = if is_shared { (server + generator, server + generator) } else { (server, generator) };
-    Others {
-        on_server_cpus_seconds: (others.on_server_cpus_seconds - on_server).max(0.0),
-        on_client_cpus_seconds: (others.on_client_cpus_seconds - on_client).max(0.0),
+    let rest = |all: f64, theirs: f64, cpus: usize| left_over(all - theirs, error(seconds, cpus));
+    Some(Others {
+        on_server_cpus_seconds: rest(others.on_server_cpus_seconds, on_server, division.server.len())?,
+        on_client_cpus_seconds: rest(others.on_client_cpus_seconds, on_client, division.client.len())?,
+    })
+}
+
+/// CPU time of a generator's threads, in seconds, by the CPU that each is bound to. One that is bound to none may have been
+/// anywhere, and is left out.
+fn by_cpu(outcome: &loadgen::Outcome) -> BTreeMap<usize, f64> {
+    let mut seconds = BTreeMap::new();
+    for thread in &outcome.threads {
+        if let Some(cpu) = thread.cpu {
+            *seconds.entry(cpu).or_default() += thread.cpu_ns as f64 / 1e9;
+        }
     }
+    seconds
 }
 
 /// A program's copy for one turn: where the pages of a program happen to lie in memory stays as long as its file is in use,

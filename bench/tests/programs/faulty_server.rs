@@ -3,7 +3,8 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::process::exit;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, exit};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
@@ -51,6 +52,22 @@ fn main() {
         "never-listens" => loop {
             thread::park();
         },
+        // Its mask is what it likes, whatever it was given.
+        "pins-itself" => {
+            let mut everywhere = rustix::thread::CpuSet::new();
+            (0..rustix::thread::CpuSet::MAX_CPU).for_each(|cpu| everywhere.set(cpu));
+            let _ = rustix::thread::sched_setaffinity(None, &everywhere);
+        }
+        "lets-another-listen" => let_another_listen(file, port),
+        "is-another" => {
+            let leader = words.get(4).cloned().unwrap_or_default();
+            thread::spawn(move || {
+                while std::path::Path::new(&format!("/proc/{leader}/exe")).exists() {
+                    thread::sleep(Duration::from_millis(20));
+                }
+                exit(0);
+            });
+        }
         "ignores-sigterm" => {
             // Whatever the flag says, nobody asks it.
             let _ = signal_hook::flag::register(signal_hook::consts::SIGTERM, Arc::new(AtomicBool::new(false)));
@@ -84,6 +101,18 @@ fn main() {
         }
         let server = Arc::clone(&server);
         thread::spawn(move || server.serve(stream));
+    }
+}
+
+/// A daemon answers: a process that has no parent any more and is in another group. It ends when this one does.
+fn let_another_listen(file: &str, port: &str) -> ! {
+    let own = std::env::current_exe().unwrap_or_default();
+    let script = "\"$0\" is-another \"$1\" \"$2\" \"$3\" &";
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script]).arg(own).args([file, port, &std::process::id().to_string()]).process_group(0);
+    let _ = shell.status();
+    loop {
+        thread::park();
     }
 }
 
@@ -140,7 +169,11 @@ impl Server {
                 }
                 _ => {}
             }
-            if writer.write_all(&self.answer(before)).is_err() {
+            let answer = self.answer(before);
+            // The second piece waits until the first one is acknowledged, for the socket has no TCP_NODELAY.
+            let cut = if self.fault == "sends-in-two-pieces" { answer.len() - self.body.len() } else { answer.len() };
+            let (head, rest) = answer.split_at(cut);
+            if writer.write_all(head).is_err() || (!rest.is_empty() && writer.write_all(rest).is_err()) {
                 return;
             }
             if self.fault == "dies-under-load" && before >= ENOUGH {
@@ -157,8 +190,8 @@ impl Server {
 
     fn answer(&self, before: u64) -> Vec<u8> {
         let mut body = match self.fault.as_str() {
-            "changes-its-file" => std::fs::read(&self.file).unwrap_or_default(),
-            _ => self.body.clone(),
+            "reads-once" => self.body.clone(),
+            _ => std::fs::read(&self.file).unwrap_or_default(),
         };
         let mut status = "200 OK";
         match self.fault.as_str() {
@@ -172,8 +205,13 @@ impl Server {
             _ => {}
         }
         let length = body.len();
+        let content_type = match self.fault.as_str() {
+            "confuses-types" if before > CHECKED && before.is_multiple_of(NOW_AND_THEN) => "text/plain",
+            _ => "text/html",
+        };
         let mut answer =
-            format!("HTTP/1.1 {status}\r\nContent-Type: text/html\r\nContent-Length: {length}\r\n\r\n").into_bytes();
+            format!("HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n")
+                .into_bytes();
         answer.append(&mut body);
         answer
     }

@@ -5,7 +5,7 @@ mod values;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
-use loadgen::{Arrivals, Expect, ExpectedBody, Load, Method, Objective, Offered, Order, Paths, Plan};
+use loadgen::{Arrivals, Expect, ExpectedBody, Load, Method, Objective, Offered, Order, Paths, Plan, seed};
 use values::{CpuList, LengthWish, Threads};
 
 /// The longest duration that a plan may have, which is what a run has that is to end with its requests.
@@ -197,9 +197,9 @@ struct ShapeArguments {
     /// Read only so many bytes per second on each connection
     #[arg(long, value_name = "BYTES", value_parser = values::number)]
     slow_read: Option<u64>,
-    /// What chance begins with, which decides on arrivals, paths and samples
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    seed: u64,
+    /// Random seed for arrivals, paths and samples; by default one from the system's entropy
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
 }
 
 /// What the responses have to be.
@@ -218,6 +218,9 @@ struct ExpectArguments {
         value_parser = values::expected_length
     )]
     length: LengthWish,
+    /// Count responses with another Content-Type as unexpected
+    #[arg(long = "expect-type", value_name = "TYPE")]
+    content_type: Option<String>,
     /// Compare bodies with a file, with the file of the path in a folder, or with the first body of the same path
     #[arg(long = "expect-body", value_name = "FILE|FOLDER|first", value_parser = values::expected_body)]
     body: Option<ExpectedBody>,
@@ -272,12 +275,13 @@ impl RunArguments {
         plan.expect = Expect {
             status: self.expect.status,
             length: self.expect.length.0,
+            content_type: self.expect.content_type.clone(),
             body: self.expect.body.clone(),
             body_share: self.expect.body_share,
         };
         plan.interval_ms = self.interval;
         plan.start_at_ms = self.machine.start_at;
-        plan.seed = self.shape.seed;
+        plan.seed = self.shape.seed.unwrap_or_else(seed::draw);
         plan
     }
 

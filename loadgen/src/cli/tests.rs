@@ -7,7 +7,11 @@ fn arguments(line: &str) -> Result<Arguments, clap::Error> {
 }
 
 fn plan(line: &str) -> Result<Plan, clap::Error> {
-    arguments(line).map(|arguments| arguments.run.plan(None))
+    let mut plan = arguments(line)?.run.plan(None);
+    if !line.contains("--seed") {
+        plan.seed = 0;
+    }
+    Ok(plan)
 }
 
 /// What wrk does, and that all lengths are to be alike.
@@ -26,6 +30,13 @@ fn the_command_line_is_sound() {
 #[test]
 fn without_options_it_does_what_wrk_does() {
     assert_eq!(plan("http://a").unwrap(), usual("http://a"));
+}
+
+#[test]
+fn every_run_draws_a_seed_of_its_own_unless_one_is_given() {
+    let seed = |line: &str| arguments(line).unwrap().run.plan(None).seed;
+    assert_ne!(seed("http://a"), seed("http://a"));
+    assert_eq!(seed("--seed 0 http://a"), 0);
 }
 
 #[test]

@@ -92,7 +92,7 @@ impl Tally {
     /// Counts a complete response.
     #[inline]
     pub(super) fn count_answer(&mut self, answer: &Answer, expect: &Expect) {
-        let Response { status, length, .. } = answer.response;
+        let Response { status, length, has_expected_type, .. } = answer.response;
         self.responses += 1;
         self.window.as_deref_mut().unwrap_or(&mut self.latency).record(answer.latency_ns);
         if let Some(service) = answer.service_ns {
@@ -102,12 +102,14 @@ impl Tally {
         self.statuses[usize::from(status) % STATUSES] += 1;
         let other_status = !expect.allows_status(status);
         let other_length = self.lengths.is_other(answer.path, status, length) || answer.body == Verdict::OtherLength;
+        let other_type = !has_expected_type && !other_status;
         let other_body = matches!(answer.body, Verdict::Differs(_));
         self.unexpected.bodies_compared += u64::from(answer.body != Verdict::NotCompared);
-        if other_status || other_length || other_body {
+        if other_status || other_length || other_type || other_body {
             self.unexpected.responses += 1;
             self.unexpected.status += u64::from(other_status);
             self.unexpected.length += u64::from(other_length);
+            self.unexpected.content_type += u64::from(other_type);
             self.unexpected.body += u64::from(other_body);
         }
     }
@@ -238,7 +240,7 @@ mod tests {
     use super::*;
 
     fn answer(path: usize, status: u16, length: u64) -> Answer {
-        let response = Response { status, length, persistent: true };
+        let response = Response { status, length, persistent: true, has_expected_type: true };
         Answer { response, path, latency_ns: 1000, service_ns: None, body: Verdict::NotCompared }
     }
 
@@ -255,6 +257,20 @@ mod tests {
         assert_eq!(
             unexpected(&expect, &[(200, 10), (200, 11), (404, 10), (404, 11)].map(|(s, l)| answer(0, s, l))),
             Unexpected { responses: 3, status: 2, length: 2, ..Unexpected::default() }
+        );
+    }
+
+    #[test]
+    fn an_error_page_of_another_type_is_one_of_another_status() {
+        let expect = Expect { status: Some(200), ..Expect::default() };
+        let other_type = |status| {
+            let mut answer = answer(0, status, 10);
+            answer.response.has_expected_type = false;
+            answer
+        };
+        assert_eq!(
+            unexpected(&expect, &[answer(0, 200, 10), other_type(200), other_type(404)]),
+            Unexpected { responses: 2, status: 1, content_type: 1, ..Unexpected::default() }
         );
     }
 

@@ -21,6 +21,7 @@ use crate::machine::CpuTime;
 use crate::paths::Chooser;
 use crate::response::HeadReader;
 use crate::schedule::Schedule;
+use crate::seed::{self, Purpose};
 use crate::{Errors, Histogram, IdleConnections, Method};
 
 /// How much is read at once where the bytes are looked at.
@@ -131,12 +132,12 @@ impl<'a> Worker<'a> {
             places: (0..share.connections).map(|_| Place::new(plan.method, plan.pipeline)).collect(),
             idle: Idle::new(share.idle_connections),
             witness: Witness::default(),
-            heads: HeadReader::default(),
+            heads: HeadReader::expecting(plan.expect.content_type.clone()),
             buffer: vec![0; LEAP],
             outgoing: Vec::new(),
             unfinished: Vec::new(),
             timers: Timers::default(),
-            chance: fastrand::Rng::with_seed(plan.seed.rotate_left(7) ^ share.thread as u64),
+            chance: seed::of_thread(plan.seed, Purpose::Samples, share.thread),
             chooser: Chooser::new(&plan.paths.order, paths, plan.seed, share.thread),
             pace: None,
             thread: share.thread,
@@ -229,7 +230,8 @@ impl<'a> Worker<'a> {
                 self.thread,
                 plan.threads,
             );
-            self.pace = Some(Pace::new(schedule));
+            let is_alone = plan.start_at_ms.is_none();
+            self.pace = Some(Pace::new(if is_alone { schedule } else { schedule.among_others(plan.seed) }));
         }
         let now = self.setup.now();
         for index in 0..self.places.len() {

@@ -35,7 +35,17 @@ pub(super) fn merge(arguments: &MergeArguments) -> Result<ExitCode, Failure> {
             together * 100.0
         ));
     }
-    if output.strict && !is_together {
+    let equal_seeds = loadgen::equal_seeds(&outcomes);
+    if let Some((first, second)) = equal_seeds {
+        say(&format!(
+            "  NOT VALID       {} and {} have the same seed, {}: their requests came at the same moments and not \
+             independently; give each generator another --seed, or none.\n",
+            arguments.files[first].display(),
+            arguments.files[second].display(),
+            outcomes[first].plan.seed,
+        ));
+    }
+    if output.strict && (!is_together || equal_seeds.is_some()) {
         return Ok(ExitCode::from(1));
     }
     Ok(report::exit_code(&merged, output))

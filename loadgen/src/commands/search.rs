@@ -4,7 +4,9 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use loadgen::validity::{Complaint, complaints};
-use loadgen::{Doubt, Load, Objective, Offered, Outcome, Plan, ProbeResult, Progress, Purpose, Search, Step, Verdict};
+use loadgen::{
+    Doubt, Load, Objective, Offered, Outcome, Plan, ProbeResult, Progress, Purpose, Search, Step, Verdict, seed,
+};
 
 use super::{Failure, offer_load, report};
 use crate::cli::RunArguments;
@@ -46,6 +48,8 @@ pub(super) fn search(
         capacity.responses_per_second()
     ));
     let mut search = Search::new(capacity.responses_per_second().max(1.0), RESOLUTION, CONFIRMATIONS);
+    let first_seed = plan.seed;
+    let mut probes = 0;
     // Of the rate that is being believed in.
     let mut kept: Option<Outcome> = None;
     let verdict = loop {
@@ -54,6 +58,9 @@ pub(super) fn search(
             Step::Done(verdict) => break Some(verdict),
         };
         plan.load = Load::Open(Offered { arrivals: arguments.arrivals(), ..Offered::steady(rate) });
+        // Probes with the same arrivals would confirm nothing that the first has not shown.
+        plan.seed = seed::stream(first_seed, &[probes]);
+        probes += 1;
         let outcome = loadgen::run(&plan, &mut |_: &Progress| (), stop)?;
         if stop.load(Ordering::Relaxed) {
             break None;

@@ -2,6 +2,7 @@
 
 mod error;
 mod plan;
+mod seeds;
 mod span;
 #[cfg(test)]
 mod tests;
@@ -10,6 +11,7 @@ mod windows;
 use std::collections::BTreeMap;
 
 pub use error::MergeError;
+pub use seeds::equal_seeds;
 pub use span::overlap;
 
 use crate::{Connections, FORMAT, IdleConnections, Outcome};
@@ -28,6 +30,7 @@ use span::Span;
 ///   as long as the longest of those that fell together there.
 /// - The plan is the first one's, with the connections, threads, idle connections and offered rates of all, and their
 ///   requests where each has a limit.
+/// - Generators with equal seeds ask for the same at the same moments, which no sum can undo: [`equal_seeds`] finds them.
 /// - CPU numbers mean other CPUs on another machine: the sum knows no steal, no CPUs in its plan and no ceiling.
 ///   [`ThreadRecord::cpu`](crate::ThreadRecord::cpu) stays as it was on the thread's machine.
 /// - Memory is the sum, and unknown if any is.

@@ -123,6 +123,33 @@ fn what_is_each_generators_own_affair_is_added() {
 }
 
 #[test]
+fn equal_seeds_are_found_where_chance_decides() {
+    let open = |arrivals, seed, start_at_ms| {
+        of_plan(move |plan| {
+            plan.load = Load::Open(Offered { arrivals, ..Offered::steady(1.0) });
+            (plan.seed, plan.start_at_ms) = (seed, start_at_ms);
+        })
+    };
+    let poisson = |seed| open(Arrivals::Poisson, seed, None);
+    assert_eq!(equal_seeds(&[]), None);
+    assert_eq!(equal_seeds(&[poisson(1), poisson(2), poisson(3)]), None);
+    assert_eq!(equal_seeds(&[poisson(1), poisson(2), poisson(2), poisson(1)]), Some((1, 2)));
+    // Evenly spaced requests meet where the generators began together.
+    let uniform = |start_at_ms| open(Arrivals::Uniform, 1, start_at_ms);
+    assert_eq!(equal_seeds(&[uniform(None), uniform(None)]), None);
+    assert_eq!(equal_seeds(&[uniform(Some(5)), uniform(Some(5))]), Some((0, 1)));
+    // In a closed loop chance decides only on paths.
+    let zipf = || {
+        of_plan(|plan| {
+            plan.paths.list = vec!["/a".into(), "/b".into()];
+            plan.paths.order = crate::Order::Zipf(1.0);
+        })
+    };
+    assert_eq!(equal_seeds(&[zipf(), zipf()]), Some((0, 1)));
+    assert_eq!(equal_seeds(&[outcome(0, &[1]), outcome(0, &[1])]), None);
+}
+
+#[test]
 fn offered_rates_add() {
     let open =
         |rate, final_rate| of_plan(|plan| plan.load = Load::Open(Offered { final_rate, ..Offered::steady(rate) }));

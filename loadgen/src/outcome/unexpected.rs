@@ -5,12 +5,15 @@ use serde::{Deserialize, Serialize};
 /// Complete responses that were not what the plan expects.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unexpected {
-    /// Those with another status, another length or other bytes, each counted once.
+    /// Those with another status, another length, another type or other bytes, each counted once.
     pub responses: u64,
     /// Those with another status.
     pub status: u64,
     /// Those with another body length, or with the expected bytes and some missing or more behind them.
     pub length: u64,
+    /// Those with the expected status and another Content-Type, or none.
+    #[serde(default)]
+    pub content_type: u64,
     /// Those whose body has other bytes. Of a body with another length only the bytes that both have are compared.
     pub body: u64,
     /// How many bodies were compared.
@@ -25,6 +28,7 @@ impl Unexpected {
         self.responses += other.responses;
         self.status += other.status;
         self.length += other.length;
+        self.content_type += other.content_type;
         self.body += other.body;
         self.bodies_compared += other.bodies_compared;
         if self.first_difference.is_none() {

@@ -1,4 +1,4 @@
-//! The head of a response: its status and how its body is framed.
+//! The head of a response: its status, how its body is framed, and whether it has the expected type.
 
 /// No head may be longer than this; what goes on without a blank line is no HTTP response.
 pub const LIMIT: usize = 64 * 1024;
@@ -10,6 +10,8 @@ pub(super) struct Head {
     pub(super) framing: Framing,
     /// Whether the server will read another request from this connection.
     pub(super) persistent: bool,
+    /// Whether the Content-Type is the expected one, where one is expected.
+    pub(super) has_expected_type: bool,
 }
 
 /// How the end of a body is found (RFC 9112, section 6.3), before the method of the request is considered.
@@ -33,9 +35,17 @@ pub(super) struct Malformed;
 pub struct HeadReader {
     last: Vec<u8>,
     meaning: Option<Head>,
+    content_type: Option<String>,
 }
 
 impl HeadReader {
+    /// A reader that also says of each head whether it has this Content-Type. Letter case and parameters do not matter; a
+    /// head without the field has another type. `None` expects nothing.
+    #[must_use]
+    pub fn expecting(content_type: Option<String>) -> Self {
+        Self { content_type, ..Self::default() }
+    }
+
     /// The head at the beginning of `input` and its length; `None` when its blank line is not there yet.
     /// The search for the blank line starts at `from`, so that input which comes in pieces is not searched again.
     #[inline]
@@ -51,7 +61,7 @@ impl HeadReader {
     fn parse(&mut self, input: &[u8], from: usize) -> Result<Option<(Head, usize)>, Malformed> {
         // A head that comes in pieces is parsed once, when its end is there.
         let complete = from == 0 || end_of_head(input, from).is_some();
-        let parsed = if complete { parse(input)? } else { None };
+        let parsed = if complete { parse(input, self.content_type.as_deref())? } else { None };
         let Some((meaning, length)) = parsed else {
             return if may_become_a_head(input) { Ok(None) } else { Err(Malformed) };
         };
@@ -82,12 +92,12 @@ fn may_become_a_head(input: &[u8]) -> bool {
 
 /// Parses the head at the beginning of `input`; `None` when its blank line is not there yet. Names have to be names;
 /// of values only those that decide about the body and the connection are looked at.
-fn parse(input: &[u8]) -> Result<Option<(Head, usize)>, Malformed> {
+fn parse(input: &[u8], content_type: Option<&str>) -> Result<Option<(Head, usize)>, Malformed> {
     let Some((status_line, mut used)) = next_line(input, 0) else {
         return Ok(None);
     };
     let (minor_version, status) = parse_status_line(status_line)?;
-    let mut fields = Fields::default();
+    let mut fields = Fields { expected_type: content_type, ..Fields::default() };
     loop {
         let Some((line, end)) = next_line(input, used) else {
             return Ok(None);
@@ -109,7 +119,8 @@ fn parse(input: &[u8]) -> Result<Option<(Head, usize)>, Malformed> {
         None => Framing::UntilClose,
     };
     let persistent = !fields.close && (minor_version > 0 || fields.keep_alive);
-    Ok(Some((Head { status, framing, persistent }, used)))
+    let has_expected_type = content_type.is_none() || (fields.has_type && !fields.has_other_type);
+    Ok(Some((Head { status, framing, persistent, has_expected_type }, used)))
 }
 
 /// The line that begins at `start`, without its end, and where the next one begins.
@@ -138,7 +149,10 @@ fn parse_status_line(line: &[u8]) -> Result<(u8, u16), Malformed> {
 
 /// What the header fields say about the body and the connection.
 #[derive(Debug, Default)]
-struct Fields {
+struct Fields<'a> {
+    expected_type: Option<&'a str>,
+    has_type: bool,
+    has_other_type: bool,
     length: Option<u64>,
     /// There is a transfer coding.
     coded: bool,
@@ -148,7 +162,7 @@ struct Fields {
     keep_alive: bool,
 }
 
-impl Fields {
+impl Fields<'_> {
     fn take(&mut self, line: &[u8]) -> Result<(), Malformed> {
         let colon = line.iter().position(|&byte| !IS_TOKEN[usize::from(byte)]).ok_or(Malformed)?;
         if colon == 0 || line[colon] != b':' {
@@ -163,6 +177,10 @@ impl Fields {
                     return Err(Malformed);
                 }
                 self.length = Some(stated);
+            }
+            12 if self.expected_type.is_some() && name.eq_ignore_ascii_case(b"content-type") => {
+                self.has_type = true;
+                self.has_other_type |= !self.expected_type.is_some_and(|expected| is_type(value, expected));
             }
             17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
                 self.coded = true;
@@ -198,6 +216,12 @@ const IS_TOKEN: [bool; 256] = {
     }
     table
 };
+
+/// Whether the value of a Content-Type names this type, its parameters left aside.
+fn is_type(value: &[u8], expected: &str) -> bool {
+    let essence = value.split(|&byte| byte == b';').next().unwrap_or_default();
+    essence.trim_ascii().eq_ignore_ascii_case(expected.as_bytes())
+}
 
 /// A length is digits alone; several equal ones in a list are one (RFC 9112, section 6.3).
 fn parse_length(value: &[u8]) -> Result<u64, Malformed> {
@@ -240,7 +264,7 @@ mod tests {
 
     #[test]
     fn names_and_values_in_any_case_and_order() {
-        let expected = Head { status: 200, framing: Framing::Length(612), persistent: true };
+        let expected = Head { status: 200, framing: Framing::Length(612), persistent: true, has_expected_type: true };
         assert_eq!(head("HTTP/1.1 200 OK\r\nContent-Length: 612\r\nServer: a\r\n\r\n"), expected);
         assert_eq!(head("HTTP/1.1 200 OK\r\nx: y\r\ncONTENT-lENGTH:612 \r\nConnection: Keep-Alive\r\n\r\n"), expected);
         assert_eq!(head("HTTP/1.1 200\nContent-Length: 612\n\n"), expected);
@@ -254,6 +278,25 @@ mod tests {
         assert!(!persistent("HTTP/1.0 200 OK\r\n\r\n"));
         assert!(persistent("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n\r\n"));
         assert!(!persistent("HTTP/1.0 200 OK\r\nConnection: keep-alive, close\r\n\r\n"));
+    }
+
+    #[test]
+    fn a_type_is_told_from_others_whatever_its_case_and_parameters() {
+        let has_type = |fields: &str| {
+            let mut reader = HeadReader::expecting(Some("text/html".into()));
+            let text = format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: 1\r\n\r\n");
+            let (head, _) = reader.read(text.as_bytes(), 0).unwrap().unwrap();
+            assert_eq!(reader.read(text.as_bytes(), 0).unwrap().unwrap().0, head, "and it is remembered");
+            head.has_expected_type
+        };
+        for right in ["text/html", "Text/HTML", " text/html ; charset=utf-8", "text/html;charset=utf-8"] {
+            assert!(has_type(&format!("content-TYPE: {right}\r\n")), "{right:?}");
+        }
+        for wrong in ["", "text/htm", "text/html5", "text/plain; a=text/html", "text/html, text/plain", ";text/html"] {
+            assert!(!has_type(&format!("Content-Type: {wrong}\r\n")), "{wrong:?}");
+        }
+        assert!(!has_type(""), "there is none");
+        assert!(!has_type("Content-Type: text/html\r\nContent-Type: text/plain\r\n"));
     }
 
     #[test]

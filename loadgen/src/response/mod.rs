@@ -28,6 +28,7 @@ pub struct ResponseReader {
     state: State,
     status: u16,
     persistent: bool,
+    has_expected_type: bool,
     /// Bytes of the body so far, transfer codings removed.
     length: u64,
     /// The beginning of a head that has not arrived whole. Empty in the normal case, where a head comes in one piece.
@@ -53,6 +54,8 @@ pub struct Response {
     pub length: u64,
     /// Whether the server will read another request from this connection.
     pub persistent: bool,
+    /// Whether the Content-Type is the one that the [`HeadReader`] expects; true where it expects none.
+    pub has_expected_type: bool,
 }
 
 /// What a piece of input led to.
@@ -102,7 +105,16 @@ impl ResponseReader {
     /// A reader for the responses to requests with this method.
     #[must_use]
     pub fn new(method: Method) -> Self {
-        Self { method, state: State::Head, status: 0, persistent: false, length: 0, kept: Vec::new(), begun: false }
+        Self {
+            method,
+            state: State::Head,
+            status: 0,
+            persistent: false,
+            has_expected_type: true,
+            length: 0,
+            kept: Vec::new(),
+            begun: false,
+        }
     }
 
     /// Takes a piece of input, which must not be empty, and shows what it holds of the body. `heads` is shared by all
@@ -120,7 +132,8 @@ impl ResponseReader {
             let used = start + length as usize;
             body.begin(head.status);
             body.bytes(&input[start..used]);
-            let response = Response { status: head.status, length, persistent: head.persistent };
+            let Head { status, persistent, has_expected_type, .. } = head;
+            let response = Response { status, length, persistent, has_expected_type };
             return Step::Complete { response, used };
         }
         self.receive_piece(heads, input, body)
@@ -231,6 +244,7 @@ impl ResponseReader {
     fn begin_body(&mut self, head: Head) {
         self.status = head.status;
         self.persistent = head.persistent;
+        self.has_expected_type = head.has_expected_type;
         self.state = match head.framing {
             _ if !self.has_body(head.status) => State::Length { remaining: 0 },
             Framing::Length(length) => State::Length { remaining: length },
@@ -274,7 +288,8 @@ impl ResponseReader {
     }
 
     fn response(&self) -> Response {
-        Response { status: self.status, length: self.length, persistent: self.persistent }
+        let Self { status, length, persistent, has_expected_type, .. } = *self;
+        Response { status, length, persistent, has_expected_type }
     }
 
     #[inline]

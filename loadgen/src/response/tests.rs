@@ -83,7 +83,7 @@ fn read(text: &str) -> Fate {
 
 /// One response with this body, and nothing behind it.
 fn response(status: u16, body: &str, persistent: bool) -> Fate {
-    let response = Response { status, length: body.len() as u64, persistent };
+    let response = Response { status, length: body.len() as u64, persistent, has_expected_type: true };
     Fate { responses: vec![(response, body.into())], last: Last::Nothing }
 }
 
@@ -127,7 +127,7 @@ fn a_body_until_the_end() {
     let closed = |text: &str| read_cut(Method::Get, text.as_bytes(), &[], false, true);
     assert_eq!(
         closed("HTTP/1.0 200 OK\r\n\r\nabcd"),
-        only(Last::End(End::Complete(Response { status: 200, length: 4, persistent: false })))
+        only(Last::End(End::Complete(Response { status: 200, length: 4, persistent: false, has_expected_type: true })))
     );
     let truncated = only(Last::End(End::Truncated));
     assert_eq!(closed("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabcd"), truncated);
@@ -166,7 +166,7 @@ fn the_next_response_may_differ_from_the_last() {
         ("HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n", 404, 1),
         ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nDate: a\r\n\r\nab", 200, 2),
     ] {
-        let response = Response { status, length, persistent: true };
+        let response = Response { status, length, persistent: true, has_expected_type: true };
         let expected = Step::Complete { response, used: text.len() };
         assert_eq!(reader.receive(&mut heads, text.as_bytes(), &mut ()), expected, "{text}");
     }
@@ -180,7 +180,7 @@ fn a_failure_can_be_forgotten() {
         reader.receive(&mut heads, broken.as_bytes(), &mut ());
         reader.reset();
         let whole = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na";
-        let response = Response { status: 200, length: 1, persistent: true };
+        let response = Response { status: 200, length: 1, persistent: true, has_expected_type: true };
         let step = reader.receive(&mut heads, whole, &mut ());
         assert_eq!(step, Step::Complete { response, used: whole.len() }, "{broken}");
     }

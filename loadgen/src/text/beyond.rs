@@ -17,6 +17,9 @@ pub fn beyond(outcome: &Outcome) -> String {
     if let Some(offered) = outcome.plan.load.offered() {
         schedule(&mut lines, outcome, offered);
     }
+    if outcome.plan.depends_on_seed() && outcome.generators == 1 {
+        lines.say("seed", format!("{} (--seed repeats the arrivals and paths)", outcome.plan.seed));
+    }
     connections(&mut lines, outcome);
     unanswered(&mut lines, outcome);
     answers(&mut lines, outcome);
@@ -28,21 +31,24 @@ pub fn beyond(outcome: &Outcome) -> String {
 /// How long responses took.
 fn times(lines: &mut Lines, outcome: &Outcome) {
     let percents = [50.0, 90.0, 99.0, 99.9];
-    let is_open = outcome.plan.load.offered().is_some();
+    // wrk's own block corrects the latency of a closed loop; that of an open loop needs no correction.
+    let (name, label) = if outcome.plan.load.offered().is_some() {
+        ("latency", "open loop, from when each request was due: what a user waits")
+    } else {
+        ("uncorrected", "closed loop: mostly connections / throughput")
+    };
     if let Some(latency) = percentiles(&outcome.latency_with_timeouts(), &percents) {
-        let label = if is_open {
-            "open loop, from when each request was due"
-        } else {
-            "closed loop: mostly connections / throughput"
-        };
         let given_up = match outcome.timed_out.count() {
             0 => String::new(),
             count => format!("; the {count} given up as if answered then"),
         };
-        lines.say("uncorrected", format!("{latency} ({label}{given_up})"));
+        lines.say(name, format!("{latency} ({label}{given_up})"));
     }
     if let Some(service) = percentiles(&outcome.service, &percents) {
-        lines.say("service", format!("{service} (of those answered, from when each request was sent)"));
+        lines.say(
+            "service",
+            format!("{service} (of those answered, from when each request was sent: without its wait before)"),
+        );
     }
 }
 
@@ -137,11 +143,20 @@ fn answers(lines: &mut Lines, outcome: &Outcome) {
     }
     let unexpected = &outcome.unexpected;
     if unexpected.responses > 0 {
+        let other_type = match unexpected.content_type {
+            0 => String::new(),
+            count => format!("{count} with another type, "),
+        };
         lines.say(
             "unexpected",
             format!(
-                "{} of {} responses ({} with another status, {} with another length, {} with other bytes)",
-                unexpected.responses, outcome.responses, unexpected.status, unexpected.length, unexpected.body
+                "{} of {} responses ({} with another status, {} with another length, {}{} with other bytes)",
+                unexpected.responses,
+                outcome.responses,
+                unexpected.status,
+                unexpected.length,
+                other_type,
+                unexpected.body
             ),
         );
     }
@@ -221,7 +236,7 @@ pub(super) mod tests {
         good.threads[0].cpu_ns = 500_000;
         let expected = "
 Not in wrk's figures:
-  uncorrected     50% 10.00ms, 90% 10.00ms, 99% 10.00ms, 99.9% 10.00ms, max 10.00ms \
+  uncorrected     50% 10.00ms, 90% 10.00ms, 99% too few answers, 99.9% too few answers, max 10.00ms \
 (closed loop: mostly connections / throughput)
   fairness        100 / 100 / 100 responses per connection (min / median / max), Jain 1.000
   never served    0 of 1 connections
@@ -235,33 +250,37 @@ Not in wrk's figures:
 
     #[test]
     fn an_open_loop_is_told_by_what_it_offered() {
-        let mut open = outcome(&[2_000_000; 98]);
-        open.plan.load = Load::Open(Offered::steady(100.0));
-        (open.requests, open.service, open.unsent) = (99, of(&[1_000_000; 98]), of(&[20_000_000]));
+        let mut open = outcome(&[2_000_000; 998]);
+        open.plan.load = Load::Open(Offered::steady(1_000.0));
+        (open.requests, open.service, open.unsent) = (999, of(&[1_000_000; 998]), of(&[20_000_000]));
         open.in_flight = of(&[1_000_000]);
-        (open.lag, open.connect) = (of(&[10_000; 99]), of(&[50_000; 2]));
+        (open.lag, open.connect) = (of(&[10_000; 1_000]), of(&[50_000; 2]));
         open.first_response = of(&[1_000_000, 2_000_000, 4_000_000]);
         let expected = "
 Not in wrk's figures:
-  uncorrected     50% 2.00ms, 90% 2.00ms, 99% 2.00ms, 99.9% 2.00ms, max 2.00ms \
-(open loop, from when each request was due)
-  service         50% 1.00ms, 90% 1.00ms, 99% 1.00ms, 99.9% 1.00ms, max 1.00ms \
-(of those answered, from when each request was sent)
-  offered         100.0 req/s asked for, 99.0 sent, 98.0 answered; 1 still unsent at the end, the oldest due for 20.00ms
+  latency         50% 2.00ms, 90% 2.00ms, 99% too few answers, 99.9% too few answers, max 2.00ms \
+(open loop, from when each request was due: what a user waits)
+  service         50% 1.00ms, 90% 1.00ms, 99% too few answers, 99.9% too few answers, max 1.00ms \
+(of those answered, from when each request was sent: without its wait before)
+  offered         1000.0 req/s asked for, 999.0 sent, 998.0 answered; 1 still unsent at the end, the oldest due for 20.00ms
   schedule lag    50% 10.00us, 99% 10.00us, max 10.00us (sent so much later than it could have been)
-  connect         50% 50.00us, 99% 50.00us, max 50.00us (2 TCP connections)
+  connect         50% too few answers, 99% too few answers, max 50.00us (2 TCP connections)
   first response  1.00ms / 2.00ms / 4.00ms of a connection (min / median / max)
-  fairness        98 / 98 / 98 responses per connection (min / median / max), Jain 1.000
+  fairness        998 / 998 / 998 responses per connection (min / median / max), Jain 1.000
   never served    0 of 1 connections
-  reuse           98.0 responses per TCP connection: 1 used, 0 ended by the server
+  reuse           998.0 responses per TCP connection: 1 used, 0 ended by the server
   at the end      1 requests unanswered, the median for 1.00ms, the oldest for 1.00ms
   generator       0.00us CPU per response, busiest thread 0% of the time on a CPU
   valid           yes
 ";
         assert_eq!(beyond(&open), expected);
-        open.plan.load = Load::Open(Offered { final_rate: Some(300.0), ..Offered::steady(100.0) });
+        assert!(!beyond(&open).contains("uncorrected"));
+        open.plan.load = Load::Open(Offered { final_rate: Some(3_000.0), ..Offered::steady(1_000.0) });
         open.unsent.clear();
-        assert_lines(&open, &["  offered         100.0 to 300.0 req/s asked for, 99.0 sent, 98.0 answered"]);
+        assert_lines(&open, &["  offered         1000.0 to 3000.0 req/s asked for, 999.0 sent, 998.0 answered"]);
+        assert!(!beyond(&open).contains("seed"), "evenly spaced requests depend on none");
+        (open.plan.start_at_ms, open.plan.seed) = (Some(0), 17);
+        assert_lines(&open, &["  seed            17 (--seed repeats the arrivals and paths)"]);
     }
 
     #[test]
@@ -277,6 +296,7 @@ Not in wrk's figures:
             responses: 5,
             status: 5,
             length: 1,
+            content_type: 0,
             body: 2,
             bodies_compared: 4,
             first_difference: Some(difference),
@@ -288,7 +308,8 @@ Not in wrk's figures:
             &bad,
             &[
                 "  stopped early   after 1.00s",
-                "  uncorrected     50% 1.00ms, 90% 2.00s, 99% 2.00s, 99.9% 2.00s, max 2.00s \
+                "  uncorrected     50% too few answers, 90% too few answers, 99% too few answers, \
+                 99.9% too few answers, max 2.00s \
                  (closed loop: mostly connections / throughput; the 1 given up as if answered then)",
                 "  never served    2 of 3 connections",
                 "  idle            7 of 10 connections held, 2 not opened, 1 ended by the server",

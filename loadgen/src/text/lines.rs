@@ -3,7 +3,7 @@
 use std::fmt::{Display, Write as _};
 
 use super::units::microseconds;
-use crate::Histogram;
+use crate::{Histogram, TOO_FEW};
 
 /// Lines of a label and what there is to say, one below the other.
 #[derive(Debug)]
@@ -31,14 +31,15 @@ pub(super) fn duration(nanoseconds: u64) -> String {
     microseconds(nanoseconds as f64 / 1000.0)
 }
 
-/// Some percentiles and the maximum; `None` when there are none.
+/// Some percentiles, as far as there are enough durations for them, and the maximum; `None` when there are none.
 pub(super) fn percentiles(histogram: &Histogram, percents: &[f64]) -> Option<String> {
-    let mut parts = Vec::new();
-    for &percent in percents {
-        parts.push(format!("{percent}% {}", duration(histogram.percentile(percent)?)));
-    }
-    parts.push(format!("max {}", duration(histogram.maximum()?)));
-    Some(parts.join(", "))
+    let maximum = histogram.maximum()?;
+    let shown = |&percent: &f64| {
+        let value = histogram.shown_percentile(percent).map_or_else(|| TOO_FEW.to_owned(), duration);
+        format!("{percent}% {value}")
+    };
+    let parts: Vec<String> = percents.iter().map(shown).collect();
+    Some(format!("{}, max {}", parts.join(", "), duration(maximum)))
 }
 
 /// Per cent of the whole; 0 of nothing.

@@ -21,9 +21,10 @@ pub fn live_line(progress: &Progress, recent: Option<&Histogram>) -> String {
         None => write!(line, "{elapsed:.1} of {:.1} s", progress.planned.as_secs_f64()),
     };
     let _ = write!(line, ", {} req/s", metric(rate));
-    let percentile = |percent| recent?.percentile(percent).map(|ns| microseconds(ns as f64 / 1000.0));
-    if let (Some(median), Some(high)) = (percentile(50.0), percentile(99.0)) {
-        let _ = write!(line, ", p50 {median}, p99 {high}");
+    for (name, percent) in [("p50", 50.0), ("p99", 99.0)] {
+        if let Some(nanoseconds) = recent.and_then(|recent| recent.shown_percentile(percent)) {
+            let _ = write!(line, ", {name} {}", microseconds(nanoseconds as f64 / 1000.0));
+        }
     }
     if progress.errors > 0 {
         let _ = write!(line, ", {} errors", progress.errors);
@@ -90,6 +91,10 @@ mod tests {
     fn latencies_are_those_of_the_last_second() {
         let mut recent = Histogram::new();
         (1..=100).for_each(|ms| recent.record(ms * 1_000_000));
+        let line = live_line(&progress(), Some(&recent));
+        // The p99 of 100 is hardly more than their maximum.
+        assert!(line.contains(" req/s, p50 50.0") && !line.contains("p99"), "{line}");
+        (0..9).for_each(|_| (1..=100).for_each(|ms| recent.record(ms * 1_000_000)));
         let line = live_line(&progress(), Some(&recent));
         assert!(line.contains(" req/s, p50 50.0") && line.contains(", p99 99.0"), "{line}");
         assert!(!live_line(&progress(), Some(&Histogram::new())).contains("p50"));

@@ -36,6 +36,15 @@ pub enum Complaint {
         /// Complete responses in all.
         responses: u64,
     },
+    /// Responses had another Content-Type than the expected one.
+    UnexpectedType {
+        /// The type that was due.
+        expected: String,
+        /// How many responses had another, or none.
+        count: u64,
+        /// Complete responses in all.
+        responses: u64,
+    },
     /// Bodies had other bytes than the expected ones.
     UnexpectedBody {
         /// How many had.
@@ -187,6 +196,12 @@ impl fmt::Display for Complaint {
                 }
                 out.write_str(": look whether the file changed or the server cuts it off.")
             }
+            Self::UnexpectedType { expected, count: wrong, responses } => write!(
+                out,
+                "{} had another Content-Type than {expected}, or none: look at the headers that curl -i gets, several times, \
+                 and at where the server takes the type from.",
+                part(*wrong, *responses, "response"),
+            ),
             Self::UnexpectedBody { count: wrong, compared, difference } => {
                 write!(out, "{} of {} compared bodies had other bytes", count(*wrong), count(*compared))?;
                 if let Some(Difference { path, offset, expected, found }) = difference {

@@ -71,6 +71,7 @@ pub fn complaints(outcome: &Outcome) -> Vec<Complaint> {
     }
     complaints.extend(unexpected_status(outcome));
     complaints.extend(unexpected_length(outcome));
+    complaints.extend(unexpected_type(outcome));
     complaints.extend(unexpected_body(outcome));
     complaints.extend(errors(outcome));
     let never_served = never_served(outcome);
@@ -112,10 +113,10 @@ fn unexpected_status(outcome: &Outcome) -> Option<Complaint> {
 }
 
 fn unexpected_length(outcome: &Outcome) -> Option<Complaint> {
-    let Unexpected { responses, status, length, body, .. } = outcome.unexpected;
+    let Unexpected { responses, status, length, body, content_type, .. } = outcome.unexpected;
     // An error page has another length, too; that is no second reason. These have the right status and another length
     // for certain.
-    let certain = length.saturating_sub(status).max(responses.saturating_sub(status).saturating_sub(body));
+    let certain = length.saturating_sub(status).max(responses.saturating_sub(status + body + content_type));
     let expect = &outcome.plan.expect;
     let expected = match expect.body {
         // The first response may have been as wrong as the others.
@@ -127,6 +128,12 @@ fn unexpected_length(outcome: &Outcome) -> Option<Complaint> {
         count: length,
         responses: outcome.responses,
     })
+}
+
+fn unexpected_type(outcome: &Outcome) -> Option<Complaint> {
+    let (count, responses) = (outcome.unexpected.content_type, outcome.responses);
+    let expected = outcome.plan.expect.content_type.clone().unwrap_or_default();
+    (count > 0).then_some(Complaint::UnexpectedType { expected, count, responses })
 }
 
 fn unexpected_body(outcome: &Outcome) -> Option<Complaint> {

@@ -134,6 +134,17 @@ fn another_length_is_told_unless_another_status_explains_it() {
 }
 
 #[test]
+fn another_type_is_told_with_the_expected_one() {
+    let mut outcome = closed();
+    outcome.plan.expect.content_type = Some("text/html".into());
+    outcome.unexpected = Unexpected { responses: 2, content_type: 2, ..Unexpected::default() };
+    let responses = outcome.responses;
+    assert_only(&outcome, Complaint::UnexpectedType { expected: "text/html".into(), count: 2, responses });
+    let text = complaints(&outcome)[0].to_string();
+    assert!(text.starts_with("2 of ") && text.contains(" responses had another Content-Type than text/html"), "{text}");
+}
+
+#[test]
 fn other_bytes_are_told_with_the_first_of_them() {
     let mut outcome = closed();
     outcome.plan.expect.body = Some(ExpectedBody::LikeFirst);

@@ -65,13 +65,23 @@ fn everything_is_written_as_json() {
 
 #[test]
 fn an_interrupt_prints_what_there_is() {
-    let server = NullServer::start();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let child = Command::new(PROGRAM).args(["-c1", "-t1", "-d60", &url]).stdout(Stdio::piped()).spawn().unwrap();
+    // The first connection only looks whether anybody is there.
+    drop(listener.accept().unwrap());
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut request = [0; 1024];
+    // The second request says that the answer to the first was counted.
+    for _ in 0..2 {
+        assert!(stream.read(&mut request).unwrap() > 0);
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+    }
     let started = Instant::now();
-    let child = Command::new(PROGRAM).args(["-c4", "-t1", "-d60", &server.url]).stdout(Stdio::piped()).spawn().unwrap();
-    std::thread::sleep(Duration::from_millis(500));
     signal(&child, Signal::INT);
     let output = child.wait_with_output().unwrap();
-    assert!(started.elapsed() < Duration::from_secs(10));
+    // The run would have gone on for a minute.
+    assert!(started.elapsed() < Duration::from_secs(40));
     assert_eq!(output.status.code(), Some(0));
     let text = stdout(&output);
     assert!(text.contains("Requests/sec: ") && text.contains("  stopped early   after "), "{text}");

@@ -45,6 +45,37 @@ fn assert_right(outcome: &Outcome) {
 }
 
 #[test]
+fn another_type_under_load_is_counted() {
+    let typed =
+        |content_type: &str| format!("HTTP/1.1 200 OK\r\n{content_type}Content-Length: 36\r\n\r\n{BODY}").into_bytes();
+    let right = typed("Content-Type: text/html; charset=utf-8\r\n");
+    for wrong in [typed("Content-Type: text/plain\r\n"), typed("")] {
+        let server = server(right.clone(), wrong);
+        let mut plan = plan(&server, ExpectedBody::LikeFirst);
+        let outcome = run(&plan);
+        assert_eq!(outcome.unexpected.responses, 0, "no type is expected");
+        plan.expect.content_type = Some("text/html".to_owned());
+        let outcome = run(&plan);
+        assert_eq!((outcome.unexpected.content_type, outcome.unexpected.responses), (20, 20), "{outcome:#?}");
+        assert_told(
+            &outcome,
+            |complaint| matches!(complaint, Complaint::UnexpectedType { count: 20, .. }),
+            "20 of 200 responses had another Content-Type than text/html",
+        );
+    }
+}
+
+#[test]
+fn one_wrong_body_in_ten_thousand_is_found_where_all_are_compared() {
+    let (file, _folder) = model();
+    let server = Server::answering(|number| Some(ok(if number == 7_000 { WRONG } else { BODY })));
+    let mut plan = plan(&server, ExpectedBody::File(file));
+    plan.requests = Some(10_000);
+    let outcome = run(&plan);
+    assert_eq!((outcome.unexpected.bodies_compared, outcome.unexpected.body), (10_000, 1), "{outcome:#?}");
+}
+
+#[test]
 fn one_wrong_byte_is_found_and_named() {
     let (file, folder) = model();
     let whole = |body: &str| ok(body);

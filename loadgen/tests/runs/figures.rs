@@ -95,7 +95,7 @@ fn check_connections(outcome: &Outcome) {
 #[track_caller]
 fn check_unexpected(outcome: &Outcome) {
     let unexpected = &outcome.unexpected;
-    let reasons = [unexpected.status, unexpected.length, unexpected.body];
+    let reasons = [unexpected.status, unexpected.length, unexpected.content_type, unexpected.body];
     assert!(reasons.iter().all(|&count| count <= unexpected.responses), "{unexpected:?}");
     assert!(reasons.iter().sum::<u64>() >= unexpected.responses, "{unexpected:?}");
     assert!(unexpected.responses <= outcome.responses);

@@ -1,7 +1,7 @@
 //! Requests per second of every measurement, with the interval of their mean and a point for each round.
 
 use crate::ranking::{LIMIT, Row, Table};
-use crate::statistics::{Ratio, paired_ratio};
+use crate::statistics::{half_width, paired_ratio};
 use crate::validity::Standing;
 use crate::words;
 
@@ -19,10 +19,20 @@ const VALUE: i32 = 132;
 /// Room for the label of its line, in pixels.
 const LABEL: i32 = 20;
 
-/// The mean of a row's rounds with its interval, as a ratio to one request per second.
-pub(super) fn mean(rates: &[f64]) -> Option<Ratio> {
-    let pairs: Vec<(f64, f64)> = rates.iter().map(|rate| (*rate, 1.0)).collect();
-    paired_ratio(&pairs)
+/// The 95 % interval of a row's rate, which is the mean of the rates of its rounds, by Student's t; none of one round. It
+/// never leaves out the rate itself, nor goes below nothing.
+pub(super) fn interval_of_mean(rate: f64, rounds: &[f64]) -> Option<(f64, f64)> {
+    let mean = rounds.iter().sum::<f64>() / rounds.len() as f64;
+    let squares: f64 = rounds.iter().map(|round| (round - mean).powi(2)).sum();
+    let degrees = rounds.len().checked_sub(1).filter(|degrees| *degrees > 0)?;
+    let reach = half_width((squares / degrees as f64 / rounds.len() as f64).sqrt(), rounds.len())?;
+    Some(((rate - reach).max(0.0), rate + reach))
+}
+
+/// The 95 % interval of a figure that is the geometric mean of those of its rounds; none of one round.
+pub(super) fn interval_of_geometric_mean(rounds: &[f64]) -> Option<(f64, f64)> {
+    let pairs: Vec<(f64, f64)> = rounds.iter().map(|round| (*round, 1.0)).collect();
+    paired_ratio(&pairs)?.interval
 }
 
 pub(super) fn draw(table: &Table<'_>, frame: &Frame) -> Result<String, DrawingError> {
@@ -53,7 +63,7 @@ pub(super) fn draw(table: &Table<'_>, frame: &Frame) -> Result<String, DrawingEr
             }
             let rates: Vec<f64> = line.row.figures.used().map(|round| round.requests_per_second).collect();
             let mut behind = end;
-            let interval = mean(&rates).and_then(|mean| mean.interval);
+            let interval = interval_of_mean(rate, &rates);
             let mut hint = rate_hint(line.row);
             if let Some((low, high)) = interval {
                 let (from, to) = (axis.pixel(low), axis.pixel(high));

@@ -1,9 +1,10 @@
 //! The figures behind a chart.
 
+use crate::fields;
 use crate::ranking::{Row, Table};
 use crate::words;
 
-use super::capacity::mean;
+use super::capacity::interval_of_mean;
 
 /// Everything that a chart draws, as a table: plain numbers, with units in the headings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,7 +38,7 @@ pub(super) fn rates(table: &Table<'_>) -> ChartData {
     ];
     each(table, &columns, |row| {
         let rates: Vec<f64> = row.figures.used().map(|round| round.requests_per_second).collect();
-        let interval = mean(&rates).and_then(|mean| mean.interval);
+        let interval = row.figures.requests_per_second().and_then(|rate| interval_of_mean(rate, &rates));
         vec![
             number(row.figures.requests_per_second()),
             number(interval.map(|(low, _)| low)),
@@ -64,7 +65,7 @@ pub(super) fn costs(table: &Table<'_>) -> ChartData {
 /// The percentiles that are marked.
 pub(super) fn latencies(table: &Table<'_>) -> ChartData {
     each(table, &["p50 µs", "p90 µs", "p99 µs", "maximum µs"], |row| {
-        let at = |percent| row.latency().percentile(percent).map(|value| value as f64 / 1e3);
+        let at = |percent| row.latency().shown_percentile(percent).map(|value| value as f64 / 1e3);
         [50.0, 90.0, 99.0, 100.0].map(|percent| number(at(percent))).to_vec()
     })
 }
@@ -81,7 +82,7 @@ fn each(table: &Table<'_>, columns: &[&str], cells: impl Fn(&Row<'_>) -> Vec<Str
 
 /// A plain number, or nothing.
 pub(super) fn number(value: Option<f64>) -> String {
-    value.filter(|value| value.is_finite()).map_or_else(String::new, |value| format!("{value:.3}"))
+    fields::number(value)
 }
 
 fn numbers(values: impl Iterator<Item = f64>) -> String {

@@ -1,5 +1,7 @@
 //! Latency percentiles: a line from the median to the maximum for each measurement.
 
+use loadgen::TOO_FEW;
+
 use crate::ranking::Table;
 use crate::words;
 
@@ -16,7 +18,7 @@ pub(super) fn draw(table: &Table<'_>, frame: &Frame) -> Result<String, DrawingEr
     let ends = || {
         table.rows.iter().filter_map(|row| {
             let latency = row.latency();
-            Some((latency.percentile(50.0)? as f64, latency.maximum()? as f64))
+            Some((latency.shown_percentile(50.0)? as f64, latency.maximum()? as f64))
         })
     };
     let lowest = ends().map(|(median, _)| median).fold(f64::INFINITY, f64::min);
@@ -27,7 +29,7 @@ pub(super) fn draw(table: &Table<'_>, frame: &Frame) -> Result<String, DrawingEr
         lines.names(canvas)?;
         for line in &lines.lines {
             let latency = line.row.latency();
-            let at = |percent| latency.percentile(percent).map(|value| axis.pixel(value as f64));
+            let at = |percent| latency.shown_percentile(percent).map(|value| axis.pixel(value as f64));
             let (Some(median), Some(maximum)) = (at(50.0), at(100.0)) else {
                 lines.nothing(canvas, line)?;
                 continue;
@@ -40,7 +42,7 @@ pub(super) fn draw(table: &Table<'_>, frame: &Frame) -> Result<String, DrawingEr
             canvas.line(vec![(maximum, line.y - 7), (maximum, line.y + 7)], colour, 1)?;
             let middle = if fill == Fill::Hollow { Fill::Hollow } else { Fill::Solid };
             canvas.mark((median, line.y), Shape::Circle, 5, colour, middle)?;
-            let value = |percent| latency.percentile(percent).map_or_else(String::new, words::duration);
+            let value = |percent| latency.shown_percentile(percent).map_or_else(|| TOO_FEW.to_owned(), words::duration);
             let hint = format!(
                 "{}: p50 {}, p90 {}, p99 {}, maximum {}, {}",
                 line.row.measurement.name(),

@@ -209,6 +209,7 @@ const RATE: trend::Figure = trend::Figure {
     title: "Requests per second",
     of: |row| row.figures.requests_per_second(),
     round: |_, round| Some(round.requests_per_second),
+    interval: |_, rate, rounds| capacity::interval_of_mean(rate, rounds),
     is_logarithmic: false,
 };
 
@@ -221,6 +222,7 @@ const BYTES: trend::Figure = trend::Figure {
     title: "Bytes received, in MB/s",
     of: |row| Some(row.figures.bytes_per_response()? * row.figures.requests_per_second()? / 1e6),
     round: |row, round| Some(row.figures.bytes_per_response()? * round.requests_per_second / 1e6),
+    interval: |_, rate, rounds| capacity::interval_of_mean(rate, rounds),
     is_logarithmic: true,
 };
 
@@ -230,6 +232,7 @@ const MEMORY: trend::Figure = trend::Figure {
     title: "Most resident memory of the server, in MiB",
     of: |row| row.figures.peak_resident_bytes.map(|bytes| bytes as f64 / 1_048_576.0),
     round: |_, _| None,
+    interval: |_, _, _| None,
     is_logarithmic: true,
 };
 
@@ -239,6 +242,11 @@ const SLOWEST: trend::Figure = trend::Figure {
     title: "Latency that 99 % did not exceed, in ms",
     of: |row| row.p99().map(|nanoseconds| nanoseconds as f64 / 1e6),
     round: |_, round| round.p99_nanoseconds.map(|nanoseconds| nanoseconds as f64 / 1e6),
+    // In a closed loop the figure is that of all responses together, which no interval of the rounds' figures belongs to.
+    interval: |row, _, rounds| {
+        let is_mean_of_rounds = row.measurement.workload.arrival.is_open();
+        capacity::interval_of_geometric_mean(rounds).filter(|_| is_mean_of_rounds)
+    },
     is_logarithmic: true,
 };
 
@@ -246,8 +254,9 @@ const SLOWEST: trend::Figure = trend::Figure {
 const MEDIAN: trend::Figure = trend::Figure {
     name: "p50",
     title: "Median latency, in ms",
-    of: |row| row.latency().percentile(50.0).map(|nanoseconds| nanoseconds as f64 / 1e6),
+    of: |row| row.latency().shown_percentile(50.0).map(|nanoseconds| nanoseconds as f64 / 1e6),
     round: |_, _| None,
+    interval: |_, _, _| None,
     is_logarithmic: true,
 };
 

@@ -10,7 +10,6 @@ use crate::words;
 use super::DrawingError;
 use super::axis::Axis;
 use super::canvas::{Anchor, Fill, Frame, sheet, width};
-use super::capacity::mean;
 use super::data::{ChartData, number};
 use super::palette::{FAINT_INK, GRID, INK};
 use super::rows::{LETTERS, Look, MARGIN, WIDTH, excluded_hint, fill, letters, shortened};
@@ -33,6 +32,8 @@ pub(super) struct Figure {
     pub(super) of: fn(&Row<'_>) -> Option<f64>,
     /// The same in one of its rounds; nothing where it is one figure for all of them.
     pub(super) round: fn(&Row<'_>, &RoundFigures) -> Option<f64>,
+    /// The 95 % interval of its value in a row, from the same estimator, by its rounds; none where it has none.
+    pub(super) interval: fn(&Row<'_>, f64, &[f64]) -> Option<(f64, f64)>,
     /// Whether equal factors are apart equally.
     pub(super) is_logarithmic: bool,
 }
@@ -153,17 +154,42 @@ pub(super) fn ceiling(row: &Row<'_>) -> Option<f64> {
     Some(f64::from(at_a_time) / delay)
 }
 
+/// The axis below as a column of data: a plain number with its unit in the heading, where it is one.
+struct AxisOfData {
+    heading: &'static str,
+    cell: fn(&Point<'_, '_>) -> String,
+}
+
+fn axis_of_data(tables: &[&Table<'_>]) -> AxisOfData {
+    let place: fn(&Point<'_, '_>) -> String = |point| number(Some(point.place));
+    let label: fn(&Point<'_, '_>) -> String = |point| point.label.clone();
+    let is_share = tables.iter().any(|table| matches!(table.workload.arrival, Arrival::OpenShare { .. }));
+    let (heading, cell) = match tables.first().map(|table| table.part.varies) {
+        Some(Varies::OfferedLoad) if is_share => ("offered share of the own capacity, 1 for all of it", place),
+        Some(Varies::OfferedLoad) => ("offered requests per second", place),
+        Some(Varies::Connections | Varies::Workers | Varies::Interpreter) => ("connections", place),
+        Some(Varies::IdleConnections) => ("idle connections", place),
+        Some(Varies::Pipeline) => ("requests under way on one connection", place),
+        Some(Varies::Delay) => ("delay in s", place),
+        Some(Varies::Files) => ("length of the answer", label),
+        Some(Varies::Company) | None => ("who else is connected", label),
+    };
+    AxisOfData { heading, cell }
+}
+
 /// Everything that the chart draws.
 pub(super) fn data(tables: &[&Table<'_>], figure: Figure) -> ChartData {
-    let columns = ["measurement", "at", figure.title, "95 % from", "95 % to", "standing", "rounds", "excluded rounds"];
+    let axis = axis_of_data(tables);
+    let columns =
+        ["measurement", axis.heading, figure.title, "95 % from", "95 % to", "standing", "rounds", "excluded rounds"];
     let rows = points(tables, figure).into_iter().map(|point| {
         let standing = point.row.label();
         let list = |rounds: &[f64]| rounds.iter().map(|value| number(Some(*value))).collect::<Vec<String>>().join(" ");
         let rounds = figure.used(point.row);
-        let interval = mean(&rounds).and_then(|mean| mean.interval);
+        let interval = (figure.interval)(point.row, point.value, &rounds);
         vec![
             point.row.measurement.name(),
-            point.label,
+            (axis.cell)(&point),
             number(Some(point.value)),
             number(interval.map(|(low, _)| low)),
             number(interval.map(|(_, high)| high)),
@@ -273,7 +299,7 @@ pub(super) fn draw(tables: &[&Table<'_>], axis: &str, figure: Figure, frame: &Fr
                     }
                 }
                 let mut value = words::figure(point.value);
-                if let Some((low, high)) = mean(&rounds).and_then(|mean| mean.interval) {
+                if let Some((low, high)) = (figure.interval)(point.row, point.value, &rounds) {
                     let (from, to) = (scale.pixel(low), scale.pixel(high));
                     canvas.line(vec![(x + aside, from), (x + aside, to)], look.colour, 1)?;
                     for end in [from, to] {

@@ -15,10 +15,6 @@ pub const FALSE_ALARMS: f64 = 0.01;
 /// Fewer pairs decide nothing, however much they agree: five blocks are what one burst of noise cannot fill.
 pub const PAIRS_NEEDED: usize = 10;
 
-/// A p99 is a few answers of a hundred, so it is less certain than what all of them show: a difference of this share that
-/// would have been seen is enough to say that there is none.
-pub const LATENCY_RESOLUTION: f64 = 0.50;
-
 /// What may be said of a figure, of a contest, or of all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
@@ -89,8 +85,7 @@ pub fn decide(samples: &[Sample], noise: &BTreeMap<Figure, TwinNoise>, max_slowd
         .zip(corrected)
         .map(|((Sample { figure, .. }, shift), corrected_p_value)| {
             let detectable = shift.as_ref().and_then(|shift| shift.smallest_detectable(error));
-            let resolution =
-                if *figure == Figure::Latency { max_slowdown.max(LATENCY_RESOLUTION) } else { max_slowdown };
+            let resolution = figure.resolution(max_slowdown);
             let pairs = shift.as_ref().map_or(0, Shift::pairs);
             let floor = noise.get(figure).and_then(TwinNoise::floor).map_or(0.0, |floor| floor.mean_of(pairs.max(1)));
             let mut decision =

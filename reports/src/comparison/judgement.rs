@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use super::decision::{Decision, Sample, Verdict, decide};
 use super::figure::Figure;
 use super::record::{Comparison, Contest, Subject};
+use super::waiting::{self, Idled, Kept, Which};
 use crate::figures::{Figures, RoundFigures};
+use crate::note::Note;
 use crate::statistics::{TwinNoise, log_ratios, median};
 use crate::validity::{Standing, Validity};
 
@@ -22,6 +24,15 @@ pub struct JudgedFigure {
     pub decision: Decision,
 }
 
+impl JudgedFigure {
+    /// How much slower the head is by this figure, as a share; negative if it is faster, without end where nothing is known.
+    #[must_use]
+    pub fn slowdown(&self) -> f64 {
+        let ratio = self.decision.shift.as_ref().map(crate::statistics::Shift::ratio);
+        ratio.map_or(f64::NEG_INFINITY, |ratio| self.figure.slowdown(ratio))
+    }
+}
+
 /// One contest, judged.
 #[derive(Clone, Debug)]
 pub struct Judged<'a> {
@@ -35,9 +46,15 @@ pub struct Judged<'a> {
     pub pairs: usize,
     /// Why the base's or the head's speed means nothing, a sentence each.
     pub failures: Vec<String>,
-    /// Whether the load generator was the limit, so that only CPU time tells.
+    /// Whether the load generators, both together, were the limit, so that only CPU time tells.
     pub is_generator_the_limit: bool,
-    /// Why pairs were set aside, in words, where there were any.
+    /// Which side used less CPU time in a closed loop, if one did.
+    pub idled: Option<Idled>,
+    /// Whether the same server is compared under a fixed load, too, which shows waiting.
+    pub has_fixed_load: bool,
+    /// How often both sides kept a fixed load.
+    pub kept: Option<Kept>,
+    /// Why pairs were excluded, in words, where there were any.
     pub noise: Option<String>,
 }
 
@@ -53,7 +70,7 @@ pub fn judge(comparison: &Comparison) -> Vec<Judged<'_>> {
             let (base, head) = one.medians(figure);
             JudgedFigure { figure, base, head, decision }
         });
-        judged.push(one.judged(figures.collect()));
+        judged.push(one.judged(figures.collect(), comparison));
     }
     judged
 }
@@ -96,6 +113,17 @@ pub fn own_noise(comparison: &Comparison) -> BTreeMap<Figure, TwinNoise> {
     noise
 }
 
+/// Whether `other` compares the same server under a fixed load.
+fn is_fixed_load_of(other: &Contest, contest: &Contest) -> bool {
+    let of = |contest: &Contest| (contest.subject, contest.head.name());
+    other.head.workload.arrival.is_open() && of(other) == of(contest)
+}
+
+/// `1 paired trial was`, `3 paired trials were`.
+fn were(count: usize) -> String {
+    format!("{} {}", crate::words::plural(count as u64, "paired trial"), if count == 1 { "was" } else { "were" })
+}
+
 /// What was seen of a contest.
 struct Seen<'a> {
     contest: &'a Contest,
@@ -113,13 +141,22 @@ impl<'a> Seen<'a> {
         Self { contest, base, head, of_base, of_head }
     }
 
+    /// Both generators together fill the client's CPUs, or one of them does. Beside another one a generator also waits for
+    /// its CPU, so the standing of a side says nothing of that.
     fn is_generator_the_limit(&self) -> bool {
+        let is_limit = |note: &Note| matches!(note, Note::GeneratorAtCeiling { .. });
         self.contest.subject == Subject::Server
-            && [&self.of_base, &self.of_head].iter().any(|validity| validity.standing() == Standing::AtLeast)
+            && [&self.of_base, &self.of_head].iter().any(|validity| validity.notes.iter().any(is_limit))
+    }
+
+    /// Whether a side's figures mean nothing. One that does not keep a fixed load is slow, and its latency shows that.
+    fn is_failure(&self, validity: &Validity) -> bool {
+        let is_slow = self.contest.head.workload.arrival.is_open() && validity.is_beyond_capacity();
+        validity.standing() == Standing::Invalid && !is_slow
     }
 
     fn has_failed(&self) -> bool {
-        [&self.of_base, &self.of_head].iter().any(|validity| validity.standing() == Standing::Invalid)
+        [&self.of_base, &self.of_head].iter().any(|validity| self.is_failure(validity))
     }
 
     /// The figures that mean something.
@@ -156,33 +193,40 @@ impl<'a> Seen<'a> {
         (of(&self.base), of(&self.head))
     }
 
-    fn judged(&self, figures: Vec<JudgedFigure>) -> Judged<'a> {
+    fn judged(&self, figures: Vec<JudgedFigure>, comparison: &Comparison) -> Judged<'a> {
         let failures: Vec<String> = [("base", &self.of_base), ("head", &self.of_head)]
             .into_iter()
-            .filter(|(_, validity)| validity.standing() == Standing::Invalid)
+            .filter(|(_, validity)| self.is_failure(validity))
             .filter_map(|(side, validity)| Some(format!("{side}: {}", validity.reasons.first()?)))
             .collect();
-        let verdict = if self.of_head.standing() == Standing::Invalid {
-            Verdict::Failed
-        } else if figures.is_empty() {
-            Verdict::Undecided
-        } else {
-            figures.iter().map(|figure| figure.decision.verdict).max().unwrap_or(Verdict::Undecided)
+        let counted = waiting::counted(&self.head, &self.base);
+        let idled = waiting::idled(self.contest, &counted).filter(|_| !self.is_generator_the_limit());
+        let has_fixed_load = comparison.contests.iter().any(|other| is_fixed_load_of(other, self.contest));
+        let worst = figures.iter().map(|figure| figure.decision.verdict).max();
+        let is_too_slow =
+            |one: &JudgedFigure| one.decision.verdict == Verdict::Slower && one.slowdown() > comparison.max_slowdown;
+        // What the head did not use the base did, so that little says how much less the head carries.
+        let is_hidden =
+            !has_fixed_load && idled.is_some_and(|idled| idled.who == Which::Head) && !figures.iter().any(is_too_slow);
+        let verdict = match worst {
+            _ if self.is_failure(&self.of_head) => Verdict::Failed,
+            Some(worst) if !is_hidden => worst,
+            _ => Verdict::Undecided,
         };
         let is_noise = |validity: &&Validity| validity.standing() == Standing::TooNoisy;
         let most_noisy = [&self.of_head, &self.of_base].into_iter().find(is_noise);
-        let set_aside =
-            self.pairs().count() - self.pairs().filter(|(head, base)| head.counts() && base.counts()).count();
-        let noise = (set_aside > 0).then(|| {
+        let excluded = self.pairs().count() - counted.len();
+        let noise = (excluded > 0).then(|| {
             let by = [&self.base, &self.head];
             let others = by.iter().filter_map(|figures| figures.others_share).fold(0.0, f64::max);
             match most_noisy.and_then(|validity| validity.reasons.first()) {
-                Some(reason) => format!("{set_aside} pairs were set aside. {reason}"),
+                Some(reason) => format!("{} excluded. {reason}", were(excluded)),
                 None if others > crate::figures::OTHERS_LIMIT => format!(
-                    "{set_aside} pairs were set aside, because other processes took up to {} of the CPUs.",
+                    "{} excluded, because other processes took up to {} of the CPUs.",
+                    were(excluded),
                     crate::words::percent(others),
                 ),
-                None => format!("{set_aside} pairs were set aside, because the machine was not quiet."),
+                None => format!("{} excluded, because the machine was not quiet.", were(excluded)),
             }
         });
         Judged {
@@ -192,18 +236,33 @@ impl<'a> Seen<'a> {
             pairs: self.pairs().count(),
             failures,
             is_generator_the_limit: self.is_generator_the_limit(),
+            idled,
+            has_fixed_load,
+            kept: waiting::kept(self.contest, &counted),
             noise,
         }
     }
 }
 
 impl Judged<'_> {
-    /// The largest slowdown that is certain, as a share; none if none is.
+    /// The one figure that decides: of those with the contest's verdict the worst. It is the one of the headline, by which
+    /// it is also judged whether a slowdown is let pass.
+    #[must_use]
+    pub fn deciding(&self) -> Option<&JudgedFigure> {
+        let of_verdict = self.figures.iter().filter(|one| one.decision.verdict == self.verdict);
+        of_verdict.max_by(|one, other| one.slowdown().total_cmp(&other.slowdown()))
+    }
+
+    /// The slowdown of the deciding figure, as a share; none unless it is certain that there is one.
     #[must_use]
     pub fn slowdown(&self) -> Option<f64> {
-        let slower = self.figures.iter().filter(|one| one.decision.verdict == Verdict::Slower);
-        let shares = slower.filter_map(|one| Some(one.figure.slowdown(one.decision.shift.as_ref()?.ratio())));
-        shares.reduce(f64::max)
+        (self.verdict == Verdict::Slower).then(|| self.deciding().map(JudgedFigure::slowdown))?
+    }
+
+    /// Whether a slowdown is certain and larger than is let pass.
+    #[must_use]
+    pub fn is_too_slow(&self, max_slowdown: f64) -> bool {
+        self.slowdown().is_some_and(|share| share > max_slowdown)
     }
 
     /// Whether more turns would help: see [`Decision::wants_more`].

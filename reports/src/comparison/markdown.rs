@@ -32,7 +32,10 @@ pub fn render(comparison: &Comparison) -> String {
         if one.figures.is_empty() {
             line(format!("| {name} | {verdict} | | | | | {} |", one.pairs));
         }
-        for figure in &one.figures {
+        // The figure that decides, which is in the headline, comes first.
+        let decides = |figure: &&JudgedFigure| one.deciding().is_some_and(|deciding| std::ptr::eq(deciding, *figure));
+        let (first, others): (Vec<_>, Vec<_>) = one.figures.iter().partition(decides);
+        for figure in first.into_iter().chain(others) {
             line(format!("| {name} | {verdict} | {} |", cells(figure)));
             (name, verdict) = (String::new(), String::new());
         }

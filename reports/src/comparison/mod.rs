@@ -4,6 +4,7 @@
 //! - [`figure`]: by which figures the sides are compared;
 //! - [`decision`]: the verdict, with the rate of false alarms bounded over everything that is compared;
 //! - [`judgement`]: what may be said of a record;
+//! - [`waiting`]: signs of a wait that a closed loop hides;
 //! - [`resampling`]: how often it is wrong, with recorded rounds;
 //! - [`runs`]: two runs that were made at different times;
 //! - [`words`](mod@words): how it is said; [`markdown`] for a pull request, [`text`] for a terminal.
@@ -16,6 +17,7 @@ pub mod record;
 pub mod resampling;
 pub mod runs;
 pub mod text;
+pub mod waiting;
 pub mod words;
 
 pub use decision::{Decision, Verdict, Why};

@@ -1,7 +1,12 @@
-//! How often comparisons are wrong, found out with recorded rounds: pairs are drawn anew from those that were really
-//! measured, and go through the same decision and the same rule for ending as a live comparison.
+//! How often comparisons are wrong, found out with recorded ones: whole comparisons are drawn anew from those that were really
+//! made, each with its pairs in their order and their signs, and go through the same decision and the same rule for ending.
+//!
+//! A sign that is turned by a coin would make the rate of false alarms right whatever was recorded: a build that is always a
+//! little slower, or a program that is slower for a whole comparison, would cancel out. So signs stay. What is drawn cannot
+//! know more than what was recorded: it shows how the rule for ending works beyond the recorded pairs, and how small a
+//! slow-down is found. How often equals are called different is a count of live comparisons, with its bound.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use fastrand::Rng;
 use serde::{Deserialize, Serialize};
@@ -32,6 +37,10 @@ pub struct Calibration {
     pub title: String,
     /// By how much more CPU time each answer of the slowed program costs, as a share.
     pub burnt: f64,
+    /// How long each response of the waiting program waits, as a share of the CPU time that a response costs: with 1 it carries
+    /// half as much where it has the CPU for itself. Absent where none was made to wait.
+    #[serde(default)]
+    pub waited: Option<f64>,
     /// The most pairs that there is time for in one comparison.
     pub most_pairs: usize,
     /// The slowdown that is let pass.
@@ -43,21 +52,44 @@ pub struct Calibration {
 /// One comparison whose right answer is known.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Trial {
-    /// Whether the head was slowed; else both sides were one and the same.
+    /// Whether the head was slowed; else both sides have equal code.
     pub is_slowed: bool,
+    /// What the two sides were; absent in older records, which have only equal and burning ones.
+    #[serde(default)]
+    pub kind: Option<Kind>,
     /// When it began.
     pub started_at: Timestamp,
     /// How long it took, in seconds.
     pub seconds: f64,
     /// What was said: a [`Verdict::label`].
     pub verdict: String,
-    /// Its pairs of turns.
+    /// The slowdown of the figure that decided, as a share, if the verdict is "slower".
+    #[serde(default)]
+    pub slowdown: Option<f64>,
+    /// Its pairs of the closed loop.
     pub pairs: Vec<Pair>,
+    /// Its pairs under the fixed load; none in older records.
+    #[serde(default)]
+    pub fixed_load_pairs: Vec<Pair>,
     /// How far its programs were from themselves.
     pub noise: BTreeMap<Figure, Noise>,
 }
 
-/// The natural logarithms of head over base of one pair of turns, by figure; without those for which it was not quiet.
+/// What the two sides of a comparison with a known answer were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// One program on both sides: an A/A control.
+    Equal,
+    /// Equal code that was linked in another order, so that functions and data have other addresses.
+    Layout,
+    /// The head burns more CPU time for each response.
+    Burn,
+    /// The head waits for each response, without CPU time.
+    Wait,
+}
+
+/// The natural logarithms of head over base of one pair of trials, by figure; without those for which it was not quiet.
 pub type Pair = BTreeMap<Figure, f64>;
 
 /// How far programs were from themselves: see [`TwinNoise`].
@@ -82,15 +114,48 @@ pub struct Said {
     pub undecided: usize,
 }
 
-/// What is done to recorded pairs as they are drawn.
+/// How comparisons are drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Treatment {
-    /// They stay as they are.
-    Recorded,
-    /// Of two equals it is chance which is called the base: a coin turns each pair around.
-    Equals,
-    /// The same, and then the head is this much slower, as a share.
-    Slowed(f64),
+pub struct Drawing {
+    /// From the recorded ones of this kind.
+    pub from: Kind,
+    /// The head is made so much slower by reckoning, as a share; 0 leaves what was recorded.
+    pub slower: f64,
+    /// The slowdown that is let pass. With less of it, more pairs are taken until one of its size would be seen.
+    pub max_slowdown: f64,
+    /// The most pairs of a comparison.
+    pub most_pairs: usize,
+}
+
+/// What drawn comparisons said, and how long they took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Drawn {
+    /// What they said.
+    pub said: Said,
+    /// The pairs of all of them together; of the two loops, those that took more.
+    pub pairs: usize,
+}
+
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Self; 4] = [Self::Equal, Self::Layout, Self::Burn, Self::Wait];
+
+    /// The kind in a word.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Equal => "equal",
+            Self::Layout => "layout",
+            Self::Burn => "burn",
+            Self::Wait => "wait",
+        }
+    }
+
+    /// Whether the head is made slower.
+    #[must_use]
+    pub fn is_slowed(self) -> bool {
+        matches!(self, Self::Burn | Self::Wait)
+    }
 }
 
 impl Said {
@@ -108,6 +173,24 @@ impl Said {
     #[must_use]
     pub fn all(&self) -> usize {
         self.slower + self.faster + self.no_difference + self.undecided
+    }
+
+    /// How many say that the two differ: of equals, the false alarms.
+    #[must_use]
+    pub fn alarms(&self) -> usize {
+        self.slower + self.faster
+    }
+}
+
+impl Trial {
+    /// What the two sides were.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind.unwrap_or(if self.is_slowed { Kind::Burn } else { Kind::Equal })
+    }
+
+    fn loops(&self) -> [&[Pair]; 2] {
+        [&self.pairs, &self.fixed_load_pairs]
     }
 }
 
@@ -127,24 +210,36 @@ pub fn pairs(contest: &Contest) -> Vec<Pair> {
 }
 
 impl Calibration {
-    /// What the live comparisons said: those of equals, or those with a slowed head.
+    /// The comparisons of a kind, in the order of time.
+    pub fn of(&self, kind: Kind) -> impl Iterator<Item = &Trial> {
+        self.trials.iter().filter(move |trial| trial.kind() == kind)
+    }
+
+    /// What the live comparisons of a kind said.
     #[must_use]
-    pub fn live(&self, is_slowed: bool) -> Said {
+    pub fn live(&self, kind: Kind) -> Said {
         let mut said = Said::default();
         let verdicts =
             [Verdict::NoDifference, Verdict::Faster, Verdict::Undecided, Verdict::Slower, Verdict::Failed].into_iter();
-        for trial in self.trials.iter().filter(|trial| trial.is_slowed == is_slowed) {
+        for trial in self.of(kind) {
             let verdict = verdicts.clone().find(|verdict| verdict.label() == trial.verdict);
             said.count(verdict.unwrap_or(Verdict::Undecided));
         }
         said
     }
 
-    /// By how much more CPU time an answer of the slowed program is seen to cost, as a share: the median of all pairs.
+    /// How many live comparisons of a kind found a slowdown larger than is let pass.
+    #[must_use]
+    pub fn too_slow(&self, kind: Kind) -> usize {
+        let is_too_slow = |trial: &&Trial| trial.slowdown.is_some_and(|slowdown| slowdown > self.max_slowdown);
+        self.of(kind).filter(is_too_slow).count()
+    }
+
+    /// By how much more CPU time an answer of the burning program is seen to cost, as a share: the median of all pairs.
     #[must_use]
     pub fn seen_burnt(&self) -> Option<f64> {
-        let of_slowed = self.trials.iter().filter(|trial| trial.is_slowed).flat_map(|trial| &trial.pairs);
-        let logs: Vec<f64> = of_slowed.filter_map(|pair| pair.get(&Figure::ServerCpu).copied()).collect();
+        let pairs = self.of(Kind::Burn).flat_map(|trial| &trial.pairs);
+        let logs: Vec<f64> = pairs.filter_map(|pair| pair.get(&Figure::ServerCpu).copied()).collect();
         median(&logs).map(f64::exp_m1)
     }
 
@@ -158,48 +253,70 @@ impl Calibration {
         all
     }
 
-    /// What so many comparisons say that are made of pairs drawn from those that were recorded with a slowed head, or of
-    /// equals; nothing if there are none.
+    /// What so many drawn comparisons say: each begins with the pairs of one recorded comparison in their order, and where the
+    /// rule for ending wants more, those of another one follow. Nothing if none of the kind was recorded.
     #[must_use]
-    pub fn resampled(&self, is_slowed: bool, treatment: Treatment, comparisons: usize, seed: u64) -> Said {
-        let of_kind = self.trials.iter().filter(|trial| trial.is_slowed == is_slowed);
-        let pool: Vec<&Pair> = of_kind.flat_map(|trial| &trial.pairs).collect();
-        let mut said = Said::default();
-        if pool.is_empty() {
-            return said;
+    pub fn resampled(&self, drawing: Drawing, comparisons: usize, seed: u64) -> Drawn {
+        let recorded: Vec<&Trial> = self.of(drawing.from).collect();
+        let mut drawn = Drawn::default();
+        if recorded.is_empty() {
+            return drawn;
         }
         let noise = self.noise();
         let mut random = Rng::with_seed(seed);
         for _ in 0..comparisons {
-            let mut samples: Vec<Sample> = pool
-                .iter()
-                .flat_map(|pair| pair.keys())
-                .collect::<BTreeSet<_>>()
-                .into_iter()
-                .map(|figure| Sample { figure: *figure, logs: Vec::new() })
-                .collect();
-            let mut decisions = Vec::new();
-            for _ in 0..self.most_pairs {
-                draw(&mut samples, pool[random.usize(..pool.len())], treatment, &mut random);
-                decisions = decide(&samples, &noise, self.max_slowdown);
-                if !decisions.iter().any(Decision::wants_more) {
-                    break;
-                }
-            }
-            said.count(decisions.iter().map(|decision| decision.verdict).max().unwrap_or(Verdict::Undecided));
+            let (decisions, pairs) = draw(&recorded, &noise, drawing, &mut random);
+            drawn.said.count(decisions.iter().map(|decision| decision.verdict).max().unwrap_or(Verdict::Undecided));
+            drawn.pairs += pairs;
         }
-        said
+        drawn
     }
 }
 
-fn draw(samples: &mut [Sample], pair: &Pair, treatment: Treatment, random: &mut Rng) {
-    let sign = if treatment != Treatment::Recorded && random.bool() { -1.0 } else { 1.0 };
-    for sample in samples {
-        let slower = match treatment {
-            Treatment::Slowed(share) if sample.figure.is_better_higher() => (-share).ln_1p(),
-            Treatment::Slowed(share) => -(-share).ln_1p(),
-            Treatment::Recorded | Treatment::Equals => 0.0,
+/// One drawn comparison: what is decided of its figures, and how many pairs the longer of its two loops took.
+fn draw(
+    recorded: &[&Trial],
+    noise: &BTreeMap<Figure, TwinNoise>,
+    drawing: Drawing,
+    random: &mut Rng,
+) -> (Vec<Decision>, usize) {
+    let mut figures: Vec<Figure> =
+        recorded.iter().flat_map(|trial| trial.loops()).flatten().flat_map(|pair| pair.keys().copied()).collect();
+    figures.sort_unstable();
+    figures.dedup();
+    let mut samples: Vec<Sample> = figures.into_iter().map(|figure| Sample { figure, logs: Vec::new() }).collect();
+    let mut order: Vec<&Trial> = Vec::new();
+    // For each loop the place of its comparison in the order, and the place of its next pair.
+    let mut places = [(0, 0); 2];
+    let mut decisions = decide(&samples, noise, drawing.max_slowdown);
+    for pairs in 0..drawing.most_pairs {
+        let wants = |is_latency: bool| {
+            let of_loop = samples.iter().zip(&decisions).filter(|(sample, _)| sample.figure.is_latency() == is_latency);
+            of_loop.into_iter().any(|(_, decision)| decision.wants_more())
         };
-        sample.logs.extend(pair.get(&sample.figure).map(|log| sign * log + slower));
+        let wanted: Vec<usize> = (0..2).filter(|of| wants(*of == 1)).collect();
+        if wanted.is_empty() {
+            return (decisions, pairs);
+        }
+        for of in wanted {
+            let (place, next) = &mut places[of];
+            let pair = loop {
+                if *place == order.len() {
+                    order.push(recorded[random.usize(..recorded.len())]);
+                }
+                match order[*place].loops()[of].get(*next) {
+                    Some(pair) => break pair,
+                    None => (*place, *next) = (*place + 1, 0),
+                }
+            };
+            *next += 1;
+            for sample in &mut samples {
+                let slower = (-drawing.slower).ln_1p();
+                let slower = if sample.figure.is_better_higher() { slower } else { -slower };
+                sample.logs.extend(pair.get(&sample.figure).map(|log| log + slower));
+            }
+        }
+        decisions = decide(&samples, noise, drawing.max_slowdown);
     }
+    (decisions, drawing.most_pairs)
 }

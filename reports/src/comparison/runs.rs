@@ -4,7 +4,7 @@
 //! seen in the servers that did not change, which are the reference servers: no verdict goes below the most that one of them
 //! moved by. So this is less certain than a comparison in pairs of turns, and says so.
 
-use crate::environment::Environment;
+use crate::environment::{Environment, InterruptAccounting};
 use crate::figures::Figures;
 use crate::merit::Merit;
 use crate::record::{Measurement, Run};
@@ -116,6 +116,14 @@ pub fn between(base: &Run, head: &Run, anyway: bool) -> Result<Between, Refused>
         && before != after
     {
         remarks.push(format!("The servers were built by different compilers, {before} and {after}."));
+    }
+    let accounting = |run: &Run| run.environment.interrupt_accounting;
+    if !InterruptAccounting::is_like(accounting(base), accounting(head)) {
+        remarks.push(
+            "The kernels count interrupts differently, one to the processes and one apart, so CPU time per request is not \
+             compared."
+                .to_owned(),
+        );
     }
     let references = rows.iter().filter(|row| row.is_reference).filter_map(|row| row.ratio);
     let drift = references.map(|ratio| ratio.log.abs()).reduce(f64::max);

@@ -44,8 +44,10 @@ pub fn title(contest: &Contest) -> String {
 #[must_use]
 pub fn answer(comparison: &Comparison, judged: &[Judged<'_>]) -> String {
     let of = |verdict: Verdict| -> Vec<String> {
-        let titles = judged.iter().filter(|one| one.verdict == verdict);
-        titles.map(|one| format!("{}{}", one.contest.head.name(), short(one))).collect()
+        let mut titles: Vec<&Judged<'_>> = judged.iter().filter(|one| one.verdict == verdict).collect();
+        // The one by which it is judged whether a slowdown is let pass comes first.
+        titles.sort_by(|one, other| slowdown(other).total_cmp(&slowdown(one)));
+        titles.into_iter().map(|one| format!("{}{}", one.contest.head.name(), short(one))).collect()
     };
     let (head, base) = (comparison.head.title(), comparison.base.title());
     if judged.is_empty() {
@@ -56,7 +58,11 @@ pub fn answer(comparison: &Comparison, judged: &[Judged<'_>]) -> String {
         Verdict::Failed => {
             format!("{so_far}{head} does not answer as it should: {}.", words::list(&of(Verdict::Failed)))
         }
-        Verdict::Slower => format!("{so_far}{head} is slower than {base}: {}.", words::list(&of(Verdict::Slower))),
+        Verdict::Slower => format!(
+            "{so_far}{head} is slower than {base}: {}. {}",
+            words::list(&of(Verdict::Slower)),
+            let_pass(comparison, judged),
+        ),
         Verdict::Undecided => format!(
             "{so_far}whether {head} is slower than {base} is undecided for {} of {}.",
             of(Verdict::Undecided).len(),
@@ -64,45 +70,77 @@ pub fn answer(comparison: &Comparison, judged: &[Judged<'_>]) -> String {
         ),
         Verdict::Faster => format!("{so_far}{head} is faster than {base}: {}.", words::list(&of(Verdict::Faster))),
         Verdict::NoDifference => {
-            let seen = judged.iter().flat_map(|one| &one.figures).filter(|one| one.figure != Figure::Latency);
-            let worst = seen.filter_map(|one| one.decision.detectable).fold(0.0, f64::max);
-            format!(
-                "{so_far}no difference was seen between {base} and {head}; one of {} would have been.",
-                words::percent(worst),
-            )
+            format!("{so_far}no difference was seen between {base} and {head}; {}.", would_have_been(judged.iter()))
         }
     }
 }
 
-/// The difference of a contest in a few words: `, 6.2 % slower`; nothing where there is none.
+/// Whether the slowdown of the headline is let pass.
+fn let_pass(comparison: &Comparison, judged: &[Judged<'_>]) -> String {
+    let allowed = words::percent(comparison.max_slowdown);
+    match judged.iter().any(|one| one.is_too_slow(comparison.max_slowdown)) {
+        true => format!("That is more than the {allowed} that are let pass."),
+        false => format!("That is no more than the {allowed} that are let pass."),
+    }
+}
+
+fn slowdown(judged: &Judged<'_>) -> f64 {
+    judged.deciding().map_or(f64::NEG_INFINITY, JudgedFigure::slowdown)
+}
+
+/// Which differences would have been seen: `one of 3.1 % would have been`; in latency by itself, where only larger ones are
+/// seen.
+fn would_have_been<'a>(judged: impl Iterator<Item = &'a Judged<'a>>) -> String {
+    let figures: Vec<&JudgedFigure> = judged.flat_map(|one| &one.figures).collect();
+    let worst = |is_latency: bool| {
+        let of_kind = figures.iter().filter(|one| one.figure.is_latency() == is_latency);
+        of_kind.filter_map(|one| one.decision.detectable).reduce(f64::max).map(words::percent)
+    };
+    match (worst(false), worst(true)) {
+        (Some(rest), Some(latency)) => format!("one of {rest} would have been, and one of {latency} in latency"),
+        (Some(only), None) | (None, Some(only)) => format!("one of {only} would have been"),
+        (None, None) => "nothing was measured".to_owned(),
+    }
+}
+
+/// The difference of a contest in a few words, by the figure that decides: `, 6.2 % slower by server CPU per request`; nothing
+/// where there is none.
 fn short(judged: &Judged<'_>) -> String {
-    let deciding = judged.figures.iter().find(|one| one.decision.verdict == judged.verdict);
-    match (judged.verdict, deciding) {
-        (Verdict::Slower | Verdict::Faster, Some(one)) => format!(", {}", change(one)),
+    match (judged.verdict, judged.deciding()) {
+        (Verdict::Slower | Verdict::Faster, Some(one)) => format!(", {} by {}", change(one), one.figure.name()),
         _ => String::new(),
     }
 }
 
-/// A contest in one sentence: `6.2 % slower (95 % interval 4.1 to 8.0 %), by requests per CPU-second`.
+/// A contest in one sentence, the figure that decides first: `6.2 % slower (95 % interval 4.1 to 8.0 %) by requests per
+/// CPU-second; 5.9 % slower (95 % interval 4.0 to 7.5 %) by server CPU per request`.
 #[must_use]
 pub fn sentence(judged: &Judged<'_>) -> String {
     match judged.verdict {
         Verdict::Failed => judged.failures.join(" "),
         Verdict::Slower | Verdict::Faster => {
-            let of_verdict = judged.figures.iter().filter(|one| one.decision.verdict == judged.verdict);
+            let mut of_verdict: Vec<&JudgedFigure> =
+                judged.figures.iter().filter(|one| one.decision.verdict == judged.verdict).collect();
+            of_verdict.sort_by(|one, other| other.slowdown().total_cmp(&one.slowdown()));
             let parts: Vec<String> =
-                of_verdict.map(|one| format!("{}, by {}", change(one), one.figure.name())).collect();
+                of_verdict.iter().map(|one| format!("{} by {}", change(one), one.figure.name())).collect();
             parts.join("; ")
         }
         Verdict::NoDifference => {
-            let worst = judged.figures.iter().filter_map(|one| one.decision.detectable).fold(0.0, f64::max);
-            format!("no difference; one of {} would have been seen", words::percent(worst))
+            format!(
+                "no difference; {}",
+                would_have_been([judged].into_iter()).replace("would have been", "would have been seen")
+            )
         }
         Verdict::Undecided if !judged.failures.is_empty() => format!("not compared. {}", judged.failures.join(" ")),
-        Verdict::Undecided => {
-            let open = judged.figures.iter().find(|one| one.decision.verdict == Verdict::Undecided);
-            format!("undecided{}", open.map(|one| format!(", {}", why(one, judged))).unwrap_or_default())
-        }
+        Verdict::Undecided => match judged.deciding() {
+            Some(one) => format!("undecided, {}", why(one, judged)),
+            None => {
+                "undecided, because the head left CPU time idle, which the base used: compare them under a fixed load, \
+                         too (`offered` in the suite)"
+                    .to_owned()
+            }
+        },
     }
 }
 
@@ -126,7 +164,7 @@ fn why(figure: &JudgedFigure, judged: &Judged<'_>) -> String {
             ),
         },
         _ => {
-            format!("because only {} of {} of turns could be used", quiet, words::plural(judged.pairs as u64, "pair"),)
+            format!("because only {quiet} of {} could be used", words::plural(judged.pairs as u64, "paired trial"))
         }
     }
 }
@@ -136,6 +174,13 @@ fn why(figure: &JudgedFigure, judged: &Judged<'_>) -> String {
 pub fn change(figure: &JudgedFigure) -> String {
     let Some(shift) = &figure.decision.shift else { return "not measured".to_owned() };
     let slowdown = figure.figure.slowdown(shift.ratio());
+    // Per cents of a latency that grows without bound tell a reader nothing.
+    if slowdown > 9.0 {
+        let interval = shift
+            .interval(SHOWN_ERROR)
+            .map(|(low, high)| format!(" (95 % interval {} to {})", words::ratio(low), words::ratio(high)));
+        return format!("{} times as slow{}", words::ratio(shift.ratio()), interval.unwrap_or_default());
+    }
     let direction = if slowdown >= 0.0 { "slower" } else { "faster" };
     let sign = if slowdown >= 0.0 { 1.0 } else { -1.0 };
     let interval = shift.interval(SHOWN_ERROR).map(|(low, high)| {
@@ -157,14 +202,14 @@ pub fn certainty(comparison: &Comparison, judged: &[Judged<'_>]) -> Vec<String> 
     let tests = judged.iter().map(|one| one.figures.len()).sum::<usize>();
     let pairs: usize = judged.iter().map(|one| one.pairs).sum();
     let mut sentences = vec![format!(
-        "{} of turns, each with a fresh start of both servers, which answer at the same time on the same CPUs. Of two equal \
-         commits at most 1 comparison in 100 says of anything that it differs ({} tested together).",
-        words::plural(pairs as u64, "pair"),
+        "{}, each with a fresh start of both servers, which answer at the same time on the same CPUs. The tests are corrected \
+         so that of two equal programs at most 1 comparison in 100 says of anything that it differs ({} tested together).",
+        words::plural(pairs as u64, "paired trial"),
         words::plural(tests as u64, "figure"),
     )];
     if !judged.is_empty() {
         sentences.push(
-            "The values of base and head are the medians of their turns; the change is that of the pairs, which is more certain."
+            "The values of base and head are the medians of their trials; the change is that of the pairs, which is more certain."
                 .to_owned(),
         );
     }
@@ -178,11 +223,11 @@ pub fn certainty(comparison: &Comparison, judged: &[Judged<'_>]) -> Vec<String> 
         };
         sentences.push(match noise.floor() {
             Some(floor) => format!(
-                "Noise floor of {}: one and the same program is {} from itself in one pair of turns ({} of twins{with}), and no \
-                 verdict goes below that for as many pairs as it has.",
+                "Noise floor of {}: one and the same program is {} from itself in one paired trial ({}{with}), and no verdict goes \
+                 below that for as many pairs as it has.",
                 figure.name(),
                 words::percent(floor.one_pair()),
-                words::plural(floor.pairs as u64, "pair"),
+                words::plural(floor.pairs as u64, "A/A control"),
             ),
             None => too_few(figure, &noise),
         });
@@ -199,9 +244,9 @@ pub fn certainty(comparison: &Comparison, judged: &[Judged<'_>]) -> Vec<String> 
 
 fn too_few(figure: Figure, noise: &TwinNoise) -> String {
     format!(
-        "Noise floor of {}: not known yet; {} of turns of one program are too few for one.",
+        "Noise floor of {}: not known yet; {} are too few for one.",
         figure.name(),
-        words::plural(noise.pairs as u64, "pair"),
+        words::plural(noise.pairs as u64, "A/A control"),
     )
 }
 
@@ -214,10 +259,13 @@ pub fn remarks(judged: &Judged<'_>) -> Vec<String> {
     }
     if judged.is_generator_the_limit {
         remarks.push(
-            "The load generator was the limit, so requests per CPU-second tell nothing and CPU time decides."
+            "The load generators of both sides together were the limit, so requests per CPU-second tell nothing and CPU time \
+             decides."
                 .to_owned(),
         );
     }
+    remarks.extend(judged.idled.map(|idled| idled.sentence()));
+    remarks.extend(judged.kept.filter(|kept| !kept.is_always()).map(|kept| kept.sentence()));
     remarks.extend(judged.noise.clone());
     match judged.contest.causes.as_deref() {
         Some([]) => remarks.push("Counters see no difference for each request.".to_owned()),

@@ -25,6 +25,7 @@ pub(super) fn line(run: u32, capacity: f64) -> Line {
         rustc: None,
         tool_version: "0.1.0".to_owned(),
         kernel: "Linux 6.8".to_owned(),
+        interrupt_accounting: None,
         machine: Machine {
             cpu_model: "Example".to_owned(),
             cpus: 2,

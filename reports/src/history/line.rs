@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::decision;
-use crate::environment::{Commit, Environment};
+use crate::environment::{Commit, Environment, InterruptAccounting};
 use crate::merit::Merit;
 use crate::ranking::{Row, tables};
 use crate::record::{Run, ServerKind};
@@ -38,6 +38,9 @@ pub struct Line {
     pub tool_version: String,
     /// The kernel's name and release.
     pub kernel: String,
+    /// Whether the time of interrupts is in the CPU time of processes; absent where that was not found out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interrupt_accounting: Option<InterruptAccounting>,
     /// The machine, whose runs alone are compared with each other.
     pub machine: Machine,
     /// Every measurement of the run, whatever came of it.
@@ -130,6 +133,7 @@ impl Line {
             rustc: environment.rustc.clone(),
             tool_version: environment.tool_version.clone(),
             kernel: environment.kernel.clone(),
+            interrupt_accounting: environment.interrupt_accounting,
             machine: Machine::of(environment),
             measurements: entries.collect(),
         }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::environment::InterruptAccounting;
 use crate::statistics::{Course, FEWEST_FIGURES, Family};
 
 use super::file::History;
@@ -76,14 +77,21 @@ pub fn machines(history: &History) -> Vec<&Machine> {
 pub fn series(history: &History) -> Vec<Series<'_>> {
     let machines = machines(history);
     let mut all: Vec<Series<'_>> = Vec::new();
-    let mut places: HashMap<(usize, &str, &str, &str, Measure), usize> = HashMap::new();
+    type Key<'a> = (usize, &'a str, &'a str, &'a str, Measure, Option<InterruptAccounting>);
+    let mut places: HashMap<Key<'_>, usize> = HashMap::new();
+    let mut accounting: Vec<Option<InterruptAccounting>> = machines.iter().map(|of| first_known(history, of)).collect();
     for line in &history.lines {
         let Some(machine) = machines.iter().position(|known| known.is_like(&line.machine)) else { continue };
+        // Where a run does not tell, it is taken to be as it was before.
+        accounting[machine] = known(line).or(accounting[machine]);
         for entry in line.measurements.iter().filter(|entry| !entry.is_twin) {
             for measure in Measure::ALL {
                 let Some(figure) = measure.of(entry) else { continue };
                 // Parts may ask the same of the same server, and a run has only one figure in a series.
-                let key = (machine, &*entry.part, &*entry.workload_hash, &*entry.configuration_hash, measure);
+                // Kernels that count interrupts elsewhere measure another CPU time.
+                let accounting = accounting[machine].filter(|_| measure == Measure::ServerCpu);
+                let key =
+                    (machine, &*entry.part, &*entry.workload_hash, &*entry.configuration_hash, measure, accounting);
                 let place = *places.entry(key).or_insert_with(|| {
                     let (machine, points) = (machines[machine], Vec::new());
                     all.push(Series { machine, entry, measure, points, course: Course::default() });
@@ -102,6 +110,15 @@ pub fn series(history: &History) -> Vec<Series<'_>> {
         series.course = Course::of(&series.figures(), &family);
     }
     all
+}
+
+/// Where the kernel of a run counts interrupts, if that was found out.
+fn known(line: &Line) -> Option<InterruptAccounting> {
+    line.interrupt_accounting.filter(|accounting| *accounting != InterruptAccounting::Unknown)
+}
+
+fn first_known(history: &History, machine: &Machine) -> Option<InterruptAccounting> {
+    history.lines.iter().filter(|line| machine.is_like(&line.machine)).find_map(known)
 }
 
 /// The series that are looked at, together.
@@ -138,6 +155,23 @@ mod tests {
         // The CPU time of a measurement whose generator was the limit counts.
         assert_eq!(lengths, [(Measure::ServerCpu, 18), (Measure::Capacity, 17)]);
         assert!(all[1].figures().iter().all(|value| *value > 900.0));
+    }
+
+    #[test]
+    fn cpu_times_with_and_without_interrupts_are_not_in_one_series() {
+        let mut history = history(20, |_| 1_000.0);
+        for (run, line) in history.lines.iter_mut().enumerate() {
+            line.measurements[0].server_cpu_microseconds = line.measurements[0].capacity;
+            line.interrupt_accounting = match run {
+                0..4 => None,
+                4..9 => Some(InterruptAccounting::CountedToTasks),
+                9 => Some(InterruptAccounting::Unknown),
+                _ => Some(InterruptAccounting::CountedApart),
+            };
+        }
+        let all = series(&history);
+        let lengths: Vec<(Measure, usize)> = all.iter().map(|series| (series.measure, series.points.len())).collect();
+        assert_eq!(lengths, [(Measure::Capacity, 20), (Measure::ServerCpu, 10), (Measure::ServerCpu, 10)]);
     }
 
     #[test]

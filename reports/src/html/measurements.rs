@@ -13,7 +13,7 @@ pub(super) fn of_load(place: usize, table: &Table<'_>) -> Markup {
         table.rows.iter().filter(|row| !row.validity.reasons.is_empty() || !row.validity.notes.is_empty()).collect();
     html! {
         section id=(decision::anchor(place)) {
-            h3 { "The measurements" }
+            h3 { "The measurements: " (decision::load(table)) }
             p.faint { (summary::workload(table.workload)) "." }
             div.box {
                 table.evidence {
@@ -85,8 +85,8 @@ pub(super) fn all(tables: &[Table<'_>]) -> Markup {
                 }
             }
             p.faint {
-                "Ranks and groups are those within each load; sorting and filtering change nothing about them. The same table is in "
-                code { "measurements.csv" } " beside this page."
+                "Ranks and groups are those within each load; sorting and filtering change nothing about them. The same is in "
+                code { "measurements.csv" } " beside this page, in plain numbers for programs."
             }
             details {
                 summary { "What the columns mean" }

@@ -9,7 +9,7 @@ use crate::decision::{self, Cell};
 use crate::exclusions::exclusions;
 use crate::ranking::Table;
 use crate::record::{Part, Run, Varies};
-use crate::{certainty, costs, csv, facts, interpreter, knee, scaling, summary, words};
+use crate::{certainty, contrast, costs, csv, facts, interpreter, knee, scaling, summary, words};
 
 /// The page's own rules of style.
 const STYLE: &str = include_str!("page.css");
@@ -105,7 +105,8 @@ fn question(run: &Run, number: usize, part: &Part, tables: &[Table<'_>], charts:
         // Of several loads each says which it is.
         let apart = decision::apart(table);
         let prefix = if apart.is_empty() { String::new() } else { format!("{}: ", words::sentence(&apart)) };
-        let sentences = summary::within_servers(table).into_iter().chain(scaling::sentences(table));
+        let sentences = summary::within_servers(table).into_iter().chain(contrast::sentences(table));
+        let sentences = sentences.chain(scaling::sentences(table));
         sentences.map(|sentence| format!("{prefix}{sentence}")).collect()
     };
     let within: Vec<String> = of_part()
@@ -255,8 +256,10 @@ fn reproduce(run: &Run, tables: &[Table<'_>]) -> Markup {
             h2 { "How to repeat and cite it" }
             div.box { pre { code { (run.command.join(" ")) } } }
             p.faint {
-                "The seed fixes the order in which the measurements take turns. Everything measured, every histogram and \
-                 every window, lies raw in results.json beside this page."
+                "The seed fixes the order of the measurements in each round, when the requests of an open loop are due, and which \
+                 files of several are asked for. These differ from round to round; within a round, all servers under one load \
+                 share them on purpose. Everything measured, every histogram and every window, lies raw in results.json beside \
+                 this page."
             }
             h3 { "Where and when" }
             dl {

@@ -7,8 +7,10 @@
 //! - [`groups`]: who cannot be told apart from the best;
 //! - [`TwinNoise`]: how far one server entered twice is apart from itself;
 //! - [`Course`]: where the level of a long series changes to stay changed, seen as one of a [`Family`];
+//! - [`binomial`]: the bound of a rate that was counted;
 //! - [`median`] and [`geometric_mean`].
 
+pub mod binomial;
 mod bootstrap;
 mod family;
 mod groups;
@@ -16,6 +18,7 @@ mod holm;
 mod median;
 mod moments;
 mod noise;
+mod power;
 mod ratio;
 mod scan;
 mod signed_rank;
@@ -28,7 +31,7 @@ mod student;
 mod welch;
 
 pub use family::Family;
-pub use groups::{Better, Comparison, Place, groups, groups_in_order};
+pub use groups::{Better, Comparison, Place, groups, groups_in_order, weight};
 pub use holm::holm;
 pub use median::median;
 pub use noise::{NoiseFloor, PAIRS_NEEDED, TwinNoise};
@@ -39,7 +42,7 @@ pub use steps::{Course, FALSE_ALARMS, FEWEST_FIGURES, Level, Step, smallest_step
 pub use welch::Unpaired;
 
 /// How often an interval may miss the truth, and a pair of equals be called different.
-const SIGNIFICANCE: f64 = 0.05;
+pub const SIGNIFICANCE: f64 = 0.05;
 
 /// The geometric mean of those values that are positive numbers; none without any.
 #[must_use]

@@ -123,7 +123,7 @@ fn intervals_hold_the_truth_with_one_bad_round_among_noisy_ones() {
 /// The groups of a run of so many rounds on a quiet machine.
 fn grouped(random: &mut Rng, truths: &[f64], rounds: usize) -> Vec<Option<usize>> {
     let figures = run(random, truths, rounds, &QUIET);
-    groups_drawn(&figures, Better::Higher, &[], DRAWN_PAIRS).iter().map(Place::group).collect()
+    groups_drawn(&figures, Better::Higher, &[], &[], DRAWN_PAIRS).iter().map(Place::group).collect()
 }
 
 /// A server, its twin, one that burns a tenth more CPU per request, and three of other kinds.
@@ -161,9 +161,58 @@ fn many_equals_are_one_group() {
     }
 }
 
+/// In which share of runs with a server for each of these lists, each with the truths of its rows, a server is put below
+/// another that is no better: the procedure of a report, which takes each server by its best row.
+fn false_orders(servers: &[&[f64]], rounds: usize, runs: usize) -> f64 {
+    let truths: Vec<f64> = servers.concat();
+    let best_truths: Vec<f64> = servers.iter().map(|rows| rows.iter().copied().fold(0.0, f64::max)).collect();
+    let chosen_from: Vec<usize> = servers.iter().map(|rows| rows.len()).collect();
+    share(runs, |random| {
+        let mut rows = run(random, &truths, rounds, &QUIET).into_iter();
+        let mean = |row: &Vec<Option<f64>>| row.iter().map(|figure| figure.unwrap().ln()).sum::<f64>();
+        let best = |count: &usize| rows.by_ref().take(*count).max_by(|one, other| mean(one).total_cmp(&mean(other)));
+        let chosen: Vec<Vec<Option<f64>>> = chosen_from.iter().filter_map(best).collect();
+        let places = groups_drawn(&chosen, Better::Higher, &[], &chosen_from, DRAWN_PAIRS);
+        let groups: Vec<Option<usize>> = places.iter().map(Place::group).collect();
+        let is_false = |one: usize, other: usize| groups[one] > groups[other] && best_truths[one] >= best_truths[other];
+        (0..servers.len()).any(|one| (0..servers.len()).any(|other| is_false(one, other)))
+    })
+}
+
 #[test]
-fn the_smallest_detectable_difference_is_detected_in_four_of_five_runs() {
-    for rounds in [3, 5, 9] {
+fn servers_taken_by_their_best_row_are_put_below_their_equals_in_one_run_of_twenty() {
+    let four = &[1.0; 4][..];
+    for (servers, rounds, runs) in [
+        // Without a correction for the choice it is 7, 7 and 11 % in the first three.
+        (&[&[1.0][..], four][..], 5, 3_000),
+        (&[&[1.0], four], 9, 3_000),
+        (&[&[1.0], &[1.0; 10]], 5, 2_000),
+        (&[&[1.0], four], 10, 200),
+        (&[four, four, four, four], 5, 500),
+        (&[&[1.0], four, &[0.5; 4]], 5, 1_000),
+        (&[four, &[1.0], &[1.0], &[1.0], &[1.0]], 9, 1_000),
+        (&[four, &[1.0, 0.7, 0.7, 0.7], &[1.0, 0.7, 0.7, 0.7]], 5, 1_000),
+    ] {
+        let found = false_orders(servers, rounds, runs);
+        let luck = 3.0 * (0.05 * 0.95 / runs as f64).sqrt();
+        assert!(found <= 0.05 + luck, "{found} of {servers:?} at {rounds} rounds");
+    }
+}
+
+#[test]
+fn a_tenth_is_seen_between_best_rows_too() {
+    let apart = share(2_000, |random| {
+        let rows = run(random, &[1.0, 1.0, 1.0, 1.0, 0.9, 0.9, 0.9, 0.9], 5, &QUIET);
+        // Whichever of its equal rows a server is taken by, so is the first one.
+        let groups = groups_drawn(&[rows[0].clone(), rows[4].clone()], Better::Higher, &[], &[4, 4], DRAWN_PAIRS);
+        groups[1].group() > groups[0].group()
+    });
+    assert!(apart >= 0.98, "{apart}");
+}
+
+#[test]
+fn the_smallest_detectable_difference_is_detected_in_four_of_five_runs_at_the_corrected_level() {
+    for (rounds, comparisons) in [(3, 1), (5, 1), (9, 1), (3, 10), (5, 10), (9, 10), (5, 25)] {
         // What a run of that noise would show if its standard error were known.
         let standard_error = floor_of_quiet().standard_deviation / (rounds as f64).sqrt();
         let reach = student::quantile(0.05, rounds - 1) * standard_error;
@@ -174,12 +223,13 @@ fn the_smallest_detectable_difference_is_detected_in_four_of_five_runs() {
             standard_error: Some(standard_error),
             rounds,
         };
-        let truths = [1.0 + shown.smallest_detectable(1).unwrap(), 1.0];
+        let truths = [1.0 + shown.smallest_detectable(comparisons).unwrap(), 1.0];
         let detected = share(2_000, |random| {
             let figures = run(random, &truths, rounds, &QUIET);
-            ratio_of_pairs(&pairs(&figures), DRAWN_PAIRS).unwrap().is_distinct()
+            let p_value = ratio_of_pairs(&pairs(&figures), DRAWN_PAIRS).unwrap().p_value.unwrap();
+            p_value * (comparisons as f64) < 0.05
         });
-        assert!((0.75..=0.85).contains(&detected), "{detected} at {rounds} rounds");
+        assert!((0.77..=0.83).contains(&detected), "{detected} at {rounds} rounds, {comparisons} comparisons");
     }
 }
 

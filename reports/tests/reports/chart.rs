@@ -99,7 +99,7 @@ fn shares_and_rates_are_on_axes_of_their_own() {
     let charts = chart::draw(&run, &tables(&run), None).unwrap();
     let found: Vec<(&str, &str)> =
         charts.iter().map(|chart| (chart.name.as_str(), chart.data.rows[0][1].as_str())).collect();
-    let (share, rate) = ("50 %", "1,000/s");
+    let (share, rate) = ("0.5", "1000");
     assert_eq!(found, [("wrk-p99", share), ("wrk-p99-absolute", rate), ("wrk-p50", share), ("wrk-p50-absolute", rate)]);
     assert!(charts.iter().all(|chart| chart.data.rows.len() == 2 && chart.inline().contains("open loop")));
     // A single load is no line.

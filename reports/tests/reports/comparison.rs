@@ -3,13 +3,14 @@
 use std::fs;
 
 use reports::comparison::record::{FILE, FORMAT, Subject};
+use reports::comparison::waiting::Which;
 use reports::comparison::{Comparison, Contest, Figure, Side, Verdict, Why, judge, judgement, markdown, text, words};
 use reports::record::{Arrival, NoiseBefore};
 use reports::sample::Others;
 use reports::store::StoreError;
 use reports::{Failure, Timestamp};
 
-use crate::fixture::{check, environment, measurement, round};
+use crate::fixture::{check, environment, measurement, outcome, round};
 
 /// A little noise that differs from pair to pair, in per cent.
 const SHAPE: [f64; 12] = [0.4, -0.7, 0.1, 0.9, -0.3, -0.9, 0.6, 0.2, -0.5, 0.8, -0.2, -0.4];
@@ -81,7 +82,7 @@ fn a_slowdown_is_told_with_its_interval() {
     assert!(answer.starts_with("HEAD (4e4e4e4e4) is slower than main (0b0b0b0b0): epoll, 1 worker, 6"), "{answer}");
     let page = markdown::render(&comparison);
     assert!(page.starts_with("<!-- verdict: slower -->\n## HEAD"), "{page}");
-    assert!(page.contains("| epoll, 1 worker: 100 connections | **slower** | requests per CPU-second |"), "{page}");
+    assert!(page.contains("| epoll, 1 worker: 100 connections | **slower** | server CPU per request |"), "{page}");
     assert!(page.contains("identical programs") && page.contains("bench compare main"), "{page}");
     let terminal = text::render(&comparison);
     assert!(terminal.contains("12 pairs") && terminal.contains("epoll, 1 worker: 100 connections"), "{terminal}");
@@ -105,7 +106,7 @@ fn equals_and_gains_are_told_apart() {
 }
 
 #[test]
-fn what_other_processes_disturb_is_set_aside_and_leaves_it_open() {
+fn what_other_processes_disturb_is_excluded_and_leaves_it_open() {
     let mut hogged = contest(0.8);
     for round in &mut hogged.head.rounds[4..] {
         round.others = Some(Others { on_server_cpus_seconds: 0.4, on_client_cpus_seconds: 0.0 });
@@ -116,9 +117,9 @@ fn what_other_processes_disturb_is_set_aside_and_leaves_it_open() {
     assert_eq!((one.verdict, one.figures[0].decision.why), (Verdict::Undecided, Some(Why::FewPairs)));
     assert!(one.wants_more());
     let sentence = words::sentence(one);
-    assert_eq!(sentence, "undecided, because only 4 of 12 pairs of turns could be used");
+    assert_eq!(sentence, "undecided, because only 4 of 12 paired trials could be used");
     let remarks = words::remarks(one);
-    assert!(remarks[0].starts_with("8 pairs were set aside") && remarks[0].contains("40 %"), "{remarks:?}");
+    assert!(remarks[0].starts_with("8 paired trials were excluded") && remarks[0].contains("40 %"), "{remarks:?}");
     assert!(markdown::render(&comparison).starts_with("<!-- verdict: undecided -->"));
 }
 
@@ -216,7 +217,7 @@ fn a_generator_at_its_limit_leaves_cpu_time_alone_to_decide() {
     assert!(judged[0].is_generator_the_limit);
     assert_eq!(judged[0].figures.iter().map(|one| one.figure).collect::<Vec<_>>(), [Figure::ServerCpu]);
     assert_eq!(judged[0].verdict, Verdict::Slower);
-    assert!(words::remarks(&judged[0])[0].contains("load generator was the limit"));
+    assert!(words::remarks(&judged[0])[0].contains("generators of both sides together were the limit"));
 }
 
 #[test]
@@ -231,7 +232,10 @@ fn an_open_loop_is_compared_by_its_latency() {
     }
     let comparison = comparison(vec![open]);
     let judged = judge(&comparison);
-    assert_eq!(judged[0].figures.iter().map(|one| one.figure).collect::<Vec<_>>(), [Figure::Latency]);
+    assert_eq!(
+        judged[0].figures.iter().map(|one| one.figure).collect::<Vec<_>>(),
+        [Figure::MedianLatency, Figure::Latency]
+    );
     assert_eq!(judged[0].verdict, Verdict::Slower, "{}", words::sentence(&judged[0]));
     assert!(words::title(judged[0].contest).ends_with("100 connections, 20,000 requests per second offered"));
 }
@@ -273,4 +277,130 @@ fn a_record_is_read_back_as_it_was_written() {
     assert!(matches!(Comparison::load(&file), Err(StoreError::Format { found: 9, .. })));
     fs::write(&file, &stored[..stored.len() / 2]).unwrap();
     assert!(matches!(Comparison::load(&file), Err(StoreError::Broken { .. })));
+}
+
+#[test]
+fn two_generators_that_fill_a_cpu_together_are_the_limit() {
+    // Each generator has half of the client's CPU; each server uses a third of its own.
+    let mut limited = contest(1.0);
+    for round in limited.base.rounds.iter_mut().chain(&mut limited.head.rounds) {
+        let thread = &mut round.outcome.as_mut().unwrap().threads[0];
+        thread.cpu_ns = thread.wall_ns / 2;
+        thread.waited_ns = thread.wall_ns / 2;
+        let seconds = thread.cpu_ns as f64 / 1e9;
+        let cpu = *thread.cpu.get_or_insert(1);
+        round.opponent_generator = Some([(cpu, seconds)].into());
+        let sample = round.server.as_mut().unwrap();
+        (sample.cpu_user_seconds, sample.cpu_system_seconds) = (0.1, 0.23);
+        round.opponent_cpu_seconds = Some(0.33);
+    }
+    let mut alone = limited.clone();
+    let comparison = comparison(vec![limited]);
+    let judged = judge(&comparison);
+    assert!(judged[0].is_generator_the_limit);
+    assert_eq!(judged[0].figures.iter().map(|one| one.figure).collect::<Vec<_>>(), [Figure::ServerCpu]);
+    // One that has half of a CPU while nobody has the other half is not at its limit; nor is one beside a generator on
+    // another CPU.
+    for round in alone.base.rounds.iter_mut().chain(&mut alone.head.rounds) {
+        round.opponent_generator = Some([(7, 0.9)].into());
+    }
+    let comparison = super::comparison::comparison(vec![alone]);
+    assert!(!judge(&comparison)[0].is_generator_the_limit);
+}
+
+#[test]
+fn one_figure_decides_verdict_headline_and_exit_code() {
+    // 13 % fewer requests per CPU-second, and 43 % more CPU time for each.
+    let mut both = contest(0.87);
+    for round in &mut both.head.rounds {
+        let sample = round.server.as_mut().unwrap();
+        let (user, system) = (sample.cpu_user_seconds, sample.cpu_system_seconds);
+        (sample.cpu_user_seconds, sample.cpu_system_seconds) = (user * 0.87 * 1.43, system * 0.87 * 1.43);
+    }
+    let mut comparison = comparison(vec![contest(0.94), both]);
+    for (allowed, is_too_slow) in [(0.20, true), (0.60, false)] {
+        comparison.max_slowdown = allowed;
+        let judged = judge(&comparison);
+        let deciding = judged[1].deciding().unwrap();
+        assert_eq!((deciding.figure, judged[1].slowdown()), (Figure::ServerCpu, Some(deciding.slowdown())));
+        assert!((deciding.slowdown() - 0.43).abs() < 0.02, "{}", deciding.slowdown());
+        assert_eq!(judged[1].is_too_slow(allowed), is_too_slow);
+        // The headline has the worst contest first, by the figure that decides, and says what follows.
+        let answer = words::answer(&comparison, &judged);
+        let headline = answer.split_once(": ").unwrap().1;
+        assert!(headline.starts_with("epoll, 1 worker, 43 % slower (95 % interval "), "{answer}");
+        assert!(headline.contains("by server CPU per request"), "{answer}");
+        let verdict = if is_too_slow { "more than the 20 %" } else { "no more than the 60 %" };
+        assert!(answer.ends_with(&format!("That is {verdict} that are let pass.")), "{answer}");
+        assert!(words::sentence(&judged[1]).starts_with("43 % slower"), "{}", words::sentence(&judged[1]));
+        let page = markdown::render(&comparison);
+        assert!(page.lines().nth(1).unwrap().contains("43 % slower"), "{page}");
+        assert!(page.contains("| epoll, 1 worker: 100 connections | **slower** | server CPU per request |"), "{page}");
+    }
+}
+
+/// A contest under a fixed load, in which the head's responses take so many times as long.
+fn fixed_load(times_as_long: f64) -> Contest {
+    let mut open = contest(1.0);
+    for side in [&mut open.base, &mut open.head] {
+        side.workload.arrival = Arrival::Open { rate: 20_000.0 };
+    }
+    for (rounds, rate) in [(&mut open.base.rounds, 20_000.0), (&mut open.head.rounds, 20_000.0 / times_as_long)] {
+        for (round, noise) in rounds.iter_mut().zip(SHAPE) {
+            // The fixture's latency is that of a closed loop: connections over throughput.
+            round.outcome.as_mut().unwrap().latency = outcome(rate * (1.0 + noise / 100.0)).latency;
+            round.outcome.as_mut().unwrap().plan.load = loadgen::Load::Open(loadgen::Offered::steady(20_000.0));
+            round.offered_rate = Some(20_000.0);
+        }
+    }
+    open
+}
+
+#[test]
+fn a_wait_that_the_closed_loop_hides_is_found_under_a_fixed_load() {
+    // The head waits: it uses a third of the CPU and answers a third as often as both together, at equal cost. The base uses
+    // what the head leaves.
+    let waits = || beside(0.5, 2.0 / 3.0, 1.0 / 3.0);
+    let alone = comparison(vec![waits()]);
+    let judged = judge(&alone);
+    assert!(judged[0].figures.iter().all(|one| one.decision.verdict == Verdict::NoDifference));
+    // Without a fixed load nothing is known of how much it carries, and that is said; also where a per cent is seen of it.
+    assert_eq!(judge(&comparison(vec![beside(0.5, 0.66, 0.33)]))[0].verdict, Verdict::Undecided);
+    assert_eq!(judged[0].verdict, Verdict::Undecided);
+    assert_eq!(judged[0].idled.unwrap().who, Which::Head);
+    let sentence = words::sentence(&judged[0]);
+    assert!(sentence.starts_with("undecided, because the head left CPU time idle"), "{sentence}");
+    assert!(words::remarks(&judged[0])[0].starts_with("The head used 0.50 times as much CPU time"));
+
+    let both = comparison(vec![waits(), fixed_load(1.6)]);
+    let judged = judge(&both);
+    assert_eq!(judged.iter().map(|one| one.verdict).collect::<Vec<_>>(), [Verdict::NoDifference, Verdict::Slower]);
+    assert_eq!(judgement::overall(&judged), Verdict::Slower);
+    let answer = words::answer(&both, &judged);
+    assert!(answer.contains("by median latency at a fixed load") || answer.contains("by p99 at"), "{answer}");
+    // Equals under both loads are no difference, and neither is said to have waited.
+    let equals = comparison(vec![contest(1.0), fixed_load(1.0)]);
+    let judged = judge(&equals);
+    assert_eq!(judgement::overall(&judged), Verdict::NoDifference);
+    assert!(judged.iter().all(|one| one.idled.is_none() && words::remarks(one).is_empty()));
+}
+
+#[test]
+fn a_head_that_does_not_keep_the_fixed_load_is_slower_and_has_not_failed() {
+    let mut overloaded = fixed_load(30.0);
+    for round in &mut overloaded.head.rounds {
+        let outcome = round.outcome.as_mut().unwrap();
+        // A fifth of what was due was never sent.
+        for _ in 0..outcome.requests / 5 {
+            outcome.unsent.record(100_000_000);
+        }
+    }
+    let comparison = comparison(vec![overloaded]);
+    let judged = judge(&comparison);
+    assert_eq!(judged[0].verdict, Verdict::Slower, "{}", words::sentence(&judged[0]));
+    let kept = judged[0].kept.unwrap();
+    assert_eq!((kept.base, kept.head, kept.of), (12, 0, 12));
+    let remarks = words::remarks(&judged[0]).join(" ");
+    assert!(remarks.contains("by the base in 12 and by the head in 0 of 12 paired trials"), "{remarks}");
+    assert!(words::answer(&comparison, &judged).contains(" times as slow (95 % interval "));
 }

@@ -94,9 +94,12 @@ fn how_sure_a_run_is_goes_by_its_twins_and_its_rounds() {
     run.measurements.push(twin);
     let sentences = |run: &Run| certainty::sentences(run, &tables(run)).join("\n");
     let few = sentences(&run);
-    assert!(few.starts_with("3 of 3 rounds done. Intervals come from Student's t"), "{few}");
-    assert!(few.contains("differed from itself by up to 0 % over all rounds. There are 3 pairs of turns,"), "{few}");
-    assert!(few.contains("and a floor that can be relied on takes 20"), "{few}");
+    assert!(few.starts_with("3 of 3 rounds done. A 95 % interval comes from Student's t"), "{few}");
+    assert!(
+        few.contains("there are 3 A/A pairs, too few for one: it takes 20. The A/A control of this run: epoll"),
+        "{few}"
+    );
+    assert!(few.contains("1.00 times itself (95 % interval 1.00 to 1.00, 3 rounds)"), "{few}");
     assert!(few.contains("No window had too much steal, and none of 54 trials is excluded"), "{few}");
     assert!(few.contains("The load generator reaches 151,234 requests per second"), "{few}");
     // 17 pairs of runs before, 4 % apart, and 3 of this one that are the same: the mean square is 17/20 of theirs.
@@ -104,7 +107,7 @@ fn how_sure_a_run_is_goes_by_its_twins_and_its_rounds() {
     let pooled = sentences(&run);
     assert!(
         pooled.contains(
-            "in 20 pairs of turns of one and the same server (of this run and of 2 runs before it on this machine)"
+            "in 20 A/A pairs (of this run and of 2 runs before it on this machine), which are two trials of one and the same server"
         ) && pooled.contains("by up to 7.8 % in 19 of 20"),
         "{pooled}"
     );
@@ -118,7 +121,8 @@ fn how_sure_a_run_is_goes_by_its_twins_and_its_rounds() {
     // Student's quantile with 20 degrees of freedom is 2.086, and exp(2.086 ln 1.04) is 1.085.
     assert!(
         many.contains(
-            "in 20 pairs of turns of one and the same server, one turn differed from the other by up to 8.5 %"
+            "in 20 A/A pairs, which are two trials of one and the same server in one round, the two differed by 4 % (root mean \
+             square), so by up to 8.5 % in 19 of 20 cases"
         ),
         "{many}"
     );

@@ -1,6 +1,7 @@
 //! Runs as the bench might have stored them, built in code.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use loadgen::{Connections, Histogram, Outcome, Plan, ThreadRecord, Window};
 use reports::environment::{Commit, GeneratorCeiling, Limits};
@@ -9,7 +10,7 @@ use reports::record::{
     ServerKind, Varies, Workload,
 };
 use reports::sample::{SamplePoint, ServerSample};
-use reports::{Environment, Failure, Timestamp};
+use reports::{Environment, Failure, Store, Timestamp};
 
 /// Connections of every measurement here.
 pub(crate) const CONNECTIONS: u32 = 100;
@@ -22,6 +23,16 @@ pub(crate) const WINDOW_NS: u64 = 200_000_000;
 
 /// The length of the file that everything here asks for.
 pub(crate) const LENGTH: u64 = 612;
+
+/// Where a small stored run lies: 32 measurements of five questions out of a real one, their histograms thinned out.
+pub(crate) fn small_run_folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/small-run")
+}
+
+/// That run.
+pub(crate) fn small_run() -> Run {
+    Store::open(&small_run_folder()).unwrap().load().unwrap()
+}
 
 /// The suite with which the models are compared: 17 measurements in three rounds, all of them in order.
 pub(crate) fn whole_run() -> Run {
@@ -89,7 +100,7 @@ pub(crate) fn measurement(name: &str, model: &str, workers: Option<u32>, access_
     command.push("{port}".to_owned());
     Measurement {
         part: "wrk".to_owned(),
-        server: Server { name: name.to_owned(), model: model.to_owned(), kind: ServerKind::Ours },
+        server: Server { name: name.to_owned(), model: model.to_owned(), kind: ServerKind::Ours, preloads: false },
         configuration: Configuration { workers, flags: vec![], command, access_log, log_sink: LogSink::File },
         workload: Workload {
             connections: CONNECTIONS,
@@ -116,6 +127,7 @@ pub(crate) fn measurement(name: &str, model: &str, workers: Option<u32>, access_
         workload_hash: "wrk".to_owned(),
         rounds: vec![],
         system_calls: None,
+        freshness: None,
     }
 }
 
@@ -133,6 +145,7 @@ pub(crate) fn round(index: u32, rate: f64) -> Round {
         outcome: Some(outcome),
         others: None,
         opponent_cpu_seconds: None,
+        opponent_generator: None,
         failure: None,
     }
 }
@@ -222,6 +235,7 @@ pub(crate) fn sample(outcome: &Outcome) -> ServerSample {
             threads: 5,
             descriptors: 112,
         }],
+        ..ServerSample::default()
     }
 }
 
@@ -240,6 +254,8 @@ pub(crate) fn environment() -> Environment {
         rustc: Some("rustc 1.95.0".to_owned()),
         commit: Some(Commit { hash: "0123456789abcdef0123456789abcdef01234567".to_owned(), dirty: true }),
         tool_version: "0.1.0".to_owned(),
+        interrupt_accounting: None,
+        split_core: None,
         generator_ceiling: Some(GeneratorCeiling {
             requests_per_second: 151_234.0,
             requests_per_cpu_second: 158_000.0,

@@ -3,8 +3,10 @@
 
 mod calibration;
 mod chart;
+mod claims;
 mod comparison;
 mod costs;
+mod cpu_rules;
 mod excluded;
 mod fixture;
 mod knee;
@@ -12,6 +14,7 @@ mod limited;
 mod noise;
 mod open_loops;
 mod ranking;
+mod recompute;
 mod repeats;
 mod report;
 mod runs;

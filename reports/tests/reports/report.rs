@@ -461,7 +461,7 @@ fn a_run_of_several_parts_answers_each_question_and_links_its_decisions_to_their
     }
     let (html, markdown) = (&written.html, &written.markdown);
     assert!(html.contains("async with 1 worker has the lowest p99: "), "{markdown}");
-    assert!(markdown.contains("it is something that the threads of one interpreter share"), "{markdown}");
+    assert!(markdown.contains("what the threads of one interpreter share costs"), "{markdown}");
     assert!(html.contains("53859 of 53859") && html.contains("None of them would be ranked here"));
     let anchors: Vec<&str> = targets(html).into_iter().filter_map(|target| target.strip_prefix('#')).collect();
     assert!(anchors.len() >= 3 * 6, "{anchors:?}");

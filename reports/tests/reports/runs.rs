@@ -5,7 +5,7 @@ use reports::comparison::Verdict;
 use reports::comparison::runs::{Between, Refused, between};
 use reports::record::ServerKind;
 
-use crate::fixture::{measurement, round, run};
+use crate::fixture::{measurement, round, run, small_run};
 
 /// epoll, async and nginx in eight rounds of about these rates, each a little different.
 fn run_of(rates: [f64; 3]) -> Run {
@@ -98,8 +98,7 @@ fn what_is_not_valid_has_no_verdict() {
 
 #[test]
 fn a_stored_run_is_like_itself_in_every_row() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/runs/2026-11-26-epyc-2-cpus");
-    let run = reports::Store::open(&folder).unwrap().load().unwrap();
+    let run = small_run();
     let found = between(&run, &run, false).unwrap();
     assert_eq!(found.rows.len(), run.measurements.iter().filter(|one| !one.is_twin).count());
     assert!(found.rows.iter().all(|row| row.verdict == Verdict::Undecided));

@@ -2,7 +2,10 @@
 
 use std::fs;
 
-use reports::store::{LATEST, RESULTS, Store, StoreError};
+use std::path::Path;
+use std::process::Command;
+
+use reports::store::{COMPRESSED, LATEST, RESULTS, Store, StoreError};
 
 use reports::Run;
 
@@ -85,6 +88,48 @@ fn a_broken_record_is_refused() {
         fs::write(&path, broken).unwrap();
         let error = store.load().unwrap_err();
         assert!(matches!(error, StoreError::Broken { .. }), "{error}");
+    }
+}
+
+/// What `gzip -9` leaves in a folder of what was a record there.
+fn compress(folder: &Path) -> Vec<u8> {
+    let output = Command::new("gzip").arg("-9").arg(folder.join(RESULTS)).output().unwrap();
+    assert!(output.status.success() && !folder.join(RESULTS).exists(), "{output:?}");
+    fs::read(folder.join(COMPRESSED)).unwrap()
+}
+
+#[test]
+fn a_compressed_record_is_read_where_there_is_no_other() {
+    let parent = tempfile::tempdir().unwrap();
+    let mut run = whole_run();
+    let store = Store::create(parent.path(), &run.suite, run.started_at).unwrap();
+    let plain = fs::metadata(store.save(&run).unwrap()).unwrap().len();
+    let compressed = compress(store.folder());
+    assert!((compressed.len() as u64) * 4 < plain, "{} of {plain} bytes", compressed.len());
+    for path in [store.folder().to_path_buf(), store.folder().join(COMPRESSED), parent.path().join(LATEST)] {
+        assert_same(&Store::open(&path).unwrap().load().unwrap(), &run);
+    }
+    // What is written later is newer.
+    run.seed += 1;
+    store.save(&run).unwrap();
+    assert_same(&store.load().unwrap(), &run);
+}
+
+#[test]
+fn a_damaged_compressed_record_is_refused() {
+    let parent = tempfile::tempdir().unwrap();
+    let run = whole_run();
+    let store = Store::create(parent.path(), &run.suite, run.started_at).unwrap();
+    store.save(&run).unwrap();
+    let whole = compress(store.folder());
+    let mut changed = whole.clone();
+    let middle = changed.len() / 2;
+    changed[middle] ^= 0xff;
+    for damaged in [&whole[..whole.len() / 2], &whole[..whole.len() - 1], &changed, b"{}"] {
+        fs::write(store.folder().join(COMPRESSED), damaged).unwrap();
+        let error = store.load().unwrap_err();
+        assert!(matches!(error, StoreError::NotCompressed { .. }), "{error}");
+        assert!(error.to_string().contains("results.json.gz is not a complete file of gzip ("), "{error}");
     }
 }
 

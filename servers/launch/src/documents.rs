@@ -56,7 +56,7 @@ fn render(file: &Metadata, at: &Moment) -> Fields {
 /// Answers a connection's lookup with what was found.
 pub fn answer(connection: &mut Connection, found: Result<Found, site::Error>, outbox: &mut Outbox<File>, at: &Moment) {
     #[cfg(feature = "burn")]
-    crate::burn::burn();
+    crate::burn::slow_down();
     match found {
         Ok(Found::Hot(entry)) => {
             let document = Document { fields: &entry.rendered, content: Content::Memory(&entry.content) };

@@ -63,10 +63,14 @@ pub struct Options {
     /// Serve files whose names start with a dot
     #[arg(long)]
     pub hidden: bool,
-    /// CPU time that every answer costs more, in nanoseconds: a slow-down to be found by whoever looks for slow-downs
+    /// Additional CPU time per response, in nanoseconds
     #[cfg(feature = "burn")]
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub burn_nanoseconds: u64,
+    /// Additional waiting time per response, without CPU time, in nanoseconds
+    #[cfg(feature = "burn")]
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub wait_nanoseconds: u64,
 }
 
 /// What `--keep-alive` may say.
@@ -81,6 +85,13 @@ pub enum KeepAlive {
 }
 
 impl Options {
+    /// The slow-down that is asked for.
+    #[cfg(feature = "burn")]
+    pub(crate) fn slow_down(&self) -> crate::burn::SlowDown {
+        let time = Duration::from_nanos;
+        crate::burn::SlowDown { burn: time(self.burn_nanoseconds), wait: time(self.wait_nanoseconds) }
+    }
+
     /// Checks what the types of the flags cannot.
     pub(crate) fn check(&self, model: &Model) -> Result<(), Error> {
         if self.workers.is_some() && !model.has_workers {

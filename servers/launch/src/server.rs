@@ -74,7 +74,7 @@ impl Server {
     fn new(model: Model, options: Options) -> Result<Self, Error> {
         options.check(&model)?;
         #[cfg(feature = "burn")]
-        crate::burn::set(std::time::Duration::from_nanos(options.burn_nanoseconds));
+        crate::burn::set(options.slow_down());
         open_files::raise_limit();
         let documents = Documents::new(Site::new(&options.root, options.site())?);
         let connections = Connections::new(options.most_connections());

@@ -1,0 +1,60 @@
+//! What is compared with itself is refused with a sentence: a commit, and a stored run.
+#![expect(clippy::unwrap_used, reason = "a test ends at the first thing that is not as it must be")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+fn bench(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_bench")).args(arguments).current_dir(folder).stdin(Stdio::null()).output().unwrap()
+}
+
+fn git(folder: &Path, arguments: &[&str]) {
+    let who = ["-c", "user.name=A", "-c", "user.email=a@example.invalid"];
+    let output = Command::new("git").args(who).args(arguments).current_dir(folder).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn commit_compared_with_itself_is_refused() {
+    let repository = tempfile::tempdir().unwrap();
+    let folder = repository.path();
+    fs::create_dir(folder.join("bench")).unwrap();
+    fs::write(folder.join("bench/servers.toml"), "").unwrap();
+    git(folder, &["init", "--quiet"]);
+    git(folder, &["add", "--all"]);
+    git(folder, &["commit", "--quiet", "-m", "first"]);
+    git(folder, &["tag", "release"]);
+    for sides in [&["compare", "HEAD"][..], &["compare", "release", "HEAD", "--quick"], &["counters", "release"]] {
+        let output = bench(folder, sides);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{sides:?}: {text}");
+        assert!(text.contains(&format!("{} and HEAD are the same commit, ", sides[1])), "{sides:?}: {text}");
+        // Nothing was built for that.
+        assert!(!folder.join("target").exists());
+    }
+    // Another commit with equal files is another matter: its programs may still differ.
+    git(folder, &["commit", "--quiet", "--allow-empty", "-m", "second"]);
+    let text = String::from_utf8_lossy(&bench(folder, &["compare", "release"]).stderr).into_owned();
+    assert!(!text.contains("the same commit"), "{text}");
+}
+
+#[test]
+fn run_compared_with_itself_is_refused() {
+    let runs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/runs");
+    let stored: PathBuf =
+        fs::read_dir(runs).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.is_dir()).unwrap();
+    let here = tempfile::tempdir().unwrap();
+    // A copy of it is the same run, too.
+    let copy = here.path().join("copy");
+    fs::create_dir(&copy).unwrap();
+    for entry in fs::read_dir(&stored).unwrap().map(|entry| entry.unwrap()).filter(|entry| entry.path().is_file()) {
+        fs::copy(entry.path(), copy.join(entry.file_name())).unwrap();
+    }
+    for other in [&stored, &copy] {
+        let output = bench(here.path(), &["compare-runs", stored.to_str().unwrap(), other.to_str().unwrap()]);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.contains("are the same run, "), "{text}");
+    }
+}
