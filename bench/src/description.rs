@@ -45,7 +45,8 @@ pub fn describe(plan: &Plan, division: &Division) -> String {
     }
     let patience = plan.patience();
     if !patience.is_zero() {
-        let _ = writeln!(text, "and up to {} more for what turns out to be too noisy to rank", in_words(patience));
+        let _ =
+            writeln!(text, "and up to {} more for additional rounds, where rounds are excluded", in_words(patience));
     }
     text
 }

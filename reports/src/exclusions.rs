@@ -53,7 +53,7 @@ fn why(row: &Row<'_>) -> Option<(&'static str, String)> {
     if let Some(reason) = row.validity.reasons.first().filter(|_| row.validity.is_measured) {
         return Some((reason.name(), reason.to_string()));
     }
-    if row.standing() != Standing::AtLeast || row.rank.is_some() {
+    if row.standing() != Standing::AtLeast || row.rank.is_some() || !row.is_contestant() {
         return None;
     }
     let at_ceiling = |note: &&Note| matches!(note, Note::GeneratorAtCeiling { .. });

@@ -9,6 +9,7 @@ use crate::merit::Merit;
 use crate::ranking::{Decision, Row, Table, compare, compare_by};
 use crate::reason::Reason;
 use crate::record::Run;
+use crate::statistics::Ratio;
 use crate::summary::{evidence, evidence_and_doubt};
 use crate::validity::Standing;
 use crate::words;
@@ -53,17 +54,18 @@ fn first(run: &Run, table: &Table<'_>, best: &[&Row<'_>]) -> Vec<String> {
         Decision::Undecided => {
             let (decided, left): (Vec<&Row<'_>>, Vec<&Row<'_>>) = best.iter().partition(|row| row.group.is_some());
             let text = format!(
-                "{there} is no significant difference in {} between {}{}.",
+                "{there} is no significant difference in {} between {}{}{}.",
                 merit.name(),
                 named(&decided),
                 ratios(&decided),
+                correction(&decided),
             );
             std::iter::once(so_far(text)).chain(behind(best[0], &left)).collect()
         }
         Decision::Several => {
             let (together, others): (Vec<&Row<'_>>, Vec<&Row<'_>>) = best.iter().partition(|row| is_first(row));
             let text = format!(
-                "{} have {}, with no significant difference between the first and the others of them{}.",
+                "{} have {}, with no significant difference to the first of them after correction for all pairs{}.",
                 named(&together),
                 merit.superlative(),
                 ratios(&together),
@@ -106,7 +108,7 @@ fn behind(first: &Row<'_>, others: &[&Row<'_>]) -> Option<String> {
                 Merit::Capacity => compare(first, other)?,
                 Merit::Latency | Merit::Cost => compare(other, first)?,
             };
-            let evidence = if other.group.is_some() { evidence(ratio) } else { evidence_and_doubt(ratio) };
+            let evidence = evidence_of(ratio, first, other);
             let name = other.measurement.phrase();
             Some(match first.merit {
                 Merit::Capacity => format!("{}× the requests of {name} ({evidence})", words::ratio_apart(ratio.ratio)),
@@ -151,13 +153,29 @@ fn ratios(rows: &[&Row<'_>]) -> String {
     let ratio = |other: &&Row<'_>| {
         let ratio = compare(other, first)?;
         let name = if others.len() > 1 { format!("{} ", other.measurement.server.name) } else { String::new() };
-        Some(format!("{name}{}× ({})", words::ratio(ratio.ratio), evidence(ratio)))
+        Some(format!("{name}{}× ({})", words::ratio(ratio.ratio), evidence_of(ratio, first, other)))
     };
     let ratios: Vec<String> = others.iter().filter_map(ratio).collect();
     if ratios.is_empty() {
         return String::new();
     }
     format!(": against {}, {}", first.measurement.server.name, words::list(&ratios))
+}
+
+/// Why an interval without 1 is no significant difference, where there is one.
+fn correction(rows: &[&Row<'_>]) -> &'static str {
+    let Some((first, others)) = rows.split_first() else { return "" };
+    let is_distinct = |other: &&Row<'_>| compare(other, first).is_some_and(|ratio| ratio.is_distinct());
+    if others.iter().any(is_distinct) { "; after correction for all pairs none of these is significant" } else { "" }
+}
+
+/// The evidence of a ratio. Where the two rows do not share all of their rounds, it says so: then the ratio is not that of their
+/// figures.
+fn evidence_of(ratio: Ratio, first: &Row<'_>, other: &Row<'_>) -> String {
+    let is_grouped = first.group.is_some() && other.group.is_some();
+    let text = if is_grouped { evidence(ratio) } else { evidence_and_doubt(ratio) };
+    let most = first.figures.counted_rounds().max(other.figures.counted_rounds());
+    if ratio.rounds > 0 && ratio.rounds < most { format!("{text}, those in which both count") } else { text }
 }
 
 /// That, and why, the rows are ranked by their cost.

@@ -111,7 +111,7 @@ fn effects_of_logging(rows: &[&Row<'_>]) -> Vec<String> {
             let workers = workers(with_log);
             let who = if workers.is_empty() { "with ".to_owned() } else { format!("with {workers} and ") };
             Some(format!(
-                "{who}the access log on, it {} off ({})",
+                "{who}the access log on, it {} the same without ({})",
                 with_log.merit.compares(false, ratio),
                 evidence_and_doubt(ratio)
             ))

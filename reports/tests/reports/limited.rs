@@ -200,5 +200,8 @@ fn servers_in_the_first_of_several_groups_are_the_best_group() {
     assert_eq!(found[..2], ["best group", "best group"]);
     assert!(found[2].starts_with("0.2"), "{found:?}");
     let paragraph = first_paragraph(&run, &tables[0]);
-    assert!(paragraph.contains("have the highest throughput, with no significant difference between"), "{paragraph}");
+    assert!(
+        paragraph.contains("have the highest throughput, with no significant difference to the first of them after"),
+        "{paragraph}"
+    );
 }
