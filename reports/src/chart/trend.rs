@@ -21,6 +21,9 @@ const VALUES: i32 = 76;
 /// Height of a line of the legend, in pixels.
 const LEGEND: i32 = 22;
 
+/// The 95 % interval of a row's value, given that and the values of its rounds.
+type IntervalOf = fn(&Row<'_>, f64, &[f64]) -> Option<(f64, f64)>;
+
 /// What is drawn upwards.
 #[derive(Clone, Copy)]
 pub(super) struct Figure {
@@ -33,7 +36,7 @@ pub(super) struct Figure {
     /// The same in one of its rounds; nothing where it is one figure for all of them.
     pub(super) round: fn(&Row<'_>, &RoundFigures) -> Option<f64>,
     /// The 95 % interval of its value in a row, from the same estimator, by its rounds; none where it has none.
-    pub(super) interval: fn(&Row<'_>, f64, &[f64]) -> Option<(f64, f64)>,
+    pub(super) interval: IntervalOf,
     /// Whether equal factors are apart equally.
     pub(super) is_logarithmic: bool,
 }

@@ -229,7 +229,7 @@ fn open_loop(server: &str, rate: f64, tails: [f64; 5]) -> Measurement {
     for (round, tail) in one.rounds.iter_mut().zip(tails) {
         let outcome = round.outcome.as_mut().unwrap();
         outcome.latency = loadgen::Histogram::new();
-        let nanoseconds = |place: u64| if place % 50 == 0 { tail * 1e6 } else { 1e6 };
+        let nanoseconds = |place: u64| if place.is_multiple_of(50) { tail * 1e6 } else { 1e6 };
         (0..outcome.responses).for_each(|place| outcome.latency.record(nanoseconds(place) as u64));
     }
     one
