@@ -360,7 +360,7 @@ fn beside_a_hog_on_each_cpu_nothing_is_decided() {
     let judged = judge(&comparison);
     let [one] = &judged[..] else { panic!("{judged:?}") };
     assert_eq!(one.verdict, Verdict::Undecided, "{}", output_of(&output));
-    assert!(one.noise.as_ref().is_some_and(|noise| noise.contains("set aside")), "{}", output_of(&output));
+    assert!(one.noise.as_ref().is_some_and(|noise| noise.contains("excluded")), "{}", output_of(&output));
     assert_eq!(output.status.code(), Some(3), "{}", output_of(&output));
 }
 

@@ -76,7 +76,8 @@ fn assert_is_right(sample: &ServerSample, used: f64) {
     let error = (sample.cpu_seconds() - used).abs();
     // The program itself does a little more than what it looks at: it reads a line and writes one.
     assert!(error <= sample.resolution_seconds() + 0.005, "{used} s were used: {sample:?}");
-    assert!(sample.cpu_user_seconds > 0.0 && sample.cpu_system_seconds >= 0.0, "{sample:?}");
+    // Which part was the kernel's is told from ticks, and may be all of it.
+    assert!(sample.cpu_user_seconds >= 0.0 && sample.cpu_system_seconds >= 0.0, "{sample:?}");
 }
 
 #[test]

@@ -223,6 +223,10 @@ fn a_compressed_run_is_reported_compared_and_added() {
     }
     assert!(fs::read_to_string(folder.join("run/report.md")).unwrap().contains("epoll"));
     assert!(!folder.join("run/results.json").exists(), "a report changes no record");
-    assert!(bench(&["compare-runs", "run", "run/results.json.gz"]).contains("epoll, 1 worker"));
+    let mut other = Store::open(&folder.join("run")).unwrap().load().unwrap();
+    other.id = "another".to_owned();
+    fs::create_dir(folder.join("other")).unwrap();
+    fs::write(folder.join("other/results.json"), serde_json::to_vec(&other).unwrap()).unwrap();
+    assert!(bench(&["compare-runs", "other", "run/results.json.gz"]).contains("epoll, 1 worker"));
     assert!(printed(folder, &["--add", "run"]).contains(" is added to history.jsonl.\n"));
 }

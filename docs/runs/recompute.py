@@ -306,9 +306,9 @@ class Row:
 
 
 def mean(merit, rounds):
-    """The geometric mean of a figure over rounds; None where no round has it."""
-    values = [value for value in map(merit, rounds) if value]
-    return math.exp(statistics.fmean(map(math.log, values))) if values else None
+    """The geometric mean of a figure over rounds; None where one of them does not have it."""
+    values = list(map(merit, rounds))
+    return math.exp(statistics.fmean(map(math.log, values))) if values and all(values) else None
 
 
 class Table:
@@ -552,12 +552,12 @@ class Comparison:
             cells = {
                 "requests per second": row.rate(),
                 "requests per available CPU-second": mean(Round.capacity, row.used),
-                "server CPU in µs per request": row.cost(),
+                "server CPU in µs per request": table_cost(table, row),
                 "client CPU in µs per request": row.generator_cost(),
                 "server CPU used over available": row.server_busy(),
                 "client CPU used over available": row.generator_busy(),
                 "p50 in µs": microseconds(row.latency(50)),
-                "p99 in µs": microseconds(row.latency(99)),
+                "p99 in µs": microseconds(table_p99(table, row)),
             }
             for title, value in cells.items():
                 if title in line:

@@ -248,10 +248,12 @@ impl Figures {
         self.rounds.iter().filter(|round| round.exclusion == Some(exclusion)).count()
     }
 
-    /// The geometric mean of a figure of the rounds that [are used](Self::used); none where no round has it.
+    /// The geometric mean of a figure of the rounds that [are used](Self::used); none where one of them does not have it. A slow
+    /// round has fewer responses, so it may be the one that has too few of them for a percentile or too little CPU time for its
+    /// clock: a mean of the others would select by the result.
     #[must_use]
     pub fn mean_of_rounds(&self, figure: impl Fn(&RoundFigures) -> Option<f64>) -> Option<f64> {
-        geometric_mean(&self.used().filter_map(figure).collect::<Vec<_>>())
+        geometric_mean(&self.used().map(figure).collect::<Option<Vec<_>>>()?)
     }
 
     /// Complete responses per second of measured time; none if nothing was measured.

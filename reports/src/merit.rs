@@ -2,7 +2,7 @@
 
 use crate::figures::{Figures, RoundFigures};
 use crate::record::{Arrival, Measurement};
-use crate::statistics::{Better, Ratio, geometric_mean};
+use crate::statistics::{Better, Ratio};
 use crate::words;
 
 /// By what the rows of a table are ranked. A row's figure, its rank and its ratio to another row come from one estimator: the
@@ -41,9 +41,9 @@ impl Merit {
         figures.mean_of_rounds(|round| self.seen_in(round))
     }
 
-    /// The same of the rounds that count alone, by which it is ranked.
+    /// The same, by which it is ranked; none where no round counts.
     pub(crate) fn ranked(self, figures: &Figures) -> Option<f64> {
-        geometric_mean(&figures.rounds.iter().filter_map(|round| self.of_round(round)).collect::<Vec<_>>())
+        self.of_row(figures).filter(|_| figures.counted_rounds() > 0)
     }
 
     /// The figure of one round, whether it counts or not.
