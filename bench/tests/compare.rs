@@ -310,7 +310,7 @@ fn the_verdict_on_a_planted_slow_down_is_right_in_both_directions() {
     let Some((output, comparison)) = decided(folder, &turned_around) else { return };
     assert_eq!(verdicts(&comparison), [("packaged".to_owned(), Verdict::Faster)], "{}", output_of(&output));
     assert_eq!((output.status.code(), comparison.contests[0].base.server.name.as_str()), (Some(0), "packaged"));
-    assert!(judge(&comparison)[0].figures.iter().any(|one| one.figure == Figure::Capacity));
+    assert!(judge(&comparison)[0].figures.iter().any(|one| one.figure == Figure::ServerCpu));
 }
 
 /// A process on each CPU that does nothing, as fast as it can, and ends with its test.
