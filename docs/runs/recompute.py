@@ -367,10 +367,12 @@ def ratio(merit, row, other):
     partners = {one.index: merit(one) for one in other.counted}
     pairs = [(merit(one), partners.get(one.index)) for one in row.counted]
     logs = [math.log(one / two) for one, two in pairs if one and two]
-    if not logs:
-        # They have no round in common, so there is no interval.
+    if len(logs) < 2 and max(len(row.counted), len(other.counted)) > len(logs):
+        # One round in common gives no interval, and could contradict figures of several rounds.
         figures = mean(merit, row.counted), mean(merit, other.counted)
         return (figures[0] / figures[1], None, None, 0) if all(figures) else None
+    if not logs:
+        return None
     middle = statistics.fmean(logs)
     if len(logs) == 1:
         return math.exp(middle), None, None, 1

@@ -3,6 +3,7 @@
 //! That one ratio is below 1 beyond doubt and another one is not says nothing about the difference of the two. What does is
 //! their own ratio, taken within each round, with an interval of its own.
 
+use crate::merit::Merit;
 use crate::ranking::{Row, Table};
 use crate::record::Varies;
 use crate::statistics::{Ratio, SIGNIFICANCE, holm, paired_ratio};
@@ -16,11 +17,17 @@ pub type Change<'table, 'run> = (&'table Row<'run>, &'table Row<'run>);
 /// all four rows. None without such a round.
 #[must_use]
 pub fn contrast(first: Change<'_, '_>, second: Change<'_, '_>) -> Option<Ratio> {
+    contrast_by(first.0.merit, first, second)
+}
+
+/// The same by another figure than the one by which the rows are ranked.
+#[must_use]
+pub fn contrast_by(merit: Merit, first: Change<'_, '_>, second: Change<'_, '_>) -> Option<Ratio> {
     let rows = [first.0, first.1, second.0, second.1];
     let figures = |index: u32| -> Option<[f64; 4]> {
         let of_row = |row: &Row<'_>| {
             let round = row.figures.rounds.iter().find(|round| round.index == index)?;
-            row.merit.of_round(round)
+            merit.of_round(round)
         };
         let [first, before, second, earlier] = rows.map(of_row);
         Some([first?, before?, second?, earlier?])

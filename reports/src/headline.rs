@@ -78,9 +78,8 @@ fn first(run: &Run, table: &Table<'_>, best: &[&Row<'_>]) -> Vec<String> {
         }
         Decision::TooFewRounds => {
             let text = format!(
-                "{there} are too few rounds to decide between the servers. In these, {} has {}: {}.",
+                "{there} are too few rounds to decide between the servers. In these, {} comes to {}.",
                 best[0].measurement.phrase(),
-                merit.superlative(),
                 figure(best[0]),
             );
             std::iter::once(so_far(text)).chain(behind(best[0], &best[1..])).collect()

@@ -3,13 +3,14 @@
 //! The experiment: threads of one interpreter, which share its lock, against processes, which share nothing; beside them
 //! an interpreter without the lock, where one is installed, and a pool of threads without any interpreter.
 
-use crate::contrast::{Change, contrast};
+use crate::contrast::{Change, contrast_by};
 use crate::decision;
 use crate::merit::Merit;
-use crate::ranking::{Row, Table, compare};
+use crate::ranking::{Row, Table, compare, compare_by};
 use crate::record::{Run, Varies};
 use crate::statistics::Ratio;
 use crate::summary::evidence;
+use crate::validity::Standing;
 use crate::words;
 
 /// The columns of the first benchmark's table.
@@ -79,20 +80,18 @@ impl Finding {
 /// they cost threads without the lock.
 fn conclude(table: &Table<'_>) -> String {
     let Some((threads, processes)) = changes(table, THREADS, PROCESSES) else {
-        return "undecided, because threads and processes of Python have no two numbers of workers in common with which both \
-                are ranked."
+        return "undecided, because threads and processes of Python have no two numbers of workers in common with which it \
+                is known what both carry."
             .to_owned();
     };
-    if table.merit() == Merit::Cost {
-        return "undecided, because the load generator was the limit of a row, so nobody knows what its server carries.".to_owned();
-    }
     let (many, few) = (workers(threads.0), workers(threads.1));
     let lock_free = match changes(table, THREADS, FREE_THREADED) {
         Some((threads, free)) => Beside::of(threads, free),
         None => Beside::Absent,
     };
     let ratios = [threads, processes].map(|change| {
-        compare(change.0, change.1).map_or_else(
+        // The table may be ranked by cost for another server's sake; these rows were not limited.
+        compare_by(Merit::Capacity, change.0, change.1).map_or_else(
             || "an unknown part".to_owned(),
             |ratio| format!("{} ({})", words::ratio(ratio.ratio), evidence(ratio)),
         )
@@ -163,7 +162,7 @@ fn words_for(processes: Beside, lock_free: Beside, many: u32) -> String {
 
 impl Beside {
     fn of(threads: Change<'_, '_>, other: Change<'_, '_>) -> Self {
-        match contrast(threads, other) {
+        match contrast_by(Merit::Capacity, threads, other) {
             Some(ratio) if ratio.interval.is_none() => Self::Unknown,
             Some(ratio) if ratio.is_distinct() && ratio.ratio < 1.0 => Self::Lose(ratio),
             Some(ratio) if ratio.is_distinct() => Self::Gain(ratio),
@@ -173,7 +172,7 @@ impl Beside {
     }
 }
 
-/// The ranked rows of two servers with the most workers that both have, each against that with the fewest.
+/// The rows of two servers, ranked and no lower bounds, with the most workers that both have, each against that with the fewest.
 fn changes<'a, 'run>(table: &'a Table<'run>, one: &str, other: &str) -> Option<(Change<'a, 'run>, Change<'a, 'run>)> {
     let row = |server: &str, count: u32| {
         ranked(table, server).find(|row| row.measurement.configuration.workers == Some(count))
@@ -186,7 +185,8 @@ fn changes<'a, 'run>(table: &'a Table<'run>, one: &str, other: &str) -> Option<(
 }
 
 fn ranked<'a, 'run>(table: &'a Table<'run>, server: &str) -> impl Iterator<Item = &'a Row<'run>> {
-    table.rows.iter().filter(move |row| row.measurement.server.name == server && row.rank.is_some())
+    let is_known = |row: &Row<'_>| row.rank.is_some() && row.standing() == Standing::Ranked;
+    table.rows.iter().filter(move |row| row.measurement.server.name == server && is_known(row))
 }
 
 fn workers(row: &Row<'_>) -> u32 {

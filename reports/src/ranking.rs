@@ -91,7 +91,8 @@ pub fn tables(run: &Run) -> Vec<Table<'_>> {
 /// How many times the figure of the second row the first one has, by which the first one's table is ranked: the geometric mean
 /// of the ratios of the rounds in which both count.
 ///
-/// Where both have rounds that count, but none in common, it is the ratio of their figures, from 0 pairs.
+/// Where they do not share enough rounds for an interval, and have others beside, it is the ratio of their figures, from 0 pairs:
+/// a ratio of one round beside figures of several could contradict them.
 #[must_use]
 pub fn compare(first: &Row<'_>, second: &Row<'_>) -> Option<Ratio> {
     compare_by(first.merit, first, second)
@@ -106,10 +107,12 @@ pub fn compare_by(merit: Merit, first: &Row<'_>, second: &Row<'_>) -> Option<Rat
         Some((merit.of_round(round)?, merit.of_round(partner)?))
     };
     let pairs: Vec<(f64, f64)> = first.figures.rounds.iter().filter_map(pair).collect();
-    paired_ratio(&pairs).or_else(|| {
+    let has_others = [first, second].iter().any(|row| row.figures.counted_rounds() > pairs.len());
+    if pairs.len() < 2 && has_others {
         let apart = paired_ratio(&[(merit.ranked(&first.figures)?, merit.ranked(&second.figures)?)])?;
-        Some(Ratio { rounds: 0, ..apart })
-    })
+        return Some(Ratio { rounds: 0, ..apart });
+    }
+    paired_ratio(&pairs)
 }
 
 impl<'run> Table<'run> {

@@ -264,7 +264,7 @@ pub fn evidence(ratio: Ratio) -> String {
         (Some((low, high)), rounds) => {
             format!("95 % interval {} to {}, {rounds} rounds", words::ratio(low), words::ratio(high))
         }
-        (None, 0) => "from rounds that they do not share, so without an interval".to_owned(),
+        (None, 0) => "from figures of different rounds, so without an interval".to_owned(),
         (None, _) => "from one round, so without an interval".to_owned(),
     }
 }

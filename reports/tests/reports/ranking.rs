@@ -78,12 +78,25 @@ fn the_ratio_is_that_of_the_rounds_in_pairs() {
 
 #[test]
 fn rounds_that_only_one_of_them_had_are_left_out_of_the_ratio() {
-    let mut run = with_rates(&[("slow", &[1_000.0, 2_000.0]), ("fast", &[1_500.0, 9_000.0, 9_000.0])]);
+    let mut run =
+        with_rates(&[("slow", &[1_000.0, 2_000.0, 1_000.0]), ("fast", &[1_500.0, 9_000.0, 1_500.0, 9_000.0])]);
     run.measurements[0].rounds.remove(1);
     let tables = tables(&run);
     let ratio = compare(&tables[0].rows[1], &tables[0].rows[0]).unwrap();
     close(Some(ratio.ratio), 1.5);
-    assert_eq!((ratio.interval, ratio.rounds), (None, 1));
+    assert_eq!(ratio.rounds, 2);
+}
+
+#[test]
+fn a_ratio_without_an_interval_is_that_of_the_figures_beside_it() {
+    // In the one round that they share, the first was slow and the second fast.
+    let mut run = with_rates(&[("first", &[1_000.0, 4_000.0]), ("second", &[1_500.0, 0.0, 1_500.0])]);
+    run.measurements[1].rounds.remove(1);
+    let tables = tables(&run);
+    let ratio = compare(&tables[0].rows[0], &tables[0].rows[1]).unwrap();
+    close(Some(ratio.ratio), 2_000.0 / 1_500.0);
+    assert_eq!((ratio.interval, ratio.rounds), (None, 0));
+    assert_eq!((tables[0].rows[0].rank, tables[0].rows[1].rank), (Some(1), Some(2)));
 }
 
 #[test]

@@ -486,7 +486,11 @@ fn a_share_of_what_no_quiet_round_has_shown_is_nobodys_fault() {
         unknown(one);
     });
     assert_eq!(standing(&never), Standing::TooNoisy);
-    assert!(reasons(&never)[0].contains("The capacity of which a share was to be offered is not known"), "{:?}", reasons(&never));
+    assert!(
+        reasons(&never)[0].contains("The capacity of which a share was to be offered is not known"),
+        "{:?}",
+        reasons(&never)
+    );
     // Another round may have known it.
     assert_ranked(&changed(unknown));
 }
