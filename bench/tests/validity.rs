@@ -298,9 +298,11 @@ fn a_generator_with_more_threads_than_its_mask_has_cpus_is_not_ranked() {
     place.run(&["--cpus", &format!("{server}:{client}")]);
     let run = place.stored();
     let judged = judged(&run);
-    // How long the threads wait for their CPU is a matter of how much of it they need beside this server.
+    // How long the threads wait for their CPU is a matter of how much of it they need beside this server; on one CPU for both,
+    // the server is meant to take their time.
     let threads = &measurement(&run, "one").rounds[0].outcome.as_ref().unwrap().threads;
-    if threads.iter().any(|thread| thread.waited_ns as f64 > CROWDED_LIMIT * thread.wall_ns as f64) {
+    let are_crowded = threads.iter().any(|thread| thread.waited_ns as f64 > CROWDED_LIMIT * thread.wall_ns as f64);
+    if are_crowded && !division.shared() {
         judged[0].assert_refused_for_or_noise("crowded generator");
     } else {
         assert!(!judged[0].names().contains(&"crowded generator"), "{:?}", judged[0]);
