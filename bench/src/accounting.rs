@@ -97,13 +97,13 @@ impl ThreadStatus {
 /// What a CPU did since the machine started, in clock ticks, from its line of `/proc/stat`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CpuTicks {
-    /// In processes: user, nice and system. Guests of this machine are in the time of the processes that run them.
+    /// In processes: user, nice and system. Virtual machines on it are in the time of the processes that run them.
     pub processes: u64,
     /// Idle, whether or not a process waited for a disk meanwhile.
     pub idle: u64,
     /// In interrupts, hard and soft ones.
     pub interrupts: u64,
-    /// Taken by the hypervisor for other guests.
+    /// Taken by the hypervisor for other virtual machines.
     pub stolen: u64,
 }
 

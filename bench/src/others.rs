@@ -19,7 +19,7 @@ const IDLE_ERROR: f64 = 0.01;
 pub struct CpuSet {
     /// The time in which they were not idle and not stolen; without interrupts where the kernel counts these apart.
     pub busy: f64,
-    /// What the hypervisor took for other guests.
+    /// What the hypervisor took for other virtual machines.
     pub stolen: f64,
 }
 
@@ -81,7 +81,7 @@ impl CpuSet {
     fn of(cpus: &[CpuTicks], at: f64, accounting: InterruptAccounting) -> Self {
         let seconds =
             |figure: fn(&CpuTicks) -> u64| cpus.iter().map(figure).sum::<u64>() as f64 * clocks::unit_of_proc();
-        // Where nobody knows, what is left over is a lower bound.
+        // Where the accounting is unknown, what is left over is a lower bound.
         let interrupts = match accounting {
             InterruptAccounting::CountedToTasks => 0.0,
             InterruptAccounting::CountedApart | InterruptAccounting::Unknown => seconds(|cpu| cpu.interrupts),
@@ -160,7 +160,7 @@ mod tests {
         // The server's own clock has no interrupts in it.
         let used = difference(InterruptAccounting::CountedApart, 0.79, &division());
         close(others(&used, 0.5, &division()), 0.2, 0.0);
-        // Where nobody knows, what is left over is a lower bound, and less than nothing is not known.
+        // Where the accounting is unknown, what is left over is a lower bound, and less than nothing is not known.
         let used = difference(InterruptAccounting::Unknown, 0.79, &division());
         close(others(&used, 0.5, &division()), 0.2, 0.0);
         assert_eq!(others(&used, 0.8, &division()), None);

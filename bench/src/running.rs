@@ -177,7 +177,7 @@ mod tests {
         assert_eq!(is_held_by(port, &[id, std::process::id() as i32]), Some(true));
         child.kill().unwrap();
         child.wait().unwrap();
-        // It has ended, so nobody may look at it.
+        // It has ended, so its descriptors cannot be read.
         assert_eq!(is_held_by(port, &[id]), None);
         assert_eq!(is_held_by(port, &[]), None);
     }

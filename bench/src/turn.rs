@@ -352,7 +352,7 @@ impl Turn<'_> {
         plan.pipeline = self.workload.pipeline as usize;
         plan.idle_connections = self.workload.idle_connections as usize;
         plan.seed = self.seed;
-        // A share of what nobody knows is never asked for.
+        // A share of an unknown capacity is never offered.
         plan.load = match self.workload.arrival {
             Arrival::Open { rate } => open_loop(rate),
             Arrival::Closed | Arrival::OpenShare { .. } => loadgen::Load::Closed,
