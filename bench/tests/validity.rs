@@ -11,7 +11,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread;
 use std::time::Duration;
 
@@ -74,15 +74,21 @@ fn judged(run: &Run) -> Vec<Judged> {
     tables.iter().flat_map(|table| &table.rows).map(judged).collect()
 }
 
-/// One test at a time, for they would be noise to each other.
-fn alone() -> MutexGuard<'static, ()> {
-    static LOCK: Mutex<()> = Mutex::new(());
-    LOCK.lock().unwrap_or_else(PoisonError::into_inner)
+static MACHINE: RwLock<()> = RwLock::new(());
+
+/// For a test that noise could keep from seeing its rule.
+fn alone() -> RwLockWriteGuard<'static, ()> {
+    MACHINE.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// For a test of what noise can neither cause nor hide.
+fn beside_others() -> RwLockReadGuard<'static, ()> {
+    MACHINE.read().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[test]
 fn what_only_a_server_can_be_blamed_for_is_not_valid() {
-    let _alone = alone();
+    let _beside = beside_others();
     let plain = [
         ("fails-under-load", "wrong status"),
         ("shortens-under-load", "wrong length"),
@@ -141,7 +147,7 @@ fn what_only_a_server_can_be_blamed_for_is_not_valid() {
 
 #[test]
 fn requests_that_are_not_answered_in_time_are_told() {
-    let _alone = alone();
+    let _beside = beside_others();
     let place = Place::new(&[("one", "forgets")], 1, "400ms");
     place.replace("suite.toml", "connections = 4\n", "connections = 4\ntimeout = \"150ms\"\n");
     let output = place.run(&[]);
@@ -153,7 +159,7 @@ fn requests_that_are_not_answered_in_time_are_told() {
 
 #[test]
 fn a_server_that_says_that_it_preloads_its_files_is_labelled_and_not_refused() {
-    let _alone = alone();
+    let _beside = beside_others();
     let place = Place::new(&[("one", "reads-once")], 1, "300ms");
     place.replace("servers.toml", "workers = false\n", "workers = false\npreloads = true\n");
     place.run(&[]);
@@ -167,7 +173,7 @@ fn a_server_that_says_that_it_preloads_its_files_is_labelled_and_not_refused() {
 
 #[test]
 fn no_file_of_the_document_root_is_touched() {
-    let _alone = alone();
+    let _beside = beside_others();
     let place = Place::new(&[("one", "none")], 1, "300ms");
     let index = place.path().join("root/index.html");
     let before = (fs::read(&index).unwrap(), fs::metadata(&index).unwrap().modified().unwrap());
@@ -189,7 +195,7 @@ fn requests_that_wait_in_vain_at_the_end_are_told() {
 
 #[test]
 fn a_file_that_changes_in_mid_run_spoils_its_round_and_the_next() {
-    let _alone = alone();
+    let _beside = beside_others();
     let place = Place::new(&[("one", "changes-its-file")], 2, "400ms");
     let output = place.run(&[]);
     assert_eq!(output.status.code(), Some(1), "{}", output_of(&output));
