@@ -174,11 +174,9 @@ pub fn run(
             eprintln!("measuring what the load generator reaches against a server that does nothing");
             let port = ports.next_free()?;
             // With the connections of the first question, which is what most of the figures are seen with.
-            let workload = plan.measurements.first().map(|one| &one.workload);
-            run.environment.generator_ceiling = workload.and_then(|workload| {
-                let (connections, threads) = (workload.connections.get(), workload.threads.get());
-                ceiling::measure(connections, threads, port, setting.division, interrupted)
-            });
+            let first = plan.measurements.first();
+            run.environment.generator_ceiling =
+                first.and_then(|first| ceiling::measure(ceiling::Load::of(first), port, setting.division, interrupted));
             (store, run)
         }
     };

@@ -86,63 +86,79 @@ fn beside_others() -> RwLockReadGuard<'static, ()> {
     MACHINE.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-#[test]
-fn what_only_a_server_can_be_blamed_for_is_not_valid() {
-    let _beside = beside_others();
-    let plain = [
-        ("fails-under-load", "wrong status"),
-        ("shortens-under-load", "wrong length"),
-        ("wrong-bytes", "failed check"),
-        ("changes-under-load", "other bytes"),
-        ("confuses-types", "other type"),
-        ("reads-once", "stale files"),
-        ("dies-under-load", "failed process"),
-        ("cuts-off", "broken answers"),
-        ("babbles", "broken answers"),
-        ("repeats-itself", "surplus"),
-        ("pins-its-worker", "never served"),
-        ("hangs-up", "connection errors"),
-    ];
-    let idle = [("is-impatient", "idle connections lost")];
-    let delayed = [("none", "more than the delay allows"), ("hurries", "sooner than the delay")];
-    let faults: Vec<(&str, &str)> = plain.into_iter().chain(idle).chain(delayed).collect();
+/// What each of these servers does under a load is found, whatever happens beside it, and nothing is said of a good one.
+fn assert_blamed(load: &str, good: &str, faults: &[(&str, &str)]) -> Run {
     let mut servers: Vec<(&str, &str)> = faults.iter().map(|&(fault, _)| (fault, fault)).collect();
-    servers.extend([("good", "none"), ("delays", "delays")]);
+    servers.push(("good", good));
     let place = Place::new(&servers, 1, "400ms");
-    let only = |faults: &[(&str, &str)], good: &str| {
-        let names: Vec<&str> = faults.iter().map(|(fault, _)| *fault).chain([good]).collect();
-        format!("only = {names:?}")
-    };
-    let loads = format!(
-        "loads = [{{ {} }}, {{ idle = 5, {} }}, {{ delay = \"20ms\", {} }}]\n[workload]",
-        only(&plain, "good"),
-        only(&idle, "good"),
-        only(&delayed, "delays"),
-    );
-    place.replace("suite.toml", "[workload]", &loads);
+    place.replace("suite.toml", "[workload]", &format!("loads = [{{ {load} }}]\n[workload]"));
     // The flags bring the delay to those that should obey it.
     place.replace("servers.toml", "{port}", "{port} {flags}");
     let output = place.run(&[]);
     assert_eq!(output.status.code(), Some(1), "{}", output_of(&output));
     let run = place.stored();
     let judged = judged(&run);
-    let rows = |server: &str| judged.iter().filter(move |row| row.server == server).collect::<Vec<_>>();
+    let row = |server: &str| judged.iter().find(|row| row.server == server).unwrap();
     for (fault, rule) in faults {
-        let [row] = rows(fault)[..] else { panic!("one row for {fault}: {}", output_of(&output)) };
-        row.assert_refused_for(rule);
-        assert_eq!(row.standing, Standing::Invalid, "{fault}");
+        row(fault).assert_refused_for(rule);
+        assert_eq!(row(fault).standing, Standing::Invalid, "{fault}");
     }
-    let [lost] = rows("is-impatient")[..] else { panic!() };
-    let sentence = lost.reasons.iter().find(|reason| reason.name() == "idle connections lost").unwrap().to_string();
-    assert!(sentence.starts_with("Of 5 idle connections 0 could not be opened and 5 were"), "{sentence}");
+    assert_ne!(row("good").standing, Standing::Invalid, "{:?}", row("good"));
+    run
+}
+
+#[test]
+fn a_server_is_blamed_for_wrong_answers() {
+    let _beside = beside_others();
+    let run = assert_blamed(
+        "",
+        "none",
+        &[
+            ("fails-under-load", "wrong status"),
+            ("shortens-under-load", "wrong length"),
+            ("wrong-bytes", "failed check"),
+            ("changes-under-load", "other bytes"),
+            ("confuses-types", "other type"),
+            ("reads-once", "stale files"),
+        ],
+    );
     // One wrong answer in 10,000 is found, because all are compared that are as short as this.
     let of_good = measurement(&run, "good").rounds[0].outcome.as_ref().unwrap();
     assert_eq!(of_good.unexpected.bodies_compared, of_good.responses);
     assert!(matches!(measurement(&run, "good").freshness, Some(Freshness::Fresh { .. })));
-    // Whatever happens beside it, nobody says of a good one that it is not valid.
-    let good = [rows("good"), rows("delays")].concat();
-    assert_eq!(good.len(), 3);
-    assert!(good.iter().all(|row| row.standing != Standing::Invalid), "{good:?}");
+}
+
+#[test]
+fn a_server_is_blamed_for_answers_that_do_not_come() {
+    let _beside = beside_others();
+    assert_blamed(
+        "",
+        "none",
+        &[
+            ("dies-under-load", "failed process"),
+            ("cuts-off", "broken answers"),
+            ("babbles", "broken answers"),
+            ("repeats-itself", "surplus"),
+            ("pins-its-worker", "never served"),
+            ("hangs-up", "connection errors"),
+        ],
+    );
+}
+
+#[test]
+fn a_server_is_blamed_for_idle_connections_that_it_ends() {
+    let _beside = beside_others();
+    let run = assert_blamed("idle = 5", "none", &[("is-impatient", "idle connections lost")]);
+    let reasons = judged(&run).into_iter().flat_map(|row| row.reasons);
+    let lost = reasons.into_iter().find(|reason| reason.name() == "idle connections lost").unwrap().to_string();
+    assert!(lost.starts_with("Of 5 idle connections 0 could not be opened and 5 were"), "{lost}");
+}
+
+#[test]
+fn a_server_is_blamed_for_a_delay_that_it_does_not_keep() {
+    let _beside = beside_others();
+    let faults = [("none", "more than the delay allows"), ("hurries", "sooner than the delay")];
+    assert_blamed("delay = \"20ms\"", "delays", &faults);
 }
 
 #[test]

@@ -7,7 +7,8 @@
 //! - A thread for each connection does the same, as long as there are threads.
 //! - A pool serves it in its turn: behind all who came before, each of whom holds a worker up to a timeout.
 //!
-//! Tests that judge a latency have the machine to themselves; the others run beside each other.
+//! Tests run beside each other, save those that need most of the descriptors: a latency is judged beside that of a server that
+//! nobody attacks at the same time.
 
 use std::fs::File;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -36,7 +37,7 @@ const BEARABLE: Duration = Duration::from_secs(5);
 
 static MACHINE: RwLock<()> = RwLock::new(());
 
-/// For a test that judges latencies.
+/// For a test that needs most of the descriptors.
 fn alone() -> RwLockWriteGuard<'static, ()> {
     MACHINE.write().unwrap_or_else(PoisonError::into_inner)
 }
@@ -146,7 +147,7 @@ fn attacks(model: Model) -> Vec<Attack> {
 
 fn serves_a_good_client_during_every_attack(model: Model) {
     let root = root();
-    let _alone = alone();
+    let _beside = beside_others();
     let mut server = start(model, &root).start();
     let other = start(model, &root).start();
     let mut client = GoodClient::new(server.address(), "/", BODY);

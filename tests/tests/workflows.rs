@@ -82,11 +82,12 @@ fn program(path: &Path, text: &str) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// A script as a step of a job runs it, with the fakes before all other programs.
+/// A script as a step of a job runs it, with the fakes before all other programs. SIGINT ends it, also where the tests were started
+/// in the background, which ignores that.
 fn script(name: &str, folder: &Path) -> Command {
-    let mut command = Command::new("bash");
+    let mut command = Command::new("env");
     let path = env::var("PATH").unwrap();
-    command.arg(workspace().join(".github/scripts").join(name));
+    command.args(["--default-signal=INT", "bash"]).arg(workspace().join(".github/scripts").join(name));
     command.env("PATH", format!("{}:{path}", folder.join("bin").display())).env("FAKE", folder);
     command
 }
