@@ -1,18 +1,38 @@
 //! Comparisons whose right answer is known: what was recorded says what docs/regressions.md says of it, and what is drawn from
 //! it shows what was recorded, whichever that is.
 
+use std::fs;
 use std::path::Path;
 
 use reports::comparison::Figure;
 use reports::comparison::resampling::{Calibration, Drawing, FORMAT, Kind, Trial};
 use reports::statistics::binomial;
+use reports::words;
 
 /// Enough to tell 1 % from 2 %.
 const DRAWN: usize = 2_000;
 
+fn read(name: &str) -> Vec<u8> {
+    fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name)).unwrap()
+}
+
+/// Comparisons of both kinds, by the closed loop alone.
 fn recorded() -> Calibration {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/calibration/2026-11-26-epyc-2-cpus.json");
-    serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()
+    serde_json::from_slice(&read("calibration/2026-11-26-epyc-2-cpus.json")).unwrap()
+}
+
+#[test]
+fn the_page_says_how_often_live_comparisons_of_equals_were_wrong() {
+    let recorded: Calibration = serde_json::from_slice(&read("calibration/2026-11-28-epyc-2-cpus.json")).unwrap();
+    let equal = recorded.live(Kind::Equal);
+    assert!(recorded.of(Kind::Equal).all(|trial| !trial.fixed_load_pairs.is_empty()));
+    let bound = words::percent(binomial::upper_bound(equal.alarms(), equal.all(), 0.05));
+    let page = String::from_utf8(read("regressions.md")).unwrap();
+    let row = [equal.all(), equal.slower, equal.faster, equal.no_difference, equal.undecided];
+    let row = row.map(|number| number.to_string()).join(" | ");
+    for said in [format!("| {row} |"), format!("{} of {}", equal.alarms(), equal.all()), format!("at most {bound}")] {
+        assert!(page.contains(&said), "docs/regressions.md does not say {said:?}");
+    }
 }
 
 fn drawing(from: Kind, slower: f64) -> Drawing {
