@@ -13,7 +13,8 @@ const ERROR: f64 = 0.05;
 /// What all comparisons said, live and drawn, with the bounds of what was counted.
 pub(super) fn describe(calibration: &Calibration) -> String {
     let mut text = format!("{}\n\n", heading(calibration));
-    text.push_str("| comparisons | of | slower | faster | no difference | undecided |\n|---|--:|--:|--:|--:|--:|\n");
+    text.push_str("| comparisons | of | slower | faster | no difference | undecided | failed |\n");
+    text.push_str("|---|--:|--:|--:|--:|--:|--:|\n");
     for kind in Kind::ALL {
         row(&mut text, &format!("{}, live", name(calibration, kind)), calibration.live(kind));
     }
@@ -66,9 +67,12 @@ fn heading(calibration: &Calibration) -> String {
 }
 
 fn row(text: &mut String, name: &str, said: Said) {
-    let Said { slower, faster, no_difference, undecided } = said;
+    let Said { slower, faster, no_difference, undecided, failed } = said;
     if said.all() > 0 {
-        text.push_str(&format!("| {name} | {} | {slower} | {faster} | {no_difference} | {undecided} |\n", said.all()));
+        let all = said.all();
+        text.push_str(&format!(
+            "| {name} | {all} | {slower} | {faster} | {no_difference} | {undecided} | {failed} |\n"
+        ));
     }
 }
 
@@ -105,7 +109,7 @@ fn sentences(calibration: &Calibration) -> Vec<String> {
             let (rate, upper) = (events as f64 / all as f64, binomial::upper_bound(events, all, ERROR));
             format!("{events} of {all} ({}; with 95 % confidence at most {})", percent(rate), percent(upper))
         };
-        sentences.push(format!("Called different, {what}: {}.", bound(said.alarms())));
+        sentences.push(format!("Called different or failed, {what}: {}.", bound(said.alarms())));
         sentences.push(format!(
             "Called slower by more than the {} that are let pass, {what}: {}.",
             percent(calibration.max_slowdown),

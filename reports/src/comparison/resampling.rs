@@ -112,6 +112,8 @@ pub struct Said {
     pub no_difference: usize,
     /// That nothing can be said.
     pub undecided: usize,
+    /// That the head does not answer as it should.
+    pub failed: usize,
 }
 
 /// How comparisons are drawn.
@@ -165,20 +167,21 @@ impl Said {
             Verdict::Slower => self.slower += 1,
             Verdict::Faster => self.faster += 1,
             Verdict::NoDifference => self.no_difference += 1,
-            Verdict::Undecided | Verdict::Failed => self.undecided += 1,
+            Verdict::Undecided => self.undecided += 1,
+            Verdict::Failed => self.failed += 1,
         }
     }
 
     /// How many there are.
     #[must_use]
     pub fn all(&self) -> usize {
-        self.slower + self.faster + self.no_difference + self.undecided
+        self.slower + self.faster + self.no_difference + self.undecided + self.failed
     }
 
-    /// How many say that the two differ: of equals, the false alarms.
+    /// How many say that the two differ, or that the head fails: of equals, the false alarms.
     #[must_use]
     pub fn alarms(&self) -> usize {
-        self.slower + self.faster
+        self.slower + self.faster + self.failed
     }
 }
 

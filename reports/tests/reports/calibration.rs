@@ -28,7 +28,7 @@ fn the_page_says_how_often_live_comparisons_of_equals_were_wrong() {
     assert!(recorded.of(Kind::Equal).all(|trial| !trial.fixed_load_pairs.is_empty()));
     let bound = words::percent(binomial::upper_bound(equal.alarms(), equal.all(), 0.05));
     let page = String::from_utf8(read("regressions.md")).unwrap();
-    let row = [equal.all(), equal.slower, equal.faster, equal.no_difference, equal.undecided];
+    let row = [equal.all(), equal.slower, equal.faster, equal.no_difference, equal.undecided, equal.failed];
     let row = row.map(|number| number.to_string()).join(" | ");
     for said in [format!("| {row} |"), format!("{} of {}", equal.alarms(), equal.all()), format!("at most {bound}")] {
         assert!(page.contains(&said), "docs/regressions.md does not say {said:?}");

@@ -20,15 +20,21 @@ pub(crate) fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
 
 /// Several listeners on one port, among which the system spreads the connections (`SO_REUSEPORT`, socket(7)).
 pub(crate) fn bind_shared(address: SocketAddr, count: usize) -> Result<Vec<TcpListener>, Error> {
-    // Two servers of one user may share a port in this way without an error. A listener that does not share fails if
+    // Two servers of one user may share a port in this way without an error. A socket that does not share cannot be bound if
     // anybody listens there, so it goes first, and makes room.
-    let probe = listen(address, false)?;
-    let address = probe.local_addr().map_err(|source| Error::Listen { address, source })?;
-    drop(probe);
+    let probe = bound(address, false)?;
+    let address = TcpListener::from(probe).local_addr().map_err(refused(address))?;
     (0..count).map(|_| listen(address, true)).collect()
 }
 
 fn listen(address: SocketAddr, shared: bool) -> Result<TcpListener, Error> {
+    let socket = bound(address, shared)?;
+    socket.listen(BACKLOG).map_err(refused(address))?;
+    Ok(TcpListener::from(socket))
+}
+
+/// A socket that has the address and does not listen: whoever connects is refused, and not accepted to be reset.
+fn bound(address: SocketAddr, shared: bool) -> Result<Socket, Error> {
     let attempt = || {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         // So that a restart need not wait for the old connections to leave TIME_WAIT.
@@ -37,13 +43,16 @@ fn listen(address: SocketAddr, shared: bool) -> Result<TcpListener, Error> {
         // Accepted sockets inherit it: a response is sent in one piece, and its last segment need not wait.
         socket.set_tcp_nodelay(true)?;
         socket.bind(&SockAddr::from(address))?;
-        socket.listen(BACKLOG)?;
-        Ok(TcpListener::from(socket))
+        Ok(socket)
     };
-    attempt().map_err(|source: io::Error| match source.kind() {
+    attempt().map_err(refused(address))
+}
+
+fn refused(address: SocketAddr) -> impl FnOnce(io::Error) -> Error {
+    move |source| match source.kind() {
         io::ErrorKind::AddrInUse => Error::Taken(address),
         _ => Error::Listen { address, source },
-    })
+    }
 }
 
 /// Waits for the next connection, once there is room for one; none when the server stops. Whoever waits for its client
@@ -121,6 +130,13 @@ mod tests {
         assert!(matches!(bind(port), Err(Error::Taken(_))));
         drop(ours);
         assert!(bind(port).is_ok());
+    }
+
+    #[test]
+    fn who_comes_while_the_port_is_looked_at_is_refused_and_not_reset() {
+        let probe = TcpListener::from(bound(loopback(0), false).unwrap());
+        let error = TcpStream::connect(probe.local_addr().unwrap()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
     }
 
     #[test]
