@@ -41,8 +41,8 @@ impl Load {
     }
 }
 
-/// Measures the ceiling; `None` when that was not possible, which a
-/// report then lacks and says so.
+/// Measures the ceiling; `None` when that was not possible, which a report
+/// then lacks and says so.
 #[must_use]
 pub fn measure(load: Load, port: u16, division: &Division, interrupted: &AtomicBool) -> Option<GeneratorCeiling> {
     let server = NullServer::bind(port, division.server.len()).ok()?;

@@ -45,7 +45,7 @@ impl Measurement {
         let workers = self.workers.map(|workers| words::plural(u64::from(workers.get()), "worker"));
         let flags = (!self.flags.is_empty()).then(|| self.flags.join(" "));
         let log = if self.access_log { "log" } else { "quiet" };
-        let twin = self.is_twin.then(|| "entered twice".to_owned());
+        let twin = self.is_twin.then(|| "A/A control".to_owned());
         workers.into_iter().chain(flags).chain([log.to_owned()]).chain(twin).collect::<Vec<_>>().join(", ")
     }
 

@@ -1,4 +1,4 @@
-//! The noise of this machine as runs before have shown it: how far servers that were entered twice were from themselves. One
+//! The noise of this machine as runs before have shown it: how far A/A controls differed from what they repeat. One
 //! run has too few such pairs for a noise floor.
 
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ const RUNS: usize = 10;
 const LOOKED_AT: usize = 20;
 
 /// The noise in the newest finished runs below `runs` that were made on this machine with the same CPUs; none if they hold no
-/// server that was entered twice.
+/// A/A control.
 #[must_use]
 pub fn before(runs: &Path, environment: &Environment) -> Option<NoiseBefore> {
     let mut folders: Vec<PathBuf> = fs::read_dir(runs).ok()?.flatten().map(|entry| entry.path()).collect();

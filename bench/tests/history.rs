@@ -27,7 +27,7 @@ fn small_run() -> Run {
             && one.configuration.workers.is_none_or(|workers| workers == 1)
             && !one.configuration.access_log
     });
-    assert_eq!(run.measurements.len(), 5, "with epoll, which was entered twice");
+    assert_eq!(run.measurements.len(), 5, "with the A/A control of epoll");
     run
 }
 

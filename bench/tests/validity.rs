@@ -227,7 +227,7 @@ fn a_file_that_changes_in_mid_run_spoils_its_round_and_the_next() {
 #[test]
 fn a_server_that_tires_in_mid_run_is_not_ranked() {
     let _alone = alone();
-    // Long enough for halves that can be compared where some windows are set aside.
+    // Long enough for halves that can be compared where some windows are excluded.
     let place = Place::new(&[("one", "tires")], 1, "6s");
     place.run(&[]);
     let run = place.stored();

@@ -1,4 +1,4 @@
-//! How sure a run is: its noise floor, its rounds, what was set aside, and how close its generator came to be the limit.
+//! How sure a run is: its noise floor, its rounds, what was excluded, and how close its generator came to be the limit.
 
 use crate::figures::RoundFigures;
 use crate::ranking::{LIMIT, Row, Table, compare};
@@ -27,7 +27,7 @@ pub const GLOSSARY: [(&str, &str); 10] = [
         "round",
         "one pass over all measurements in random order; each server is started for its turn and stopped after it",
     ),
-    ("quiet window", "half a second in which at most 5 % of the CPUs' time was stolen by other guests of the machine"),
+    ("quiet window", "half a second in which at most 5 % of the CPUs' time was stolen by other virtual machines"),
     ("95 % interval", "of a hundred runs like this, about 95 give one that holds the true ratio"),
     ("group", "servers that this run cannot tell apart, after Holm's correction for the number of comparisons"),
     ("A/A control", "one server measured twice in each round: how far it is from itself shows what noise does"),
@@ -87,7 +87,7 @@ fn error_rates(tables: &[Table<'_>]) -> Option<String> {
     }
 }
 
-/// How far servers that were entered twice were from themselves, over all closed loops together. (A p99 is noisier than what
+/// How far A/A controls differed from what they repeat, over all closed loops together. (A p99 is noisier than what
 /// closed loops are ranked by, so pairs of it would say nothing of these.)
 #[must_use]
 pub fn twin_noise(tables: &[Table<'_>]) -> TwinNoise {
@@ -103,7 +103,7 @@ pub fn twin_noise(tables: &[Table<'_>]) -> TwinNoise {
     noise
 }
 
-/// Each server that was entered twice: its table, its second entry and its first.
+/// Each A/A control: its table, itself and what it repeats.
 fn twins<'a, 'run>(tables: &'a [Table<'run>]) -> Vec<(&'a Table<'run>, &'a Row<'run>, &'a Row<'run>)> {
     let of_table =
         |table: &'a Table<'run>| {

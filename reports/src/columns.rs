@@ -222,7 +222,7 @@ fn percentile(row: &Row<'_>, nanoseconds: Option<u64>) -> String {
 
 fn server(row: &Row<'_>) -> String {
     let flags = row.measurement.configuration.flags.join(" ");
-    let twin = if row.measurement.is_twin { " (entered twice)" } else { "" };
+    let twin = if row.measurement.is_twin { " (A/A control)" } else { "" };
     format!("{}{twin} {flags}", row.measurement.server.name).trim_end().to_owned()
 }
 

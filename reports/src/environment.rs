@@ -15,7 +15,7 @@ pub struct Environment {
     pub server_cpus: Vec<usize>,
     /// The frequency governor of the server's first CPU, where the system tells.
     pub governor: Option<String>,
-    /// Whether the processor says that it runs under a hypervisor, so that other guests may take its time.
+    /// Whether the processor says that it runs under a hypervisor, so that other virtual machines may take its time.
     pub hypervisor: bool,
     /// The machine's memory in bytes.
     pub memory_bytes: u64,

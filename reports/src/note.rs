@@ -26,7 +26,7 @@ pub enum Note {
         /// How busy they were, and why they waited.
         idle: Idle,
     },
-    /// Windows were set aside for their steal.
+    /// Windows were excluded for their steal.
     WindowsSetAside {
         /// How many.
         set_aside: u64,
@@ -142,10 +142,11 @@ impl fmt::Display for Note {
             Self::NeitherBusy { idle } => write!(out, "Neither side was at its limit: {idle}"),
             Self::WindowsSetAside { set_aside, windows } => write!(
                 out,
-                "{} of {} had more than {} steal and were set aside.",
+                "{} of {} had more than {} steal and {} excluded.",
                 words::count(*set_aside),
                 words::plural(*windows, "window"),
                 words::percent(STEAL_LIMIT),
+                if *set_aside == 1 { "was" } else { "were" },
             ),
             Self::RoundsExcluded { excluded, rounds, why } => write!(
                 out,

@@ -315,7 +315,7 @@ impl<'run> Row<'run> {
         (self.measurement.configuration.access_log, &self.measurement.configuration.flags)
     }
 
-    /// Whether it takes part in the ranking: a server entered twice and the limit of all servers are only shown.
+    /// Whether it takes part in the ranking: an A/A control and the null server are only shown.
     #[must_use]
     pub fn is_contestant(&self) -> bool {
         !self.measurement.is_twin && self.measurement.server.name != LIMIT

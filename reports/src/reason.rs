@@ -436,7 +436,7 @@ impl fmt::Display for Reason {
             Self::BothIdle { idle } => write!(out, "Neither side was at its limit: {idle}"),
             Self::TooNoisy { quiet, is_open: true } => write!(
                 out,
-                "Other guests of this machine took its CPUs: {} of {} had more than {} steal, some of them in every round, and a \
+                "Other virtual machines took CPU time of this one: {} of {} had more than {} steal, some of them in every round, and a \
                  percentile cannot be parted into windows; run it again in a quieter hour or on a machine of its own.",
                 words::count(quiet.set_aside),
                 words::plural(quiet.windows, "window"),
@@ -444,7 +444,7 @@ impl fmt::Display for Reason {
             ),
             Self::TooNoisy { quiet, is_open: false } => write!(
                 out,
-                "Other guests of this machine took its CPUs: only {} of the measured time had at most {} steal, {} is \
+                "Other virtual machines took CPU time of this one: only {} of the measured time had at most {} steal, {} is \
                  needed; run it again in a quieter hour or on a machine of its own.",
                 words::percent(quiet.share()),
                 words::percent(STEAL_LIMIT),

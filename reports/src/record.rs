@@ -53,7 +53,7 @@ pub struct Run {
     pub measurements: Vec<Measurement>,
 }
 
-/// How far servers that were entered twice were from themselves in other runs.
+/// How far A/A controls differed from what they repeat in other runs.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NoiseBefore {
     /// How many runs.
@@ -397,7 +397,7 @@ impl Measurement {
         parts.extend(self.workers());
         parts.extend(self.flags());
         parts.extend(self.configuration.access_log.then(|| "log".to_owned()));
-        parts.extend(self.is_twin.then(|| "entered twice".to_owned()));
+        parts.extend(self.is_twin.then(|| "A/A control".to_owned()));
         parts.join(", ")
     }
 

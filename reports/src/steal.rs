@@ -1,8 +1,8 @@
-//! Time that a hypervisor gave to other guests, and what is left to measure in.
+//! Time that a hypervisor gave to other virtual machines, and what is left to measure in.
 //!
 //! Under a few per cent of steal, A/A controls differ by a few per cent; at half of the time stolen they differ by
 //! tens of per cent even per second of CPU, because caches go cold and the accounting is coarse (the figures stand in
-//! docs/validity.md). So capacity is taken from the quiet windows alone, and how many were set aside is told.
+//! docs/validity.md). So capacity is taken from the quiet windows alone, and how many were excluded is told.
 
 use loadgen::{Outcome, Window};
 
@@ -89,7 +89,7 @@ impl QuietTime {
     }
 
     /// The same time with nothing quiet in it: that of a round in which other processes were at work or a quota held,
-    /// which no window shows. The windows that were set aside for their steal stay counted as before.
+    /// which no window shows. The windows that were excluded for their steal stay counted as before.
     #[must_use]
     pub fn without_quiet(self) -> Self {
         Self { quiet_seconds: 0.0, responses: 0, available_cpu_seconds: 0.0, ..self }

@@ -203,7 +203,7 @@ fn noise(run: &Run, table: &Table<'_>) -> Vec<String> {
     let set_aside: u64 = measured.iter().map(|row| row.figures.quiet.set_aside).sum();
     if set_aside > 0 {
         sentences.push(format!(
-            "Other guests of the machine took its CPUs: {} of {} were excluded for that.",
+            "Other virtual machines took CPU time of this one: {} of {} were excluded for that.",
             words::count(set_aside),
             words::plural(windows, "window"),
         ));
@@ -227,21 +227,21 @@ fn noise(run: &Run, table: &Table<'_>) -> Vec<String> {
     sentences
 }
 
-/// How far a server that was entered twice is apart from itself.
+/// What the A/A control of a table shows: how far two trials of one server differ.
 #[must_use]
 pub fn twins(table: &Table<'_>) -> Option<String> {
     let twin = table.rows.iter().find(|row| row.measurement.is_twin)?;
     let ratio = compare(twin, table.rows.iter().find(|row| is_first_entry_of(row, twin))?)?;
     let name = &twin.measurement.server.name;
     Some(format!(
-        "{name} was entered twice, to see how far one and the same server is apart from itself: the second entry {} the \
+        "A/A control: {name} was measured twice in each round, which shows how far two equal servers differ: the second {} the \
          first ({}). Differences of that size between others mean nothing.",
         twin.merit.compares(false, ratio),
         evidence(ratio),
     ))
 }
 
-/// Whether a row of the same table is the first entry of a server that was entered twice.
+/// Whether a row of the same table is what an A/A control repeats.
 #[must_use]
 pub fn is_first_entry_of(row: &Row<'_>, twin: &Row<'_>) -> bool {
     !row.measurement.is_twin && row.measurement.configuration_hash == twin.measurement.configuration_hash

@@ -63,7 +63,7 @@ pub enum Standing {
     /// The load generator was the limit: its requests per second are a lower bound, and its table is ranked by the server's CPU
     /// time per request.
     AtLeast,
-    /// Other guests of the machine, other processes on it or a quota took too much for a figure to mean anything, it
+    /// Other virtual machines, other processes or a quota took too much for a figure to mean anything, it
     /// changed in mid-run, or the load generator could not do what it was to do.
     TooNoisy,
     /// Something was wrong with the answers or with the server.

@@ -30,7 +30,7 @@ pub struct Suite {
     pub varies: Varies,
     /// The names of the servers that take part unless others are asked for.
     pub servers: Vec<String>,
-    /// A server that is entered twice in its first configuration, which shows how far two that are equal differ.
+    /// The server of the A/A control, which is measured twice in its first configuration.
     pub twin: Option<String>,
     /// What the client does.
     pub workload: Workload,

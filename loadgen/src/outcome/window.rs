@@ -21,7 +21,7 @@ pub struct Window {
     pub bytes_read: u64,
     /// CPU time of all client threads in nanoseconds.
     pub cpu_ns: u64,
-    /// Time that was stolen from the CPUs of this machine (by the hypervisor, for other guests), in nanoseconds by
+    /// Time that was stolen from the CPUs of this machine (by the hypervisor, for other virtual machines), in nanoseconds by
     /// CPU number, to the resolution of the kernel's ticks, mostly 10 ms. CPUs without an entry lost none. `None`
     /// where the kernel does not tell.
     pub steal_ns: Option<BTreeMap<usize, u64>>,

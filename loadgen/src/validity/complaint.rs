@@ -317,7 +317,7 @@ impl fmt::Display for Complaint {
             ),
             Self::TooNoisy { quiet_share } => write!(
                 out,
-                "Other guests of this machine took its CPUs: only {} of the measured time had at most {} steal, {} is \
+                "Other virtual machines took CPU time of this one: only {} of the measured time had at most {} steal, {} is \
                  needed; run it again in a quieter hour or on a machine of its own.",
                 percent(*quiet_share),
                 percent(STEAL_LIMIT),

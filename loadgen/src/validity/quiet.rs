@@ -1,4 +1,4 @@
-//! Time that a hypervisor gave to other guests, and what is left of a run without it.
+//! Time that a hypervisor gave to other virtual machines, and what is left of a run without it.
 
 use crate::{Outcome, Window};
 

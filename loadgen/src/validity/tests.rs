@@ -365,7 +365,7 @@ fn steal_in_most_of_the_time_is_too_much() {
     steal(&mut outcome, 6, 11 * MS);
     assert_sentence(
         &outcome,
-        "Other guests of this machine took its CPUs: only 40 % of the measured time had at most 5 % steal, 50 % is \
+        "Other virtual machines took CPU time of this one: only 40 % of the measured time had at most 5 % steal, 50 % is \
          needed; run it again in a quieter hour or on a machine of its own.",
     );
     steal(&mut outcome, 5, 11 * MS);

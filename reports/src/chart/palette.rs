@@ -24,7 +24,7 @@ pub(super) const INK: Colour = colour(0x1d2329, 0xe4e8ed);
 pub(super) const FAINT_INK: Colour = colour(0x59626d, 0xa3adb8);
 /// Lines to read values by.
 pub(super) const GRID: Colour = colour(0xe1e4e8, 0x2d343d);
-/// The ground of windows that were set aside.
+/// The ground of windows that were excluded.
 pub(super) const SET_ASIDE: Colour = colour(0xf6d5d3, 0x5a2a2c);
 
 /// One for each server; more servers take them again with other marks. After the set of Okabe and Ito (2008), with the

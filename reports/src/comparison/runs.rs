@@ -1,6 +1,6 @@
 //! Two runs that were made at different times, or elsewhere: what may be said of the same servers in both.
 //!
-//! The machine was another one in each, even if it has the same name: other guests, other temperatures. What that did is
+//! The machine was another one in each, even if it has the same name: other virtual machines beside it, other temperatures. What that did is
 //! seen in the servers that did not change, which are the reference servers: no verdict goes below the most that one of them
 //! moved by. So this is less certain than a comparison in pairs of turns, and says so.
 

@@ -5,7 +5,7 @@
 //! - [`Unpaired`]: the same for rounds that are no pairs;
 //! - [`holm`]: the correction for many comparisons;
 //! - [`groups`]: who cannot be told apart from the best;
-//! - [`TwinNoise`]: how far one server entered twice is apart from itself;
+//! - [`TwinNoise`]: how far an A/A control differs from what it repeats;
 //! - [`Course`]: where the level of a long series changes to stay changed, seen as one of a [`Family`];
 //! - [`binomial`]: the bound of a rate that was counted;
 //! - [`median`] and [`geometric_mean`].

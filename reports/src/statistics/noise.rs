@@ -1,4 +1,4 @@
-//! The noise floor: how far one server entered twice is apart from itself.
+//! The noise floor: how far an A/A control differs from what it repeats.
 
 use super::SIGNIFICANCE;
 use super::ratio::log_ratios;

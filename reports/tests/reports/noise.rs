@@ -26,7 +26,7 @@ fn stolen_windows_are_set_aside_and_told() {
         let quiet = with_row(&run, |row| row.figures.capacity().unwrap());
         steal(&mut run, cpu, 2, 0.5);
         assert_ranked(&run);
-        assert_eq!(notes(&run), ["4 of 10 windows had more than 5 % steal and were set aside."]);
+        assert_eq!(notes(&run), ["4 of 10 windows had more than 5 % steal and were excluded."]);
         let found = with_row(&run, |row| row.figures.capacity().unwrap());
         assert!((found / quiet - 1.0).abs() < 0.01, "{found} is not {quiet}");
     }
@@ -57,8 +57,10 @@ fn too_few_quiet_windows_are_too_noisy_to_rank() {
     assert_eq!(standing(&run), Standing::TooNoisy);
     assert_eq!(
         reasons(&run),
-        ["Other guests of this machine took its CPUs: only 20 % of the measured time had at most 5 % steal, 25 % is \
-          needed; run it again in a quieter hour or on a machine of its own."]
+        [
+            "Other virtual machines took CPU time of this one: only 20 % of the measured time had at most 5 % steal, 25 % is \
+          needed; run it again in a quieter hour or on a machine of its own."
+        ]
     );
     with_row(&run, |row| assert_eq!(row.rank, None));
 }
