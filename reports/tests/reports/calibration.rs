@@ -4,8 +4,8 @@
 use std::fs;
 use std::path::Path;
 
-use reports::comparison::{Figure, Verdict};
 use reports::comparison::resampling::{Calibration, Drawing, FORMAT, Kind, Trial};
+use reports::comparison::{Figure, Verdict};
 use reports::statistics::binomial;
 use reports::words;
 
