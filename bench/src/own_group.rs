@@ -170,6 +170,9 @@ fn remove_left_over(parent: &Path) {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+
     use super::*;
 
     #[test]
@@ -206,10 +209,13 @@ mod tests {
 
     #[test]
     fn a_group_knows_what_children_used_that_are_gone() {
-        let words = "for i in 1 2 3; do sh -c 'i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done'; done; sleep 60";
-        let mut child = std::process::Command::new("sh").args(["-c", words]).spawn().unwrap();
+        // Not before it is told to, for it takes a while until it is in its group.
+        let words =
+            "read word; for i in 1 2 3; do sh -c 'i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done'; done; sleep 60";
+        let mut child = Command::new("sh").args(["-c", words]).stdin(Stdio::piped()).spawn().unwrap();
         let id = child.id().cast_signed();
         if let Some(group) = OwnGroup::of(id) {
+            child.stdin.take().unwrap().write_all(b"begin\n").unwrap();
             // In ticks, to which the clock of the process adds nothing.
             let waited_for = || crate::process_tree::process(id).map_or(0, |stat| stat.children_user_ticks);
             let begin = std::time::Instant::now();

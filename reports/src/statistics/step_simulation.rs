@@ -56,7 +56,8 @@ fn alarms(families: usize, figures: usize, noise: Noise) -> f64 {
 
 /// The share of series in which these steps are found within one figure of their places, and no others.
 fn found(figures: usize, noise: (Noise, f64), steps: &[(usize, f64)]) -> f64 {
-    share(300, |random| {
+    // A long series takes the time of many short ones.
+    share(if figures > FIGURES { 60 } else { 300 }, |random| {
         let course = Course::of(&series(random, figures, noise, steps), FAMILY);
         let is_near = |(step, (place, share)): (&super::Step, &(usize, f64))| {
             step.place.abs_diff(*place) <= 1 && (step.ratio > 1.0) == (*share > 0.0)

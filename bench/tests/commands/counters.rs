@@ -1,5 +1,4 @@
 //! Counters of two commits of a small server in a repository made for the test: what the second one costs more is named.
-#![expect(clippy::unwrap_used, reason = "a test ends at the first thing that is not as it must be")]
 
 use std::env;
 use std::fs;

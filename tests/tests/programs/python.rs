@@ -1,12 +1,11 @@
 //! The first server's own design, in Python: does it answer rightly what the bench asks it for?
-#![expect(clippy::unwrap_used, reason = "a test ends at the first thing that is not as it must be")]
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use harness::{Client, Root, request, tool, workspace};
+use harness::{Client, PATIENCE, Root, eventually, request, tool, workspace};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// A running `httpd.py` on a port of its own.
@@ -35,12 +34,19 @@ impl Python {
         client.send(request(method, target, &[]));
         client
     }
+
+    /// Tells it to stop; its exit code, or `None` if it goes on.
+    fn stop(&mut self) -> Option<i32> {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        let has_ended = eventually(PATIENCE, || self.child.try_wait().unwrap().is_some());
+        if has_ended { self.child.wait().unwrap().code() } else { None }
+    }
 }
 
 impl Drop for Python {
     fn drop(&mut self) {
         // What it started ends with it; a group of its own would hide it from the test that stops it.
-        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+        let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
@@ -80,8 +86,27 @@ fn a_silent_client_stops_only_its_worker(flags: &[&str]) {
         server.ask("GET", "/").response().expect(200);
     }
     assert!(begin.elapsed() < Duration::from_secs(4), "they waited for the silent one");
-    kill_process(Pid::from_child(&server.child), Signal::TERM).unwrap();
-    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+    assert_eq!(server.stop(), Some(0));
+}
+
+/// A signal finds it at any step between two answers, of which some are easily missed.
+fn ends_when_it_is_told_to(flags: &[&str]) {
+    let root = Root::with_index("index");
+    for _ in 0..10 {
+        let Some(mut server) = Python::start(&root, flags) else { return };
+        server.ask("GET", "/").response().expect(200);
+        assert_eq!(server.stop(), Some(0));
+    }
+}
+
+#[test]
+fn threads_end_when_they_are_told_to() {
+    ends_when_it_is_told_to(&[]);
+}
+
+#[test]
+fn processes_end_when_they_are_told_to() {
+    ends_when_it_is_told_to(&["--processes"]);
 }
 
 #[test]

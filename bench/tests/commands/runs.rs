@@ -1,7 +1,4 @@
 //! The whole bench, in miniature, on servers that fail in all the ways that servers fail.
-#![expect(clippy::unwrap_used, reason = "a test ends at the first thing that is not as it must be")]
-
-mod place;
 
 use std::fs;
 use std::io::Write as _;
@@ -12,7 +9,7 @@ use std::time::{Duration, Instant};
 use reports::failure::{Failure, Phase};
 use reports::{Counting, NotCounted, Run, Store, certainty, ranking};
 
-use place::{Ended, Place, bench, measurement, output_of};
+use crate::place::{Ended, Place, bench, measurement, output_of};
 
 #[test]
 fn what_was_measured_is_stored_and_reported() {

@@ -1,6 +1,5 @@
 //! The command `bench history` with runs made of a stored one: what is appended, what is found in it, and what is
 //! refused.
-#![expect(clippy::unwrap_used, reason = "a test ends at the first thing that is not as it must be")]
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;

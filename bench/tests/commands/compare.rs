@@ -4,7 +4,6 @@
 //! A verdict needs a quiet machine, which a test may not count on. So each comparison here is made once, "undecided" is an
 //! answer, and a false verdict is not. The experiments that must end with a verdict are marked as ignored; `.ci/run` has a
 //! step for them.
-#![expect(clippy::unwrap_used, reason = "a test ends at the first thing that is not as it must be")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,4 @@
 //! What is compared with itself is refused with a sentence: a commit, and a stored run.
-#![expect(clippy::unwrap_used, reason = "a test ends at the first thing that is not as it must be")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -28,7 +28,7 @@ impl Bench {
             root,
             servers: String::new(),
             names: Vec::new(),
-            schedule: "rounds = 2\nduration = \"500ms\"\nwarm_up = \"100ms\"\n".to_owned(),
+            schedule: "rounds = 2\nduration = \"250ms\"\nwarm_up = \"50ms\"\n".to_owned(),
             configurations: "[[configurations]]\nworkers = [1]\naccess_log = false\n".to_owned(),
         }
     }
