@@ -56,6 +56,9 @@ HEAD_TIMEOUT = 10.0
 SEND_TIMEOUT = 30.0
 LINGER_TIMEOUT = 1.0
 GRACE = 3
+# Python's handler of a signal runs between two steps of the program. One that comes after the last step before a call
+# that waits does not end that call, so accepting never waits for longer than this, in seconds.
+LONGEST_WAIT = 1.0
 
 LONGEST_HEAD = 16 * 1024  # bytes
 LARGEST_COPY = 64 * 1024  # bytes; longer files go from the page cache to the socket without a way through Python
@@ -110,6 +113,7 @@ def main():
         listener.listen(BACKLOG)
     except OSError as error:
         fail(1, f"cannot listen on 127.0.0.1:{options.port}: {error.strerror}; choose another port, or 0 for a free one")
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeval(LONGEST_WAIT))
     run = run_processes if options.processes else run_threads
     sys.exit(run(listener, options.workers, lambda connection, client: serve(connection, client, site, log)))
 
@@ -191,8 +195,10 @@ def run_threads(listener, workers, serve_one):
 def run_processes(listener, workers, serve_one):
     stop = Stop(listener)
     parent = os.getpid()
-    # A signal that came between a fork and the next line would find the child with its parent's duties.
-    signal.pthread_sigmask(signal.SIG_BLOCK, stop.SIGNALS)
+    # A signal that came between a fork and the next line would find the child with its parent's duties. The parent keeps
+    # them blocked: it waits for them, too.
+    signals = (*stop.SIGNALS, signal.SIGCHLD)
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     for _ in range(workers):
         try:
             child = os.fork()
@@ -202,22 +208,28 @@ def run_processes(listener, workers, serve_one):
         if child == 0:
             stop.children.clear()
             end_with(parent)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, stop.SIGNALS)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
             for connection, client in accept(listener, stop):
                 serve_one(connection, client)
             os._exit(0)
         stop.children.add(child)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, stop.SIGNALS)
     say_ready(listener, "python-processes", workers)
 
     code = 0
     while stop.children:
-        child, status = os.wait()
-        stop.children.discard(child)
-        if status != 0:
-            complain(f"worker {child} ended with the wait status {status}; the others are stopped")
-            code = 1
+        if signal.sigwaitinfo(signals).si_signo != signal.SIGCHLD:
             stop.ask()
+            continue
+        # One SIGCHLD may stand for several children.
+        for child in list(stop.children):
+            ended, status = os.waitpid(child, os.WNOHANG)
+            if ended == 0:
+                continue
+            stop.children.discard(child)
+            if status != 0:
+                complain(f"worker {child} ended with the wait status {status}; the others are stopped")
+                code = 1
+                stop.ask()
     return code
 
 
@@ -228,7 +240,9 @@ def accept(listener, stop):
         try:
             yield listener.accept()
         except BlockingIOError:
-            return  # The listener only stops blocking when the server is to stop.
+            if stop.asked:
+                return
+            continue
         except OSError as error:
             # Out of descriptors or memory, which comes back when connections end. All else concerns one client that
             # is gone already.
