@@ -272,7 +272,7 @@ fn hogs(cpus: &Cpus) -> Vec<Ended> {
 
 #[test]
 fn what_others_disturbed_is_taken_again_while_the_patience_lasts_and_is_not_ranked() {
-    let _alone = alone();
+    let _beside = beside_others();
     let division = Division::halves(&Cpus::available().unwrap(), |cpu| cpu);
     let place = Place::new(&[("one", "none")], 1, "300ms");
     place.replace("suite.toml", "\n[[conf", "\npatience = \"1s\"\n[[conf");
@@ -295,7 +295,7 @@ fn what_others_disturbed_is_taken_again_while_the_patience_lasts_and_is_not_rank
 
 #[test]
 fn a_generator_whose_mask_keeps_it_beside_others_is_not_ranked() {
-    let _alone = alone();
+    let _beside = beside_others();
     let division = Division::halves(&Cpus::available().unwrap(), |cpu| cpu);
     let place = Place::new(&[("one", "none")], 1, "300ms");
     let beside_the_generator = hogs(&division.client);
@@ -333,7 +333,7 @@ fn a_generator_with_more_threads_than_its_mask_has_cpus_is_not_ranked() {
 
 #[test]
 fn a_server_that_is_not_where_it_was_put_is_not_ranked() {
-    let _alone = alone();
+    let _beside = beside_others();
     let place =
         Place::new(&[("daemon", "lets-another-listen"), ("pinned", "pins-itself"), ("good", "none")], 1, "400ms");
     let output = place.run(&[]);

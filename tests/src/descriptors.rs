@@ -1,7 +1,7 @@
 //! How many sockets a test may have open, and what to do when that is too few.
 
 use std::io::Write;
-use std::sync::OnceLock;
+use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -31,4 +31,30 @@ pub fn scaled(wanted: usize) -> usize {
             writeln!(std::io::stderr(), "scaled down: {room} connections instead of {wanted}, for want of descriptors");
     }
     wanted.min(room)
+}
+
+/// Room for connections that a test has to itself; dropping it gives it back.
+#[derive(Debug)]
+pub struct Room(usize);
+
+static TAKEN: Mutex<usize> = Mutex::new(0);
+static GIVEN_BACK: Condvar = Condvar::new();
+
+impl Room {
+    /// For so many connections, or for all there is room for if that is less. Waits until other tests of this process leave it.
+    pub fn for_connections(wanted: usize) -> Self {
+        let all = room_for_connections();
+        let wanted = wanted.min(all);
+        let taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_too_much = |taken: &mut usize| *taken + wanted > all;
+        *GIVEN_BACK.wait_while(taken, is_too_much).unwrap_or_else(PoisonError::into_inner) += wanted;
+        Self(wanted)
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        *TAKEN.lock().unwrap_or_else(PoisonError::into_inner) -= self.0;
+        GIVEN_BACK.notify_all();
+    }
 }

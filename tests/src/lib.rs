@@ -47,7 +47,7 @@ pub use attackers::{Attackers, Toll};
 pub use binaries::{binary, workspace, www};
 pub use client::{Client, request};
 pub use command::{Finished, finish};
-pub use descriptors::{room_for_connections, scaled};
+pub use descriptors::{Room, room_for_connections, scaled};
 pub use good_client::{GoodClient, Latencies, Visits};
 pub use model::Model;
 pub use process::Process;

@@ -7,15 +7,14 @@
 //! - A thread for each connection does the same, as long as there are threads.
 //! - A pool serves it in its turn: behind all who came before, each of whom holds a worker up to a timeout.
 //!
-//! Tests run beside each other, save those that need most of the descriptors: a latency is judged beside that of a server that
-//! nobody attacks at the same time.
+//! Tests run beside each other as far as there are descriptors: a latency is judged beside that of a server that nobody attacks
+//! at the same time.
 
 use std::fs::File;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread;
 use std::time::Duration;
 
-use harness::{Attack, Client, GoodClient, Model, PATIENCE, Root, Server, Start};
+use harness::{Attack, Client, GoodClient, Model, PATIENCE, Room, Root, Server, Start};
 use harness::{eventually, request, scaled, wait_until};
 
 harness::under_every_model!(
@@ -34,18 +33,6 @@ const VISIT: Duration = Duration::from_millis(400);
 const SWIFT: Duration = Duration::from_millis(50);
 /// Nobody waits so long in a model that is not held up.
 const BEARABLE: Duration = Duration::from_secs(5);
-
-static MACHINE: RwLock<()> = RwLock::new(());
-
-/// For a test that needs most of the descriptors.
-fn alone() -> RwLockWriteGuard<'static, ()> {
-    MACHINE.write().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// For a test that does not.
-fn beside_others() -> RwLockReadGuard<'static, ()> {
-    MACHINE.read().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// A small page, and files without bytes on the disk: one larger than all that sockets buffer, one that is not.
 fn root() -> Root {
@@ -148,7 +135,7 @@ fn attacks(model: Model) -> Vec<Attack> {
 
 fn serves_a_good_client_during_every_attack(model: Model) {
     let root = root();
-    let _beside = beside_others();
+    let _room = Room::for_connections(1000);
     let mut server = start(model, &root).start();
     let other = start(model, &root).start();
     let mut client = GoodClient::new(server.address(), "/", BODY);
@@ -201,7 +188,7 @@ fn assert_served(model: Model, attack: &Attack, client: &mut GoodClient, undistu
 /// are in docs/hostile-clients.md.
 fn keeps_ten_thousand_idle_connections(model: Model) {
     let root = root();
-    let _alone = alone();
+    let _room = Room::for_connections(10_000);
     let workers = if model == Model::ThreadPool { POOL_WORKERS } else { 2 };
     let server = Server::of(model).root(&root).workers(workers).start();
     let other = start(model, &root).start();
@@ -238,7 +225,6 @@ fn answers_ten_thousand_pipelined_requests_exactly(model: Model) {
     const REQUESTS: usize = 10_000;
     let names = ["/one", "/two", "/absent", "/three"];
     let root = Root::new().file("one", "1").file("two", "22".repeat(100)).file("three", "333".repeat(10_000));
-    let _beside = beside_others();
     // So many workers that a pool never has a reason to send anybody away.
     let server = Server::of(model).workers(8).root(&root).start();
     let expected = names.map(|name| server.get(name));
@@ -254,14 +240,15 @@ fn answers_ten_thousand_pipelined_requests_exactly(model: Model) {
 
 fn recovers_from_a_flood_beyond_the_maximum_of_connections(model: Model) {
     const MAXIMUM: usize = 64;
+    const ATTACKERS: usize = 300;
     let root = root();
-    let _beside = beside_others();
+    let _room = Room::for_connections(ATTACKERS);
     let flags = ["--max-connections", "64", "--idle-timeout", "300ms"];
     let server = Server::of(model).root(&root).workers(POOL_WORKERS).flags(flags).start();
     let mut client = GoodClient::new(server.address(), "/", BODY);
     client.visit(Duration::from_millis(50), PATIENCE);
     let before = Holdings::of(&server);
-    let attackers = Attack::flood(300).start(server.address());
+    let attackers = Attack::flood(ATTACKERS).start(server.address());
     wait_until("the flood has come", || attackers.answered() > 2 * MAXIMUM);
     let ticks = server.process().cpu_ticks();
     // In its turn: 300 before it, 64 at a time, 300 ms each.
@@ -284,7 +271,7 @@ fn recovers_from_a_flood_beyond_the_maximum_of_connections(model: Model) {
 fn answers_while_descriptors_are_scarce(model: Model) {
     const CLIENTS: usize = 500;
     let root = root();
-    let _beside = beside_others();
+    let _room = Room::for_connections(CLIENTS);
     let scarce = |idle_timeout: &str| {
         let flags = ["--max-connections", "1000", "--cache-ttl", "0", "--idle-timeout", idle_timeout];
         let start = Server::of(model).root(&root).workers(8).flags(flags);

@@ -69,7 +69,7 @@ const SLOW: &str = "PAIR.with_borrow_mut(|(near, far)| {
 /// A slowdown that is let pass by comparisons that should find this one.
 const LET_PASS: &str = "20%";
 
-/// One comparison at a time: each of them would be noise for the other.
+/// One comparison at a time that may decide something: each of them would be noise for the other.
 fn alone() -> MutexGuard<'static, ()> {
     static MACHINE: Mutex<()> = Mutex::new(());
     MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
@@ -350,7 +350,6 @@ const OF_EQUALS: [&str; 7] = ["HEAD~1", "--quick", "--budget", "14s", "--max-slo
 
 #[test]
 fn beside_a_hog_on_each_cpu_nothing_is_decided() {
-    let _alone = alone();
     let repository = equals();
     let hogs = Hogs::new();
     let briefly = OF_EQUALS.map(|word| if word == "14s" { "8s" } else { word });
