@@ -1,11 +1,20 @@
 //! Running another program to its end, but not longer than it may take.
 
 use std::io::Read;
+use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use crate::wait::eventually;
+
+/// Copies a program, or a script, that is to be started. Another process does it: whatever another test starts meanwhile would inherit
+/// our own descriptor of the copy, and a file that is open for writing anywhere cannot be started (`ETXTBSY`, execve(2)).
+#[track_caller]
+pub fn copy_to_start(program: &Path, copy: &Path) {
+    let copied = Command::new("cp").arg(program).arg(copy).status();
+    assert!(copied.is_ok_and(|status| status.success()), "cannot copy {} to {}", program.display(), copy.display());
+}
 
 /// What a program left behind.
 #[derive(Debug)]

@@ -46,7 +46,7 @@ pub use attack::{Attack, Manner, Reading};
 pub use attackers::{Attackers, Toll};
 pub use binaries::{binary, workspace, www};
 pub use client::{Client, request};
-pub use command::{Finished, finish};
+pub use command::{Finished, copy_to_start, finish};
 pub use descriptors::{Room, room_for_connections, scaled};
 pub use good_client::{GoodClient, Latencies, Visits};
 pub use model::Model;

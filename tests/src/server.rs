@@ -15,7 +15,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::binaries::{binary, www};
 use crate::client::{Client, request};
-use crate::command::{Finished, finish};
+use crate::command::{Finished, copy_to_start, finish};
 use crate::model::Model;
 use crate::process::Process;
 use crate::response::Response;
@@ -217,7 +217,7 @@ impl Server {
     #[track_caller]
     pub fn copy_program(model: Model, directory: &Path) -> PathBuf {
         let copy = directory.join(model.name());
-        std::fs::copy(binary(model.name()), &copy).unwrap_or_else(|error| panic!("{}: {error}", copy.display()));
+        copy_to_start(&binary(model.name()), &copy);
         copy
     }
 

@@ -78,8 +78,10 @@ fn write(path: &Path, text: impl AsRef<[u8]>) {
 }
 
 fn program(path: &Path, text: &str) {
-    write(path, text);
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    let written = path.with_extension("written");
+    write(&written, text);
+    fs::set_permissions(&written, fs::Permissions::from_mode(0o755)).unwrap();
+    harness::copy_to_start(&written, path);
 }
 
 /// A script as a step of a job runs it, with the fakes before all other programs. SIGINT ends it, also where the tests were started
