@@ -217,7 +217,7 @@ impl Server {
     #[track_caller]
     pub fn copy_program(model: Model, directory: &Path) -> PathBuf {
         let copy = directory.join(model.name());
-        copy_to_start(&binary(model.name()), &copy);
+        copy_to_start(binary(model.name()), &copy);
         copy
     }
 
