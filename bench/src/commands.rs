@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use loadgen::console;
 use reports::comparison::Verdict;
 use reports::comparison::decision::PAIRS_NEEDED;
 use reports::comparison::runs::{Refused, between};
@@ -228,9 +229,9 @@ fn run_suite(project: &Project, request: &Request, begun: Option<(Store, Run)>) 
         Some(text) => Division::parse(text, &available)?,
         None => Division::halves(&available, cpus::core_of),
     };
-    print!("{}", describe(&plan, &division));
+    console::say(describe(&plan, &division));
     if options.dry_run {
-        print!("{}", describe_orders(&plan));
+        console::say(describe_orders(&plan));
         return Ok(ExitCode::SUCCESS);
     }
 
@@ -286,17 +287,17 @@ fn resume(project: &Project, stored: &StoredRun) -> Result<ExitCode, CommandErro
 
 /// Prints the end of a run, and what its exit code is.
 fn conclude(finished: &Finished) -> ExitCode {
-    println!("\n{}", reports::text::render(&finished.run));
+    console::say(format_args!("\n{}\n", reports::text::render(&finished.run)));
     let done = finished.run.rounds_done();
     if finished.was_interrupted {
-        println!(
-            "Interrupted in round {} of {}: what was measured until then is kept, and `bench resume {}` goes on with it.",
+        console::say(format_args!(
+            "Interrupted in round {} of {}: what was measured until then is kept, and `bench resume {}` goes on with it.\n",
             done + 1,
             finished.run.rounds_planned,
             finished.run.id,
-        );
+        ));
     }
-    println!("{}", finished.report.display());
+    console::say(format_args!("{}\n", finished.report.display()));
     if finished.was_interrupted {
         return ExitCode::from(INTERRUPTED);
     }
@@ -352,7 +353,7 @@ fn write_report(project: &Project, options: &ReportOptions) -> Result<ExitCode, 
     let store = open(project, &options.stored)?;
     let run = store.load()?;
     let written = reports::write_relative_to(&run, store.folder(), options.relative_to.as_deref())?;
-    println!("{}\n{}", reports::text::render(&run), written.html.display());
+    console::say(format_args!("{}\n{}\n", reports::text::render(&run), written.html.display()));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -366,7 +367,7 @@ fn compare_runs(project: &Project, options: &CompareRunsOptions) -> Result<ExitC
         return Err(CommandError::SameRun { base: options.base.clone(), head: options.head.clone(), id: head.id });
     }
     let compared = between(&base, &head, options.anyway)?;
-    print!("{}", compared.text());
+    console::say(compared.text());
     let has = |verdict| compared.rows.iter().any(|row| row.verdict == verdict);
     Ok(if has(Verdict::Slower) {
         ExitCode::FAILURE
@@ -385,21 +386,21 @@ pub(crate) fn open(project: &Project, stored: &StoredRun) -> Result<Store, Comma
 }
 
 fn list(project: &Project, options: &ListOptions) -> Result<ExitCode, CommandError> {
-    println!("Experiments in {}:", project.experiments().display());
+    console::say(format_args!("Experiments in {}:\n", project.experiments().display()));
     for file in suite::all(&project.experiments()) {
         let experiment = Experiment::read(&file, &project.suites(), false)?;
         let parts: Vec<&str> = experiment.parts.iter().map(|part| part.suite.name.as_str()).collect();
-        println!("  {:<22} {} ({})", experiment.name, experiment.question, parts.join(", "));
+        console::say(format_args!("  {:<22} {} ({})\n", experiment.name, experiment.question, parts.join(", ")));
     }
-    println!("Suites in {}:", project.suites().display());
+    console::say(format_args!("Suites in {}:\n", project.suites().display()));
     for file in suite::all(&project.suites()) {
         let suite = Suite::read(&file)?;
-        println!("  {:<22} {}", suite.name, suite.question);
+        console::say(format_args!("  {:<22} {}\n", suite.name, suite.question));
     }
-    println!("Servers:");
+    console::say("Servers:\n");
     for server in read_servers(project, options.servers.as_deref())?.iter() {
         let missing = server.is_missing().map(|program| format!(" ({program} is not installed)")).unwrap_or_default();
-        println!("  {:<22} {}{missing}", server.name, server.model);
+        console::say(format_args!("  {:<22} {}{missing}\n", server.name, server.model));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use loadgen::console;
 use reports::words;
 
 use crate::cli::CountersOptions;
@@ -45,7 +46,7 @@ pub fn run(project: &Project, options: &CountersOptions) -> Result<ExitCode, Com
         return Err(CommandError::SameCommit { base: name, head: "HEAD".to_owned(), commit });
     }
     if commits::is_dirty(project.folder()) {
-        println!("The working tree has changes that are not committed: they are not in {}.", shortened(&head));
+        console::say(format_args!("The working tree has changes that are not committed: they are not in {}.\n", shortened(&head)));
     }
     let mut only = options
         .only
@@ -70,7 +71,7 @@ pub fn run(project: &Project, options: &CountersOptions) -> Result<ExitCode, Com
     {
         match one.server.package {
             Some(_) => measurements.push(one),
-            None => println!("{} is passed over: its program is not one of this repository.", one.server.name),
+            None => console::say(format_args!("{} is passed over: its program is not one of this repository.\n", one.server.name)),
         }
     }
     let packages: Vec<&str> = measurements.iter().filter_map(|one| one.server.package.as_deref()).collect();
@@ -80,7 +81,7 @@ pub fn run(project: &Project, options: &CountersOptions) -> Result<ExitCode, Com
     for commit in base.iter().chain([&head]) {
         let build = commits::build(project.folder(), &kept, commit, &packages)?;
         for package in &build.missing {
-            println!("{} has no package {package}: it is passed over.", shortened(commit));
+            console::say(format_args!("{} has no package {package}: it is passed over.\n", shortened(commit)));
         }
         sides.push((Side::of(&build), build.missing));
     }
@@ -101,10 +102,10 @@ pub fn run(project: &Project, options: &CountersOptions) -> Result<ExitCode, Com
     };
     let mut ports = Ports::new(u64::from(std::process::id()).wrapping_mul(37));
     let both: Vec<&Side> = sides.iter().map(|(side, _)| side).collect();
-    println!(
-        "for each request on one kept connection, without the kernel: {}",
+    console::say(format_args!(
+        "for each request on one kept connection, without the kernel: {}\n",
         both.iter().map(|side| side.name.as_str()).collect::<Vec<_>>().join(" and "),
-    );
+    ));
     let mut is_complete = true;
     for measurement in measurements {
         let Some(package) = measurement.server.package.as_deref() else { continue };
@@ -115,7 +116,7 @@ pub fn run(project: &Project, options: &CountersOptions) -> Result<ExitCode, Com
         if let [first, second] = both[..]
             && counters::is_identical(package, first, second)
         {
-            println!("{name}: identical programs, nothing to count");
+            console::say(format_args!("{name}: identical programs, nothing to count\n"));
             continue;
         }
         let counted = counters::count(&setting, measurement, &both, &mut ports)
@@ -124,7 +125,7 @@ pub fn run(project: &Project, options: &CountersOptions) -> Result<ExitCode, Com
             break;
         }
         is_complete &= counted.iter().all(|counters: &Counters| counters.problems.is_empty());
-        print!("{}", counters::describe(name, &both, &counted));
+        console::say(counters::describe(name, &both, &counted));
     }
     if protocol && !interrupted.load(Ordering::Relaxed) {
         is_complete &= count_protocol(project, &kept, &both, &scratch)?;
@@ -146,26 +147,26 @@ fn count_protocol(project: &Project, kept: &Path, sides: &[&Side], scratch: &Pat
     for side in sides {
         let commit = commits::find(project.folder(), &side.name)?;
         let Some(program) = commits::build_example(project.folder(), kept, &commit, TURNS.0, TURNS.1)? else {
-            println!("{PROTOCOL}: {} has no example {} of {}, so it is not counted.", side.name, TURNS.1, TURNS.0);
+            console::say(format_args!("{PROTOCOL}: {} has no example {} of {}, so it is not counted.\n", side.name, TURNS.1, TURNS.0));
             return Ok(true);
         };
         match valgrind::instructions_per_round(&program, scratch) {
             Ok(instructions) => counted.push(instructions),
             Err(error) => {
-                println!("{PROTOCOL}: instructions were not counted: {error}");
+                console::say(format_args!("{PROTOCOL}: instructions were not counted: {error}\n"));
                 return Ok(false);
             }
         }
     }
     match counted[..] {
-        [base, head] => println!(
-            "{PROTOCOL}: {:+.0} instructions for each turn ({} to {}, {:+.1} %)",
+        [base, head] => console::say(format_args!(
+            "{PROTOCOL}: {:+.0} instructions for each turn ({} to {}, {:+.1} %)\n",
             head - base,
             words::figure(base),
             words::figure(head),
             100.0 * (head / base - 1.0),
-        ),
-        _ => counted.iter().for_each(|one| println!("{PROTOCOL}: {} instructions for each turn", words::figure(*one))),
+        )),
+        _ => counted.iter().for_each(|one| console::say(format_args!("{PROTOCOL}: {} instructions for each turn\n", words::figure(*one)))),
     }
     Ok(true)
 }

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use loadgen::console;
 use reports::chart;
 use reports::history::{History, HistoryError, Line, export, finding, series};
 use reports::store::write_whole;
@@ -64,7 +65,7 @@ pub fn run(project: &Project, options: &HistoryOptions) -> Result<ExitCode, Comm
             }
             let history = History::append(&options.file, Line::of(&run)).map_err(HistoryCommandError::from)?;
             if options.export.is_none() {
-                println!("{} is added to {}.", run.id, options.file.display());
+                console::say(format_args!("{} is added to {}.\n", run.id, options.file.display()));
             }
             history
         }
@@ -72,14 +73,14 @@ pub fn run(project: &Project, options: &HistoryOptions) -> Result<ExitCode, Comm
     };
     let newest = history.newest().ok_or_else(|| HistoryCommandError::Empty(options.file.clone()))?;
     if let Some(form) = options.export {
-        print!("{}", exported(newest, form).map_err(HistoryCommandError::NotExported)?);
+        console::say(exported(newest, form).map_err(HistoryCommandError::NotExported)?);
         return Ok(ExitCode::SUCCESS);
     }
     let all = series(&history);
-    print!("{}", finding::text(&history, &all));
+    console::say(finding::text(&history, &all));
     let svg = chart::history::draw(&history, &all).map_err(HistoryCommandError::from)?;
     write_whole(&drawing, svg.as_bytes())?;
-    println!("{}", drawing.display());
+    console::say(format_args!("{}\n", drawing.display()));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -4,15 +4,14 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use loadgen::console;
 use otus_bench::cli::CommandLine;
 use otus_bench::commands;
 
 fn main() -> ExitCode {
-    match commands::run(CommandLine::parse()) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("bench: {error}");
-            ExitCode::from(error.exit_code())
-        }
-    }
+    let code = commands::run(CommandLine::parse()).unwrap_or_else(|error| {
+        console::tell(format_args!("bench: {error}\n"));
+        ExitCode::from(error.exit_code())
+    });
+    console::exit_code("bench", code)
 }

@@ -5,6 +5,7 @@ use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use loadgen::console::{self, printable};
 
 use crate::duration::in_words;
 
@@ -48,7 +49,7 @@ impl Progress {
     /// A turn begins, in a round counted from 0.
     pub fn begins(&mut self, round: u32, rounds: u32, name: &str) {
         let round = if round < rounds { format!("round {} of {rounds}", round + 1) } else { "once more".to_owned() };
-        self.current = format!("{}{round}: {name}", self.place());
+        self.current = printable(&format!("{}{round}: {name}", self.place()));
         self.moves(0.0, None);
     }
 
@@ -62,20 +63,20 @@ impl Progress {
 
     /// A turn has ended, with this to say of it.
     pub fn ended(&mut self, result: &str) {
-        let line = format!("{}: {result}", self.current);
+        let line = printable(&format!("{}: {result}", self.current));
         self.done += 1;
         match &self.bar {
             Some(bar) => bar.println(line),
-            None => eprintln!("{line}"),
+            None => console::tell(format_args!("{line}\n")),
         }
     }
 
     /// Between the turns, the system calls of a server are counted.
     pub fn counts(&self, name: &str) {
-        let line = format!("counting system calls: {name}");
+        let line = printable(&format!("counting system calls: {name}"));
         match &self.bar {
             Some(bar) => bar.set_message(line),
-            None => eprintln!("{line}"),
+            None => console::tell(format_args!("{line}\n")),
         }
     }
 

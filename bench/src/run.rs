@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use loadgen::console;
 use reports::failure::Failure;
 use reports::figures::Figures;
 use reports::record::{FORMAT, Measurement, MissingServer, Run};
@@ -171,7 +172,7 @@ pub fn run(
             let store = Store::create(setting.runs, &plan.name, fresh.started_at)?;
             let noise_before = noise::before(setting.runs, &setting.environment);
             let mut run = Run { id: store.id(), noise_before, ..fresh };
-            eprintln!("measuring what the load generator reaches against a server that does nothing");
+            console::tell("measuring what the load generator reaches against a server that does nothing\n");
             let port = ports.next_free()?;
             // With the connections of the first question, which is what most of the figures are seen with.
             let first = plan.measurements.first();

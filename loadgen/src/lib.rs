@@ -49,6 +49,7 @@
 mod bodies;
 mod ceiling;
 mod client;
+pub mod console;
 mod descriptors;
 mod error;
 mod expect;

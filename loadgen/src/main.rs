@@ -7,15 +7,14 @@ mod commands;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use loadgen::console;
 
 fn main() -> ExitCode {
     // A wrong usage ends in there, with exit code 2.
     let arguments = cli::Arguments::parse();
-    match commands::execute(&arguments) {
-        Ok(code) => code,
-        Err(failure) => {
-            commands::print_to_stderr(&format!("loadgen: {failure}\n"));
-            failure.exit_code()
-        }
-    }
+    let code = commands::execute(&arguments).unwrap_or_else(|failure| {
+        console::tell(format!("loadgen: {failure}\n"));
+        failure.exit_code()
+    });
+    console::exit_code("loadgen", code)
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use loadgen::console;
 use reports::comparison::resampling::{self, Calibration, Kind, Noise, Trial};
 use reports::comparison::{Comparison, Figure, Judged, Side, judge, judgement, words};
 use reports::figures::Figures;
@@ -147,10 +148,10 @@ impl Lab<'_> {
             }
         }
         let wait = cost * *calibration.waited.get_or_insert(WAITED);
-        eprintln!(
-            "a response costs {cost:.0} ns; {burn:.0} ns of burning make it cost {} more, and {wait:.0} ns are waited",
+        console::tell(format_args!(
+            "a response costs {cost:.0} ns; {burn:.0} ns of burning make it cost {} more, and {wait:.0} ns are waited\n",
             figures::percent(calibration.burnt),
-        );
+        ));
         Ok(SlowDown { burn: burn.round() as u64, wait: wait.round() as u64 })
     }
 
@@ -185,8 +186,8 @@ impl Lab<'_> {
         comparison.finished_at = Some(Timestamp::now());
         let judged = judge(&comparison);
         for one in &judged {
-            eprintln!("  {}: {}", words::title(one.contest), words::sentence(one));
-            words::remarks(one).iter().for_each(|remark| eprintln!("    {remark}"));
+            console::tell(format_args!("  {}: {}\n", words::title(one.contest), words::sentence(one)));
+            words::remarks(one).iter().for_each(|remark| console::tell(format_args!("    {remark}\n")));
         }
         let of_loop = |is_open: bool| {
             let of_kind = comparison.contests.iter().filter(|one| one.head.workload.arrival.is_open() == is_open);

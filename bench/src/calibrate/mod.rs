@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use loadgen::console;
 use reports::comparison::decision::FALSE_ALARMS;
 use reports::comparison::resampling::{Calibration, Kind};
 use reports::statistics::binomial;
@@ -91,13 +92,13 @@ pub fn run(project: &Project, options: &CalibrateOptions) -> Result<ExitCode, Co
             None => *slow_down.insert(lab.slow_down(&mut calibration)?),
         };
         let Some(trial) = lab.trial(kind, slow_down, &calibration)? else { break };
-        eprintln!(
-            "[{}/{wanted}] {}: {} ({:.0} s)",
+        console::tell(format_args!(
+            "[{}/{wanted}] {}: {} ({:.0} s)\n",
             calibration.of(kind).count() + 1,
             kind.label(),
             trial.verdict,
             trial.seconds,
-        );
+        ));
         calibration.trials.push(trial);
         write(&file, &calibration)?;
     }
@@ -105,13 +106,13 @@ pub fn run(project: &Project, options: &CalibrateOptions) -> Result<ExitCode, Co
     let page = page::describe(&calibration);
     fs::write(folder.join(PAGE), &page)
         .map_err(|source| CommandError::System { what: "write what was found out", source })?;
-    println!("{page}\n{}", file.display());
+    console::say(format_args!("{page}\n{}\n", file.display()));
     Ok(if interrupted.load(Ordering::Relaxed) {
         ExitCode::from(INTERRUPTED)
     } else if keeps_its_word(&calibration) {
         ExitCode::SUCCESS
     } else {
-        println!("That is more false alarms than one in a hundred can explain.");
+        console::say("That is more false alarms than one in a hundred can explain.\n");
         ExitCode::FAILURE
     })
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::atomic::Ordering;
 
+use loadgen::console;
 use reports::comparison::{Comparison, Verdict, judge};
 
 use super::rounds::{RoundsError, Setting};
@@ -44,7 +45,7 @@ pub(super) fn find(comparison: &mut Comparison, sides: &Sides, setting: &Setting
         if measurement.server.package.is_none() {
             continue;
         }
-        eprintln!("counting what a request of {} costs on both sides", measurement.server.name);
+        console::tell(format_args!("counting what a request of {} costs on both sides\n", measurement.server.name));
         let failed = |source: io::Error| RoundsError::Scratch { folder: setting.scratch.to_path_buf(), source };
         let counted = counters::count(&at, measurement, &[&base, &head], &mut ports).map_err(failed)?;
         if setting.interrupted.load(Ordering::Relaxed) {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use loadgen::console;
 use reports::comparison::record::FORMAT;
 use reports::comparison::{Comparison, Verdict, decision, judge, judgement, markdown, text};
 use reports::{Store, Timestamp};
@@ -60,7 +61,7 @@ pub fn run(project: &Project, options: &CompareOptions) -> Result<ExitCode, Comm
         return Err(CommandError::SameCommit { base: options.base.clone(), head: options.head.clone(), commit });
     }
     if options.head == "HEAD" && commits::is_dirty(repository) {
-        println!("The working tree has changes that are not committed: they are not in {}.", shortened(&head));
+        console::say(format_args!("The working tree has changes that are not committed: they are not in {}.\n", shortened(&head)));
     }
     let asked = Asked::read(project, options)?;
     let interrupted = Arc::new(AtomicBool::new(false));
@@ -213,9 +214,9 @@ fn conclude(comparison: &Comparison, folder: &Path, options: &CompareOptions) ->
     let report = folder.join(REPORT);
     fs::write(&report, markdown::render(comparison))
         .map_err(|source| CommandError::System { what: "write the report of the comparison", source })?;
-    println!("{}\n{}", text::render(comparison), report.display());
+    console::say(format_args!("{}\n{}\n", text::render(comparison), report.display()));
     if comparison.finished_at.is_none() {
-        println!("Interrupted: what was measured until then is kept.");
+        console::say("Interrupted: what was measured until then is kept.\n");
         return Ok(ExitCode::from(INTERRUPTED));
     }
     let judged = judge(comparison);

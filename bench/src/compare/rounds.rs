@@ -14,6 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
+use loadgen::console;
 use reports::comparison::record::Subject;
 use reports::comparison::{Comparison, Contest, Judged, judge};
 use reports::figures::Figures;
@@ -422,10 +423,10 @@ fn tell(comparison: &Comparison, pass: u32, elapsed: Duration) {
     } else {
         String::new()
     };
-    eprintln!(
-        "[{:>4} s] {} of turns for each, {open} of {} want more{widest}",
+    console::tell(format_args!(
+        "[{:>4} s] {} of turns for each, {open} of {} want more{widest}\n",
         elapsed.as_secs(),
         words::plural(u64::from(pass + 1), "pair"),
         words::plural(judged.len() as u64, "comparison"),
-    );
+    ));
 }

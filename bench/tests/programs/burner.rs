@@ -1,6 +1,7 @@
 //! A process that uses CPU time as it is told to: `burner hog PERCENT`, `burner packets`, `burner threads`, `burner children`.
 //! The last two wait for a line on standard input, and say then in nanoseconds what they used by the clocks of their own.
 #![forbid(unsafe_code)]
+#![expect(clippy::print_stderr, clippy::print_stdout, reason = "only a test reads it")]
 
 use std::net::{Ipv4Addr, UdpSocket};
 use std::process::{Command, Stdio, exit};

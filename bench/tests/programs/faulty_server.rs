@@ -1,5 +1,6 @@
 //! A server that fails in the way it is told to: `faulty-server FAULT FILE PORT`. The tests measure it.
 #![forbid(unsafe_code)]
+#![expect(clippy::print_stderr, reason = "only tests read it")]
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};

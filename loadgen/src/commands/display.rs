@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use loadgen::console::{self, StandardOutput};
 use loadgen::hdr::LogWriter;
 use loadgen::{Histogram, Observer, Plan, Progress, WindowReport, text, timeseries};
 
 use super::report::{Say, is_stdout, with_ending};
-use super::{Failure, print_to_stderr};
+use super::Failure;
 
 /// How long a server may refuse every connection before there is no point in going on.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -57,7 +58,8 @@ impl<'a> Display<'a> {
     /// Wipes the live line out.
     pub(super) fn clear(&mut self) {
         if self.live {
-            print_to_stderr(&format!("\r{:width$}\r", "", width = self.width));
+            console::redraw("", self.width);
+            console::redraw("", 0);
         }
     }
 
@@ -80,7 +82,7 @@ impl Observer for Display<'_> {
         if self.live {
             let line = text::live_line(progress, self.recent.shown.as_ref());
             self.width = self.width.max(line.len());
-            print_to_stderr(&format!("\r{line:<width$}", width = self.width));
+            console::redraw(&line, self.width);
         }
     }
 
@@ -128,7 +130,7 @@ impl WindowFiles {
         let timeseries = timeseries
             .map(|path| -> Result<(PathBuf, Box<dyn Write>), Failure> {
                 let file: Box<dyn Write> =
-                    if is_stdout(path) { Box::new(io::stdout()) } else { Box::new(LineWriter::new(create(path)?)) };
+                    if is_stdout(path) { Box::new(StandardOutput) } else { Box::new(LineWriter::new(create(path)?)) };
                 Ok((path.to_owned(), file))
             })
             .transpose()?;
@@ -150,7 +152,9 @@ impl WindowFiles {
         if let Some((path, file)) = &mut self.timeseries {
             let line = timeseries::line(report);
             if let Err(source) = writeln!(file, "{}", line.trim_end()) {
-                self.failure = self.failure.take().or(Some(Failure::Write { path: path.clone(), source }));
+                // Of standard output the end of the program tells.
+                let failure = (!is_stdout(path)).then(|| Failure::Write { path: path.clone(), source });
+                self.failure = self.failure.take().or(failure);
                 self.timeseries = None;
             }
         }

@@ -23,7 +23,7 @@ pub(super) fn merge(arguments: &MergeArguments) -> Result<ExitCode, Failure> {
         }
     }
     let merged = loadgen::merge(&outcomes)?;
-    say(&report::printable(&text::headline(&merged.plan)));
+    say(&text::headline(&merged.plan));
     report::tell(&merged, output, say);
     report::write_files(&merged, output)?;
     let together = loadgen::overlap(&outcomes);

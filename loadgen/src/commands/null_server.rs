@@ -6,9 +6,10 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 
+use loadgen::console;
 use loadgen::null_server::NullServer;
 
-use super::{Failure, print};
+use super::Failure;
 use crate::cli::NullServerArguments;
 
 pub(super) fn serve(arguments: &NullServerArguments, stop: &AtomicBool) -> Result<ExitCode, Failure> {
@@ -23,7 +24,7 @@ pub(super) fn serve(arguments: &NullServerArguments, stop: &AtomicBool) -> Resul
     }
     let address = server.address().map_err(Failure::Serve)?;
     let plural = if workers == 1 { "worker" } else { "workers" };
-    print(&format!("listening on http://{address} (null-server, {workers} {plural})\n"));
+    console::say(format!("listening on http://{address} (null-server, {workers} {plural})\n"));
     server.serve(stop).map_err(Failure::Serve)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -4,11 +4,11 @@ use std::fs;
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 
-use loadgen::{Outcome, Paths, Plan};
+use loadgen::{Outcome, Paths, Plan, console};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 use super::display::{Display, WindowFiles};
-use super::{Failure, ceilings, print_to_stderr, report};
+use super::{Failure, ceilings, report};
 use crate::cli::RunArguments;
 
 pub(super) fn offer_load(arguments: &RunArguments, descriptors: u64, stop: &AtomicBool) -> Result<ExitCode, Failure> {
@@ -38,7 +38,7 @@ pub(super) fn prepare(arguments: &RunArguments, descriptors: u64) -> Result<Plan
     let connections = plan.connections.saturating_add(plan.idle_connections);
     let needed = connections.saturating_add(plan.threads.saturating_mul(2)).saturating_add(16) as u64;
     if needed > descriptors {
-        print_to_stderr(&format!(
+        console::tell(format!(
             "loadgen: {connections} connections need {needed} descriptors and the limit is {descriptors}; raise it with \
              ulimit -n\n"
         ));

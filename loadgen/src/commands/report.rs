@@ -2,14 +2,15 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use loadgen::validity::complaints;
+use loadgen::console::{self, StandardOutput};
 use loadgen::{Outcome, hdr, text};
 
-use super::{Failure, print, print_to_stderr};
+use super::Failure;
 use crate::cli::OutputArguments;
 
 /// Where the text goes.
@@ -19,8 +20,8 @@ pub(super) type Say = fn(&str);
 pub(super) fn say(others: &[Option<&Path>]) -> Result<Say, Failure> {
     let on_stdout = others.iter().flatten().filter(|path| is_stdout(path)).count();
     match on_stdout {
-        0 => Ok(print),
-        1 => Ok(print_to_stderr),
+        0 => Ok(|text| console::say(text)),
+        1 => Ok(|text| console::tell(text)),
         _ => Err(Failure::CrowdedOutput),
     }
 }
@@ -54,7 +55,9 @@ fn write_json(outcome: &Outcome, path: &Path) -> Result<(), Failure> {
     let mut json = serde_json::to_vec(outcome).map_err(|error| failed(error.into()))?;
     json.push(b'\n');
     if is_stdout(path) {
-        return io::stdout().write_all(&json).map_err(failed);
+        // What became of it is asked at the end.
+        let _ = StandardOutput.write_all(&json);
+        return Ok(());
     }
     fs::write(path, json).map_err(failed)
 }
@@ -62,12 +65,7 @@ fn write_json(outcome: &Outcome, path: &Path) -> Result<(), Failure> {
 /// Says what came of it, but for the headline.
 pub(super) fn tell(outcome: &Outcome, output: &OutputArguments, say: Say) {
     say(&text::summary(outcome, output.latency));
-    say(&printable(&text::beyond(outcome)));
-}
-
-/// Without what would move a terminal's cursor: paths may come from a file that somebody else has written.
-pub(super) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+    say(&text::beyond(outcome));
 }
 
 /// What the result amounts to.

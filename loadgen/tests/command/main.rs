@@ -4,6 +4,7 @@
 mod calibrate;
 mod files;
 mod merge;
+mod output;
 mod program;
 mod run;
 mod search;

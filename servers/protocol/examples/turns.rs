@@ -1,6 +1,7 @@
 //! So many turns of one kept connection, from a request's bytes to the response's, without a socket: for whoever counts what
 //! a turn costs in instructions (`cargo suite counters`). `turns 1000`
 #![forbid(unsafe_code)]
+#![expect(clippy::print_stderr, clippy::print_stdout, reason = "valgrind runs it and nobody else")]
 
 use protocol::{Connection, Content, Document, Fields, Found, Moment, Outbox, Settings, Want};
 use std::{

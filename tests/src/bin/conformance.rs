@@ -1,7 +1,6 @@
 //! `cargo conformance`: holds servers to the rules of a static file server, and prints how they fare.
 #![forbid(unsafe_code)]
 
-use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,6 +9,7 @@ use std::time::Duration;
 use clap::Parser;
 use harness::conformance::{Subject, Tally, furnish, groups};
 use harness::{Model, Root};
+use loadgen::console;
 
 /// A response that takes longer is none. No rule needs long to be kept.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -43,21 +43,22 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    match run(&Options::parse()) {
+    let code = match run(&Options::parse()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(why) => {
-            eprintln!("conformance: {why}");
+            console::tell(format_args!("conformance: {why}\n"));
             ExitCode::from(2)
         }
-    }
+    };
+    console::exit_code("conformance", code)
 }
 
 /// Says whether all rules were kept.
 fn run(options: &Options) -> Result<bool, String> {
     if let Some(directory) = &options.write_site {
         let root = furnish(Root::lasting(directory)?);
-        say(&format!("the files are in {}", root.path().display()));
+        console::say(format_args!("the files are in {}\n", root.path().display()));
         return Ok(true);
     }
     let subjects = subjects(options)?;
@@ -66,21 +67,16 @@ fn run(options: &Options) -> Result<bool, String> {
     let mut tallies: Vec<Tally> = Vec::new();
     for subject in subjects {
         let tally = subject.hold_to(&groups, &root, PATIENCE).map_err(|why| format!("{subject}: {why}"))?;
-        say(&tally.table(options.failed));
+        console::say(format_args!("{}\n", tally.table(options.failed)));
         tallies.push(tally);
     }
     for tally in &tallies {
-        say(&tally.to_string());
+        console::say(format_args!("{tally}\n"));
     }
     if let Some(page) = &options.page {
         rewrite(page, &tallies)?;
     }
     Ok(tallies.iter().all(|tally| tally.failed() == 0))
-}
-
-/// Prints a line. Whoever reads only the first ones closes the pipe, and that is no failure.
-fn say(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 fn subjects(options: &Options) -> Result<Vec<Subject>, String> {

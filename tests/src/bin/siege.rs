@@ -5,10 +5,12 @@
 #![forbid(unsafe_code)]
 
 use std::fs::File;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
 use harness::{Attack, GoodClient, Latencies, Model, Root, Server, eventually, scaled};
+use loadgen::console;
 
 /// The servers under siege: memory of idle connections, and a good client's latencies during each attack
 #[derive(Debug, Parser)]
@@ -48,15 +50,15 @@ struct Idle {
     threads: usize,
 }
 
-fn main() {
+fn main() -> ExitCode {
     let options = Options::parse();
     let models: Vec<Model> = Model::ALL
         .into_iter()
         .filter(|model| options.only.is_empty() || options.only.iter().any(|name| name == model.name()))
         .collect();
     let columns: Vec<Column> = models.into_iter().map(|model| besiege(model, &options)).collect();
-    println!("{}", idle_table(&columns));
-    println!("{}", latency_table(&columns));
+    console::say(format_args!("{}\n{}\n", idle_table(&columns), latency_table(&columns)));
+    console::exit_code("siege", ExitCode::SUCCESS)
 }
 
 fn besiege(model: Model, options: &Options) -> Column {
@@ -82,7 +84,7 @@ fn besiege(model: Model, options: &Options) -> Column {
         let name =
             attack.map_or("calm".to_owned(), |attack| format!("{}, {}", attack.name, thousands(attack.connections)));
         let (kept, fresh) = visit(model, &root, attack, options);
-        eprintln!("{}: {name}: kept: {kept}; fresh: {fresh}", model.name());
+        console::tell(format_args!("{}: {name}: kept: {kept}; fresh: {fresh}\n", model.name()));
         visits.push((name, kept, fresh));
     }
     Column { model, idle, visits }
