@@ -137,7 +137,11 @@ fn essence(content_type: &str) -> &str {
 
 fn ask(request: Request<'_>, expected: &Expected, limit: Duration) -> Result<Answer, NoAnswer> {
     let mut connection = Connection::open(request.port, limit)?;
-    let mut text = format!("GET {} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n", request.path, request.port);
+    let mut text = format!("GET {} HTTP/1.1\r\n", request.path);
+    let is_host = |line: &String| line.split(':').next().is_some_and(|name| name.trim().eq_ignore_ascii_case("host"));
+    if !request.headers.iter().any(is_host) {
+        text.push_str(&format!("Host: 127.0.0.1:{}\r\n", request.port));
+    }
     for line in request.headers {
         text.push_str(line);
         text.push_str("\r\n");

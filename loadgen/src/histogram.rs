@@ -164,6 +164,24 @@ impl Histogram {
     }
 }
 
+/// The length of what stands before the counts in the `HdrHistogram` V2 encoding, in bytes.
+const HEAD: usize = 40;
+
+/// What stands there in each of ours, if the whole encoding has so many bytes: cookie, length of the counts, normalizing
+/// offset, significant digits, lowest and highest value, and ratio, all of them with the highest byte first.
+fn head(length: usize) -> [u8; HEAD] {
+    const V2_COOKIE: u32 = 0x1c84_9313;
+    let counts = length.saturating_sub(HEAD) as u32;
+    let mut head = [0; HEAD];
+    head[..4].copy_from_slice(&V2_COOKIE.to_be_bytes());
+    head[4..8].copy_from_slice(&counts.to_be_bytes());
+    head[12..16].copy_from_slice(&u32::from(SIGNIFICANT_DIGITS).to_be_bytes());
+    head[16..24].copy_from_slice(&1_u64.to_be_bytes());
+    head[24..32].copy_from_slice(&HIGHEST.to_be_bytes());
+    head[32..].copy_from_slice(&1_f64.to_be_bytes());
+    head
+}
+
 /// How a histogram is written down.
 #[derive(Serialize, Deserialize)]
 struct Stored {
@@ -203,6 +221,10 @@ impl From<Histogram> for Stored {
 enum StoredError {
     #[error("the histogram is not base64: {0}")]
     Base64(#[from] base64::DecodeError),
+    #[error(
+        "the histogram does not begin as one of durations from 1 ns to one hour with three digits in the HdrHistogram V2 encoding"
+    )]
+    Head,
     #[error("the histogram is not in the HdrHistogram V2 encoding: {0}")]
     Encoding(#[from] hdrhistogram::serialization::DeserializeError),
     #[error("the histogram holds values beyond one hour")]
@@ -218,6 +240,10 @@ impl TryFrom<Stored> for Histogram {
 
     fn try_from(stored: Stored) -> Result<Self, StoredError> {
         let bytes = STANDARD.decode(stored.hdr_v2_base64)?;
+        // Whoever decodes it makes room for what its head declares, which may be gigabytes.
+        if bytes.get(..HEAD) != Some(&head(bytes.len())[..]) {
+            return Err(StoredError::Head);
+        }
         let decoded: hdrhistogram::Histogram<u64> = HdrDeserializer::new().deserialize(&mut bytes.as_slice())?;
         // Adding to one of ours, instead of keeping what came, makes sure of our bounds.
         let mut histogram = Self::new();
@@ -317,6 +343,21 @@ mod tests {
             let mut value = serde_json::to_value(of(&[1_000, 2_000])).unwrap();
             (value[figure], value["sum"]) = (1_500.into(), 9_000.into());
             assert!(serde_json::from_value::<Histogram>(value).is_err(), "{figure}");
+        }
+    }
+
+    #[test]
+    fn one_that_declares_other_bounds_is_refused_before_room_is_made_for_it() {
+        let mut bytes = Vec::new();
+        // Ten gigabytes of counts, if they were made.
+        for (place, byte) in [(0, 0), (7, 255), (15, 5), (23, 0), (24, 127), (39, 1)] {
+            let mut value = serde_json::to_value(of(&[10, 20])).unwrap();
+            bytes.clear();
+            bytes.extend(STANDARD.decode(value["hdr_v2_base64"].as_str().unwrap()).unwrap());
+            bytes[place] = byte;
+            value["hdr_v2_base64"] = STANDARD.encode(&bytes).into();
+            let error = serde_json::from_value::<Histogram>(value).unwrap_err();
+            assert!(error.to_string().contains("does not begin"), "{place}: {error}");
         }
     }
 

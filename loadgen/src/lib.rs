@@ -55,6 +55,7 @@ mod error;
 mod expect;
 mod gather;
 pub mod hdr;
+pub mod header_field;
 mod histogram;
 mod load;
 mod machine;

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use loadgen::header_field;
 use serde::{Deserialize, Deserializer};
 
 use crate::duration::Span;
@@ -308,12 +309,13 @@ fn some_path_from_the_slash<'de, D: Deserializer<'de>>(deserializer: D) -> Resul
 
 fn header_lines<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     let lines = Vec::<String>::deserialize(deserializer)?;
-    match lines.iter().find(|line| !line.contains(':') || line.contains(['\r', '\n'])) {
-        Some(line) => {
-            Err(serde::de::Error::custom(format!("\"{line}\" is not a header line; write it as \"Name: value\"")))
-        }
-        None => Ok(lines),
+    for line in &lines {
+        let (name, value) = line.split_once(':').ok_or_else(|| {
+            serde::de::Error::custom(format!("\"{line}\" is not a header line; write it as \"Name: value\""))
+        })?;
+        header_field::check(name.trim(), value.trim()).map_err(serde::de::Error::custom)?;
     }
+    Ok(lines)
 }
 
 #[cfg(test)]

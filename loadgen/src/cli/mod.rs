@@ -5,7 +5,9 @@ mod values;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
-use loadgen::{Arrivals, Expect, ExpectedBody, Load, Method, Objective, Offered, Order, Paths, Plan, seed};
+use loadgen::{
+    Arrivals, Expect, ExpectedBody, Load, Method, Objective, Offered, Order, Paths, Plan, header_field, seed,
+};
 use values::{CpuList, LengthWish, Threads};
 
 /// The longest duration that a plan may have, which is what a run has that is to end with its requests.
@@ -272,6 +274,12 @@ impl RunArguments {
         plan.idle_connections = self.shape.idle;
         plan.slow_read = self.shape.slow_read;
         plan.headers.clone_from(&self.headers);
+        // As wrk's users ask for it.
+        let asks_to_close = |(name, value): &(String, String)| header_field::asks_to_close(name, value);
+        if plan.requests_per_connection.is_none_or(|most| most == 1) && plan.headers.iter().any(asks_to_close) {
+            plan.requests_per_connection = Some(1);
+            plan.headers.retain(|field| !asks_to_close(field));
+        }
         plan.expect = Expect {
             status: self.expect.status,
             length: self.expect.length.0,

@@ -52,6 +52,26 @@ fn wrks_options_in_both_forms() {
 }
 
 #[test]
+fn a_header_field_that_closes_each_connection_is_obeyed() {
+    let closing = |line: &str| {
+        let plan = plan(line).unwrap();
+        (plan.requests_per_connection, plan.headers.len())
+    };
+    let mut words = ["-H", "Connection: close", "http://a"].map(str::to_owned).to_vec();
+    let plan_of = |words: &[String]| {
+        let all = [&["loadgen".to_owned()], words].concat();
+        Arguments::try_parse_from(all).unwrap().run.plan(None)
+    };
+    let plan = plan_of(&words);
+    assert_eq!((plan.requests_per_connection, plan.headers.len()), (Some(1), 0));
+    // It contradicts another number, which is told when the requests are made.
+    words.extend(["--requests-per-connection", "3"].map(str::to_owned));
+    let plan = plan_of(&words);
+    assert_eq!((plan.requests_per_connection, plan.headers.len()), (Some(3), 1));
+    assert_eq!(closing("-H Connection:keep-alive http://a"), (None, 1));
+}
+
+#[test]
 fn the_shape_of_the_load() {
     let mut expected = usual("http://a");
     (expected.pipeline, expected.requests_per_connection) = (16, Some(100));
