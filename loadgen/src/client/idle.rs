@@ -8,6 +8,7 @@ use rustix::net::{RecvFlags, recv, sockopt};
 
 use super::place::start_connecting;
 use crate::IdleConnections;
+use crate::response::is_end_of_waiting;
 
 /// What the events of the first of them are known by; the others follow.
 const FIRST: u64 = 1 << 32;
@@ -84,13 +85,18 @@ impl Idle {
             *socket = Socket::Open(open);
         }
         let mut concern = Concern::Idle;
+        let mut bytes = [0; 64];
         if let Socket::Open(open) = socket
             && flags.contains(Flags::IN)
-            && matches!(recv(&*open, &mut [0; 64], RecvFlags::empty()), Ok((_, received)) if received > 0)
+            && let Ok((_, received @ 1..)) = recv(&*open, &mut bytes, RecvFlags::empty())
             && let Socket::Open(open) = std::mem::replace(socket, Socket::Gone)
         {
-            concern = Concern::Surplus;
-            *socket = Socket::Spoken(open);
+            if is_end_of_waiting(&bytes[..received]) {
+                self.counts.ended_by_server += 1;
+            } else {
+                concern = Concern::Surplus;
+                *socket = Socket::Spoken(open);
+            }
         }
         if flags.intersects(Flags::RDHUP | Flags::HUP | Flags::ERR) {
             self.counts.ended_by_server += u64::from(matches!(socket, Socket::Open(_) | Socket::Spoken(_)));

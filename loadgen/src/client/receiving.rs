@@ -12,7 +12,7 @@ use super::place::Phase;
 use super::tally::{Answer, Failure};
 use super::witness::Witness;
 use super::worker::{LEAP, PIECE, State, Worker};
-use crate::response::{End, Response, Step};
+use crate::response::{End, Response, Step, is_end_of_waiting};
 
 /// How often one connection is read before it is another one's turn.
 const READS: usize = 16;
@@ -119,11 +119,13 @@ impl Worker<'_> {
         let mut now = 0;
         while position < received {
             let place = &mut self.places[index];
+            let input = &self.buffer[position..received];
             if place.under_way.is_empty() {
-                self.fail(index, Failure::Surplus, self.setup.now());
+                // A server that says why it closes an idle connection closes it, no more.
+                let failure = if is_end_of_waiting(input) { Failure::ClosedEarly } else { Failure::Surplus };
+                self.fail(index, failure, self.setup.now());
                 return false;
             }
-            let input = &self.buffer[position..received];
             let step = match &mut place.check {
                 None => place.reader.receive(&mut self.heads, input, &mut ()),
                 Some(check) => place.reader.receive(&mut self.heads, input, check),

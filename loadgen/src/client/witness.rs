@@ -9,6 +9,8 @@ use rustix::event::epoll;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 
+use crate::response::is_end_of_waiting;
+
 /// What the events of the witness are known by.
 const WITNESS: u64 = u64::MAX;
 
@@ -46,11 +48,12 @@ impl Witness {
         let Some(socket) = &self.socket else {
             return false;
         };
-        let received = recv(socket, &mut [0; 64], RecvFlags::empty()).map(|(_, received)| received);
+        let mut bytes = [0; 64];
+        let received = recv(socket, &mut bytes, RecvFlags::empty()).map(|(_, received)| received);
         if received != Err(Errno::AGAIN) {
             self.socket = None;
         }
-        received.is_ok_and(|received| received > 0)
+        received.is_ok_and(|received| received > 0 && !is_end_of_waiting(&bytes[..received]))
     }
 
     /// Lets go of a connection that was watched for long enough.

@@ -58,6 +58,13 @@ pub struct Response {
     pub has_expected_type: bool,
 }
 
+/// Whether these bytes, which came on a connection where nothing was asked, begin a response by which the server tells that it
+/// waited for long enough and closes the connection: 408, as some servers send it (RFC 9110, section 15.5.9).
+#[must_use]
+pub fn is_end_of_waiting(bytes: &[u8]) -> bool {
+    matches!(bytes, [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0' | b'1', b' ', b'4', b'0', b'8', ..])
+}
+
 /// What a piece of input led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {

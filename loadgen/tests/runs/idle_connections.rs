@@ -92,3 +92,39 @@ fn those_on_which_the_server_says_something_are_counted_also_when_it_was_before_
         assert_eq!(outcome.idle_connections.unwrap().held(), 10);
     }
 }
+
+/// What servers say when they have waited for long enough (RFC 9110, section 15.5.9).
+const END_OF_WAITING: &[u8] = b"HTTP/1.1 408 Request Time-out\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+#[test]
+fn a_408_on_an_idle_connection_is_an_end_by_the_server() {
+    let server = Server::talking(|connection, number| {
+        if number < 3 {
+            connection.write(END_OF_WAITING);
+            return;
+        }
+        while connection.next_request().is_some() && connection.write(&ok("hello")) {}
+    });
+    let mut plan = server.plan();
+    (plan.idle_connections, plan.threads, plan.duration_ms) = (10, 1, 300);
+    let outcome = run(&plan);
+    assert_eq!(outcome.errors.total(), 0, "{:?}", outcome.errors);
+    assert_eq!(outcome.idle_connections.unwrap().ended_by_server, 3);
+}
+
+#[test]
+fn a_408_on_a_kept_connection_on_which_nothing_is_asked_is_an_end_by_the_server() {
+    let server = Server::talking(|connection, _| {
+        // After the answer nothing is asked for a while, of which the server has soon enough.
+        if connection.next_request().is_some() && connection.write(&ok("hello")) {
+            thread::sleep(Duration::from_millis(20));
+            connection.write(END_OF_WAITING);
+        }
+    });
+    let mut plan = server.plan();
+    (plan.connections, plan.threads, plan.duration_ms) = (1, 1, 900);
+    plan.load = loadgen::Load::Open(loadgen::Offered::steady(5.0));
+    let outcome = run(&plan);
+    assert_eq!((outcome.errors.surplus, outcome.errors.malformed), (0, 0), "{:?}", outcome.errors);
+    assert!(outcome.connections.closed_by_server > 0, "{:?}", outcome.connections);
+}
