@@ -72,6 +72,7 @@ mod run;
 mod schedule;
 mod search;
 pub mod seed;
+pub mod stored_numbers;
 pub mod text;
 pub mod timeseries;
 mod url;

@@ -6,7 +6,9 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
+use loadgen::stored_numbers::{self, ImpossibleNumber};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use crate::record::{FORMAT, Run};
 use crate::timestamp::Timestamp;
@@ -76,6 +78,14 @@ pub enum StoreError {
         path: PathBuf,
         /// The version that it claims.
         found: u64,
+    },
+    /// A number in the record is none that a run leads to.
+    #[error("{} is no record of a run: {source}; restore the file or run again", path.display())]
+    Number {
+        /// The record's file.
+        path: PathBuf,
+        /// Which number.
+        source: ImpossibleNumber,
     },
     /// The file is not a whole record.
     #[error("{} is not a complete record of a run ({source}): restore the file or run again", path.display())]
@@ -172,7 +182,7 @@ impl Store {
             }
             Err(source) => return Err(StoreError::Broken { path, source }),
         }
-        serde_json::from_slice(&text).map_err(|source| StoreError::Broken { path, source })
+        parse(&path, &text)
     }
 
     /// The record's file and its text.
@@ -190,6 +200,18 @@ impl Store {
             Err(error) => Err(failed("read", &compressed, error)),
         }
     }
+}
+
+/// Reads a record whose version is known, and whose numbers have to be such that a run can lead to them.
+///
+/// # Errors
+/// [`StoreError::Broken`] or [`StoreError::Number`].
+pub(crate) fn parse<T: DeserializeOwned>(path: &Path, text: &[u8]) -> Result<T, StoreError> {
+    let broken = |source| StoreError::Broken { path: path.to_path_buf(), source };
+    let record = serde_json::from_slice(text).map_err(broken)?;
+    stored_numbers::check(&record).map_err(|source| StoreError::Number { path: path.to_path_buf(), source })?;
+    drop(record);
+    serde_json::from_slice(text).map_err(broken)
 }
 
 /// What `gzip` made these bytes of, if it is at most so long.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use loadgen::PathsError;
+use loadgen::stored_numbers::ImpossibleNumber;
 
 /// Why there is nothing to print.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +27,8 @@ pub(crate) enum Failure {
         path = path.display()
     )]
     Format { path: PathBuf, found: u64, known: u32 },
+    #[error("{path} is no result of a run: {source}", path = path.display())]
+    Number { path: PathBuf, source: ImpossibleNumber },
     #[error("these results cannot be added up: {0}")]
     Merge(#[from] loadgen::MergeError),
     #[error("{path} holds the same result as a file before it: name each only once", path = path.display())]
@@ -50,6 +53,7 @@ impl Failure {
             | Self::Paths { .. }
             | Self::Result { .. }
             | Self::Format { .. }
+            | Self::Number { .. }
             | Self::Merge(_)
             | Self::SameResult { .. }
             | Self::CrowdedOutput => ExitCode::from(2),

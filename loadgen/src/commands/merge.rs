@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
-use loadgen::{FORMAT, Outcome, text};
+use loadgen::{FORMAT, Outcome, stored_numbers, text};
 use serde::Deserialize;
 
 use super::{Failure, report};
@@ -63,5 +63,7 @@ fn read(path: &Path) -> Result<Outcome, Failure> {
     if format != u64::from(FORMAT) {
         return Err(Failure::Format { path: path.to_owned(), found: format, known: FORMAT });
     }
+    let record = serde_json::from_str(&text).map_err(wrong)?;
+    stored_numbers::check(&record).map_err(|source| Failure::Number { path: path.to_owned(), source })?;
     serde_json::from_str(&text).map_err(wrong)
 }

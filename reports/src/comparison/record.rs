@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::figure::Figure;
 use crate::environment::Environment;
 use crate::record::{Measurement, NoiseBefore};
-use crate::store::{StoreError, write_whole};
+use crate::store::{StoreError, parse, write_whole};
 use crate::timestamp::Timestamp;
 
 /// The version of the stored record that this library writes and reads.
@@ -132,6 +132,6 @@ impl Comparison {
         if version.format != u64::from(FORMAT) {
             return Err(StoreError::Format { path, found: version.format });
         }
-        serde_json::from_slice(&text).map_err(broken)
+        parse(&path, &text)
     }
 }

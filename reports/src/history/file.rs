@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use loadgen::stored_numbers::{self, ImpossibleNumber};
 use serde::Deserialize;
 
 use super::line::{FORMAT, Line};
@@ -43,6 +44,16 @@ pub enum HistoryError {
         line: usize,
         /// Where and why it broke.
         source: serde_json::Error,
+    },
+    /// A number is none that a run leads to.
+    #[error("line {line} of {} is not a run: {source}; remove the line or restore the file", path.display())]
+    Number {
+        /// The file.
+        path: PathBuf,
+        /// The line.
+        line: usize,
+        /// Which number.
+        source: ImpossibleNumber,
     },
     /// The last line ends in its middle.
     #[error(
@@ -179,7 +190,13 @@ fn read_line(path: &Path, line: usize, text: &[u8], is_last: bool) -> Result<Lin
         Ok(Versioned { format }) if format != u64::from(FORMAT) => {
             Err(HistoryError::Format { path, line, found: format })
         }
-        Ok(_) => serde_json::from_slice(text).map_err(|source| HistoryError::Broken { path, line, source }),
+        Ok(_) => {
+            let broken = |source| HistoryError::Broken { path: path.clone(), line, source };
+            let record = serde_json::from_slice(text).map_err(broken)?;
+            stored_numbers::check(&record)
+                .map_err(|source| HistoryError::Number { path: path.clone(), line, source })?;
+            serde_json::from_slice(text).map_err(broken)
+        }
         Err(_) if is_last => Err(HistoryError::Torn { path, line }),
         Err(source) => Err(HistoryError::Broken { path, line, source }),
     }

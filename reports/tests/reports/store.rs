@@ -91,6 +91,27 @@ fn a_broken_record_is_refused() {
     }
 }
 
+#[test]
+fn a_record_with_a_number_that_no_run_leads_to_is_refused_and_the_number_is_named() {
+    let parent = tempfile::tempdir().unwrap();
+    let run = whole_run();
+    let store = Store::create(parent.path(), &run.suite, run.started_at).unwrap();
+    let path = store.save(&run).unwrap();
+    let whole: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let told = |field: &str, value: serde_json::Value| {
+        let mut changed = whole.clone();
+        *changed.pointer_mut(field).unwrap() = value;
+        fs::write(&path, changed.to_string()).unwrap();
+        let error = store.load().unwrap_err();
+        assert!(matches!(error, StoreError::Number { .. }), "{field}: {error}");
+        error.to_string()
+    };
+    let index = told("/measurements/0/rounds/0/index", 4_294_967_295_u32.into());
+    assert!(index.contains("measurements[0].rounds[0].index is 4294967295"), "{index}");
+    let cpu = told("/measurements/0/rounds/0/server/cpu_user_seconds", (-1.0).into());
+    assert!(cpu.contains("user_seconds is -1") && cpu.contains("cannot be below 0"), "{cpu}");
+}
+
 /// What `gzip -9` leaves in a folder of what was a record there.
 fn compress(folder: &Path) -> Vec<u8> {
     let output = Command::new("gzip").arg("-9").arg(folder.join(RESULTS)).output().unwrap();
