@@ -46,6 +46,41 @@ pub enum BuildError {
         /// Where.
         folder: PathBuf,
     },
+    /// The folder of the repository is missing.
+    #[error("there is no folder {}: name the repository's with --repo", folder.display())]
+    NoFolder {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The folder is in no repository.
+    #[error("{} is in no git repository: go into one, or name one with --repo", folder.display())]
+    NoRepository {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// git does not trust the repository's owner.
+    #[error(
+        "git does not read the repository at {}, because it belongs to another user: if you trust it, `git config --global \
+         --add safe.directory {}`",
+        folder.display(),
+        folder.display()
+    )]
+    OtherOwner {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The repository has only its newest commits.
+    #[error(
+        "{revision} is no commit of the repository at {}, which is a shallow clone: `git fetch --unshallow`, or in a workflow \
+         `fetch-depth: 0`, brings the others",
+        folder.display()
+    )]
+    Shallow {
+        /// What was named.
+        revision: String,
+        /// Where.
+        folder: PathBuf,
+    },
     /// git refused something.
     #[error("git could not {what}: {said}")]
     Git {
@@ -81,11 +116,26 @@ pub enum BuildError {
 /// The hash of a commit.
 ///
 /// # Errors
-/// [`BuildError::NoCommit`] if nothing has that name.
+/// [`BuildError::NoCommit`] if nothing has that name, or what is wrong with the repository.
 pub fn find(project: &Path, revision: &str) -> Result<String, BuildError> {
     let named = format!("{revision}^{{commit}}");
     git(project, &["rev-parse", "--verify", "--quiet", "--end-of-options", &named], "find the commit")
-        .map_err(|_| BuildError::NoCommit { revision: revision.to_owned(), folder: project.to_path_buf() })
+        .map_err(|_| why_not_found(project, revision))
+}
+
+fn why_not_found(folder: &Path, revision: &str) -> BuildError {
+    let (revision, folder) = (revision.to_owned(), folder.to_path_buf());
+    if !folder.is_dir() {
+        return BuildError::NoFolder { folder };
+    }
+    match git(&folder, &["rev-parse", "--is-shallow-repository"], "read the repository") {
+        Ok(is_shallow) if is_shallow == "true" => BuildError::Shallow { revision, folder },
+        Ok(_) => BuildError::NoCommit { revision, folder },
+        Err(BuildError::Git { said, .. }) if said.contains("not a git repository") => BuildError::NoRepository { folder },
+        // The last line is git's advice.
+        Err(BuildError::Git { said, .. }) if said.contains("safe.directory") => BuildError::OtherOwner { folder },
+        Err(error) => error,
+    }
 }
 
 /// The first letters of a hash, which are enough for a reader.
@@ -261,9 +311,11 @@ pub(crate) fn git(folder: &Path, arguments: &[&str], what: &str) -> Result<Strin
     let output = Command::new("git")
         .args(arguments)
         .current_dir(folder)
+        // Some of what it says is understood.
+        .env("LC_ALL", "C")
         .stdin(Stdio::null())
         .output()
-        .map_err(|error| failed(format!("it cannot be run ({error})")))?;
+        .map_err(|error| failed(format!("it cannot be run ({error}): install it")))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
     }
@@ -313,6 +365,16 @@ mod tests {
         let error = find(folder.path(), "no-such-branch").unwrap_err().to_string();
         assert!(error.starts_with("no-such-branch is no commit of the repository at "), "{error}");
         assert!(!is_dirty(folder.path()));
+        let missing = folder.path().join("missing");
+        assert!(matches!(find(&missing, "HEAD"), Err(BuildError::NoFolder { .. })));
+        let outside = tempfile::tempdir().unwrap();
+        assert!(matches!(find(outside.path(), "HEAD"), Err(BuildError::NoRepository { .. })));
+        let clone = outside.path().join("clone");
+        let url = format!("file://{}", folder.path().display());
+        git(outside.path(), &["clone", "--quiet", "--depth", "1", &url, "clone"], "clone").unwrap();
+        assert_eq!(find(&clone, "HEAD").unwrap(), second);
+        let error = find(&clone, &first).unwrap_err().to_string();
+        assert!(error.contains("fetch-depth: 0"), "{error}");
         fs::write(folder.path().join("src/main.rs"), "").unwrap();
         assert!(is_dirty(folder.path()));
     }

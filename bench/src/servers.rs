@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use reports::words::there_are;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -64,7 +65,7 @@ pub struct Servers {
 
 /// There is no server of this name.
 #[derive(Debug, thiserror::Error)]
-#[error("{} has no server named \"{name}\"; there are {}", path.display(), known.join(", "))]
+#[error("{} has no server named \"{name}\"; {}", path.display(), there_are(known))]
 pub struct UnknownServer {
     /// The file.
     pub path: PathBuf,

@@ -152,6 +152,16 @@ fn significant(number: f64) -> String {
     }
 }
 
+/// What there is to choose from, as the end of a sentence: `there are a and b`, `there is a`, `there is none`.
+#[must_use]
+pub fn there_are(names: &[String]) -> String {
+    match names {
+        [] => "there is none".to_owned(),
+        [one] => format!("there is {one}"),
+        several => format!("there are {}", list(several)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,6 +209,8 @@ mod tests {
         assert_eq!(list(&names), "a, b and c");
         assert_eq!(list(&names[..2]), "a and b");
         assert_eq!(list(&[]), "");
+        assert_eq!(there_are(&names), "there are a, b and c");
+        assert_eq!([there_are(&names[..1]), there_are(&[])], ["there is a", "there is none"]);
         assert_eq!(cpus(&[5, 1, 0, 2]), "0-2,5");
         assert_eq!(cpus(&[]), "none");
         assert_eq!(sentence("every answer"), "Every answer");

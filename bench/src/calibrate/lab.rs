@@ -102,6 +102,7 @@ impl Lab<'_> {
             head: built(kind.label(), head, flags),
             measurements: measurements.to_vec(),
             has_generators: false,
+            identical: Vec::new(),
             left_out: Vec::new(),
             trees: None,
         }
@@ -122,6 +123,7 @@ impl Lab<'_> {
             head: sides.head.side.clone(),
             noise_before: Default::default(),
             contests: Vec::new(),
+            identical: Vec::new(),
             left_out: Vec::new(),
         }
     }

@@ -17,7 +17,7 @@ use reports::comparison::{Comparison, Verdict, decision, judge, judgement, markd
 use reports::{Store, Timestamp};
 
 pub use rounds::{Rounds, RoundsError, Setting};
-pub use sides::{Built, GENERATOR, Sides, Wanted};
+pub use sides::{Built, GENERATOR, LeftOut, Sides, Wanted};
 
 use crate::cli::CompareOptions;
 use crate::commands::{CommandError, INTERRUPTED, allow_many_descriptors, catch_signals, read_servers};
@@ -93,8 +93,10 @@ pub fn run(project: &Project, options: &CompareOptions) -> Result<ExitCode, Comm
         return Ok(ExitCode::from(INTERRUPTED));
     }
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
+    // What was not there before is no gap in a check.
+    let has_gaps = !asked.left_out.is_empty() || sides.left_out.iter().any(|left_out| !left_out.is_new);
     let mut left_out: Vec<String> = asked.left_out;
-    left_out.append(&mut sides.left_out);
+    left_out.extend(sides.left_out.iter().map(|left_out| left_out.reason.clone()));
     let comparisons = options.out.clone().unwrap_or_else(|| project.comparisons());
     let environment = environment::look(repository, &available, &division);
     let started_at = Timestamp::now();
@@ -114,6 +116,7 @@ pub fn run(project: &Project, options: &CompareOptions) -> Result<ExitCode, Comm
         base: sides.base.side.clone(),
         head: sides.head.side.clone(),
         contests: Vec::new(),
+        identical: sides.identical.clone(),
         left_out,
     };
     division.client.bind_this_thread()?;
@@ -134,7 +137,7 @@ pub fn run(project: &Project, options: &CompareOptions) -> Result<ExitCode, Comm
         causes::find(&mut comparison, &sides, &setting)?;
     }
     let _ = fs::remove_dir_all(&scratch);
-    conclude(&comparison, store.folder(), options)
+    conclude(&comparison, store.folder(), options, has_gaps)
 }
 
 /// What is asked for: everything that might take part.
@@ -208,8 +211,14 @@ fn check_time(rounds: &Rounds<'_>, comparison: &Comparison, budget: Duration) ->
     Err(CommandError::TooShort { budget: Span(budget), contests, needed: needed.as_secs() + 1 })
 }
 
-/// Writes and prints the report, and says what the exit code is.
-fn conclude(comparison: &Comparison, folder: &Path, options: &CompareOptions) -> Result<ExitCode, CommandError> {
+/// Writes and prints the report, and says what the exit code is. `has_gaps` says that something was not compared that should
+/// have been.
+fn conclude(
+    comparison: &Comparison,
+    folder: &Path,
+    options: &CompareOptions,
+    has_gaps: bool,
+) -> Result<ExitCode, CommandError> {
     comparison.save(folder)?;
     let report = folder.join(REPORT);
     fs::write(&report, markdown::render(comparison))
@@ -222,9 +231,12 @@ fn conclude(comparison: &Comparison, folder: &Path, options: &CompareOptions) ->
     let judged = judge(comparison);
     let overall = judgement::overall(&judged);
     Ok(match overall {
+        _ if comparison.has_compared_nothing() => return Err(CommandError::ComparedNothing),
         Verdict::Failed => ExitCode::FAILURE,
         _ if judged.iter().any(|one| one.is_too_slow(comparison.max_slowdown)) => ExitCode::FAILURE,
-        _ if options.strict && judged.iter().any(|one| one.verdict == Verdict::Undecided) => ExitCode::from(UNDECIDED),
+        _ if options.strict && (has_gaps || judged.iter().any(|one| one.verdict == Verdict::Undecided)) => {
+            ExitCode::from(UNDECIDED)
+        }
         _ => ExitCode::SUCCESS,
     })
 }

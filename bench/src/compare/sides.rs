@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use reports::comparison::Side;
 
+use super::LOADGEN;
 use crate::command::Values;
 use crate::commits::{self, BuildError};
 use crate::measurement::Measurement;
@@ -38,10 +39,28 @@ pub struct Sides {
     pub measurements: Vec<Measurement>,
     /// Whether the load generators of both sides differ.
     pub has_generators: bool,
-    /// What does not take part and why, a sentence each.
-    pub left_out: Vec<String>,
+    /// What does not take part because it is the same on both sides.
+    pub identical: Vec<String>,
+    /// What else does not take part.
+    pub left_out: Vec<LeftOut>,
     /// The checkouts of both, where a server is run as it lies.
     pub trees: Option<Trees>,
+}
+
+/// What does not take part in a comparison.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// What and why, in a sentence.
+    pub reason: String,
+    /// Whether there was no such thing before, so that nobody could compare it.
+    pub is_new: bool,
+}
+
+/// Why a server does not take part.
+enum Absence {
+    Identical,
+    New(String),
+    Other(String),
 }
 
 /// What is to be built.
@@ -106,27 +125,36 @@ impl Sides {
             head: of_head,
             measurements: Vec::new(),
             has_generators: false,
+            identical: Vec::new(),
             left_out: Vec::new(),
             trees,
         };
-        let out: BTreeMap<&str, String> = distinct(&measurements)
-            .filter_map(|server| Some((server.name.as_str(), sides.reason_to_leave_out(server, equals_too)?)))
+        let mut absent: BTreeMap<&str, Absence> = distinct(&measurements)
+            .filter_map(|server| Some((server.name.as_str(), sides.absence(server, equals_too)?)))
             .collect();
-        let takes_part = |one: &&Measurement| !out.contains_key(one.server.name.as_str());
+        let takes_part = |one: &&Measurement| !absent.contains_key(one.server.name.as_str());
         sides.measurements = measurements.iter().filter(takes_part).cloned().collect();
-        sides.left_out = out.iter().map(|(server, reason)| format!("{server}: {reason}")).collect();
         if generator {
-            match sides.reason_to_leave_package_out(GENERATOR, equals_too) {
-                Some(reason) => sides.left_out.push(format!("loadgen: {reason}")),
+            match sides.absence_of_package(GENERATOR, equals_too) {
+                Some(absence) => drop(absent.insert(LOADGEN, absence)),
                 None => sides.has_generators = true,
+            }
+        }
+        for (name, absence) in absent {
+            let left_out = |reason: String, is_new| LeftOut { reason: format!("{name}: left out, because {reason}"), is_new };
+            match absence {
+                Absence::Identical => sides.identical.push(name.to_owned()),
+                Absence::New(reason) => sides.left_out.push(left_out(reason, true)),
+                Absence::Other(reason) => sides.left_out.push(left_out(reason, false)),
             }
         }
         Ok(sides)
     }
 
-    fn reason_to_leave_out(&self, server: &Server, equals_too: bool) -> Option<String> {
+    /// Why a server does not take part, if it does not.
+    fn absence(&self, server: &Server, equals_too: bool) -> Option<Absence> {
         if let Some(package) = &server.package {
-            return self.reason_to_leave_package_out(package, equals_too);
+            return self.absence_of_package(package, equals_too);
         }
         let trees = self.trees.as_ref()?;
         let (base, head) = (&self.base.side, &self.head.side);
@@ -134,34 +162,30 @@ impl Sides {
         let of_head: Vec<&String> = words.iter().filter(|word| trees.has(&head.commit, word)).collect();
         if of_head.is_empty() && server.build.is_none() {
             let of_base = words.iter().any(|word| trees.has(&base.commit, word));
-            return Some(if of_base {
-                format!("left out, because {} does not have it any more.", head.title())
+            return Some(Absence::Other(if of_base {
+                format!("{} does not have it any more.", head.title())
             } else {
-                "left out, because its command names no file of the repository.".to_owned()
-            });
+                format!("its command names no file of the repository: {}.", words.join(" "))
+            }));
         }
         if let Some(new) = of_head.iter().find(|word| !trees.has(&base.commit, word)) {
-            return Some(format!("left out, because {} has no {new}: it is new.", base.title()));
+            return Some(Absence::New(format!("{} has no {new}: it is new.", base.title())));
         }
         // A script may be the same and read others that are not; a compiled program is all there is.
         let program = words.first().filter(|word| trees.has(&head.commit, word))?;
         let [first, second] = [base, head].map(|side| trees.file(&side.commit, program));
-        (!equals_too && is_compiled(&second) && is_same(&first, &second)).then(identical)
+        (!equals_too && is_compiled(&second) && is_same(&first, &second)).then_some(Absence::Identical)
     }
 
-    fn reason_to_leave_package_out(&self, package: &str, equals_too: bool) -> Option<String> {
+    fn absence_of_package(&self, package: &str, equals_too: bool) -> Option<Absence> {
         match (self.base.programs.get(package), self.head.programs.get(package)) {
-            (_, None) => Some(format!("left out, because {} has no package {package}.", self.head.side.title())),
+            (_, None) => Some(Absence::Other(format!("{} has no package {package}.", self.head.side.title()))),
             (None, Some(_)) => {
-                Some(format!("left out, because {} has no package {package}: it is new.", self.base.side.title()))
+                Some(Absence::New(format!("{} has no package {package}: it is new.", self.base.side.title())))
             }
-            (Some(base), Some(head)) => (!equals_too && is_same(base, head)).then(identical),
+            (Some(base), Some(head)) => (!equals_too && is_same(base, head)).then_some(Absence::Identical),
         }
     }
-}
-
-fn identical() -> String {
-    "identical programs, nothing to measure.".to_owned()
 }
 
 /// The servers of measurements, each once.

@@ -8,6 +8,7 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use reports::record::Varies;
+use reports::words::there_are;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -68,7 +69,7 @@ pub struct Configuration {
 
 /// There is no such suite.
 #[derive(Debug, thiserror::Error)]
-#[error("there is no suite \"{name}\" in {}; there are {}; --suite FILE takes any other", folder.display(), known.join(", "))]
+#[error("there is no suite \"{name}\" in {}; {}; --suite FILE takes any other", folder.display(), there_are(known))]
 pub struct UnknownSuite {
     /// What was asked for.
     pub name: String,

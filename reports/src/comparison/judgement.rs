@@ -8,7 +8,7 @@ use super::record::{Comparison, Contest, Subject};
 use super::waiting::{self, Idled, Kept, Which};
 use crate::figures::{Figures, RoundFigures};
 use crate::note::Note;
-use crate::statistics::{TwinNoise, log_ratios, median};
+use crate::statistics::{Shift, TwinNoise, log_ratios, median};
 use crate::validity::{Standing, Validity};
 
 /// One figure of a contest, judged.
@@ -18,7 +18,8 @@ pub struct JudgedFigure {
     pub figure: Figure,
     /// The median of the base's quiet turns.
     pub base: Option<f64>,
-    /// The median of the head's.
+    /// The head's: the base's, changed by what the pairs show. The median of the head's own turns may lie to the other side of
+    /// the base's where the machine changed between pairs, and would contradict the verdict.
     pub head: Option<f64>,
     /// What may be said of it.
     pub decision: Decision,
@@ -28,7 +29,7 @@ impl JudgedFigure {
     /// How much slower the head is by this figure, as a share; negative if it is faster, without end where nothing is known.
     #[must_use]
     pub fn slowdown(&self) -> f64 {
-        let ratio = self.decision.shift.as_ref().map(crate::statistics::Shift::ratio);
+        let ratio = self.decision.shift.as_ref().map(Shift::ratio);
         ratio.map_or(f64::NEG_INFINITY, |ratio| self.figure.slowdown(ratio))
     }
 }
@@ -68,6 +69,8 @@ pub fn judge(comparison: &Comparison) -> Vec<Judged<'_>> {
     for one in &seen {
         let figures = one.figures().into_iter().zip(decisions.by_ref()).map(|(figure, decision)| {
             let (base, head) = one.medians(figure);
+            let change = decision.shift.as_ref().map(Shift::ratio);
+            let head = base.zip(change).map(|(base, ratio)| base * ratio).or(head);
             JudgedFigure { figure, base, head, decision }
         });
         judged.push(one.judged(figures.collect(), comparison));

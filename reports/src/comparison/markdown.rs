@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::decision::Verdict;
 use super::judgement::{JudgedFigure, judge, overall};
 use super::record::Comparison;
 use super::words;
@@ -13,7 +14,8 @@ use crate::words::{cpus, sentence};
 #[must_use]
 pub fn render(comparison: &Comparison) -> String {
     let judged = judge(comparison);
-    let mut out = format!("<!-- verdict: {} -->\n", overall(&judged).label());
+    let verdict = if comparison.has_compared_nothing() { Verdict::Failed } else { overall(&judged) };
+    let mut out = format!("<!-- verdict: {} -->\n", verdict.label());
     let mut line = |text: String| {
         out.push_str(&text);
         out.push('\n');
@@ -51,8 +53,8 @@ pub fn render(comparison: &Comparison) -> String {
             escaped(&told.collect::<Vec<_>>().join(" "))
         );
     }
-    for left_out in &comparison.left_out {
-        let _ = writeln!(list, "- {}", escaped(left_out));
+    for sentence in comparison.not_measured() {
+        let _ = writeln!(list, "- {}", escaped(&sentence));
     }
     if !list.is_empty() {
         line(format!("\n{list}"));

@@ -47,6 +47,9 @@ pub struct Comparison {
     pub noise_before: BTreeMap<Figure, NoiseBefore>,
     /// Every server under every load that both sides have.
     pub contests: Vec<Contest>,
+    /// Servers whose programs are the same on both sides: their comparison was done by that.
+    #[serde(default)]
+    pub identical: Vec<String>,
     /// What was not compared and why, a sentence each.
     pub left_out: Vec<String>,
 }
@@ -104,6 +107,18 @@ impl Side {
 }
 
 impl Comparison {
+    /// Whether everything was left out, so that it says nothing of any server.
+    #[must_use]
+    pub fn has_compared_nothing(&self) -> bool {
+        self.contests.is_empty() && self.identical.is_empty()
+    }
+
+    /// What was not measured and why, a sentence each.
+    pub(crate) fn not_measured(&self) -> impl Iterator<Item = String> {
+        let identical = self.identical.iter().map(|name| format!("{name}: identical programs, nothing to measure."));
+        identical.chain(self.left_out.iter().cloned())
+    }
+
     /// Writes the record into a folder, whole or not at all.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ pub fn render(comparison: &Comparison) -> String {
     for one in &judged {
         contest(&mut out, one);
     }
-    for sentence in &comparison.left_out {
+    for sentence in comparison.not_measured() {
         let _ = writeln!(out, "\n{sentence}");
     }
     out

@@ -50,6 +50,9 @@ pub fn answer(comparison: &Comparison, judged: &[Judged<'_>]) -> String {
         titles.into_iter().map(|one| format!("{}{}", one.contest.head.name(), short(one))).collect()
     };
     let (head, base) = (comparison.head.title(), comparison.base.title());
+    if comparison.has_compared_nothing() {
+        return format!("Nothing was compared between {base} and {head}: everything was left out, for the reasons below.");
+    }
     if judged.is_empty() {
         return format!("Between {base} and {head} there was nothing to measure.");
     }
@@ -209,7 +212,7 @@ pub fn certainty(comparison: &Comparison, judged: &[Judged<'_>]) -> Vec<String> 
     )];
     if !judged.is_empty() {
         sentences.push(
-            "The values of base and head are the medians of their trials; the change is that of the pairs, which is more certain."
+            "The values of the base are the medians of its trials; those of the head are the base's, changed as the pairs show."
                 .to_owned(),
         );
     }
