@@ -42,6 +42,8 @@ pub struct Connection {
     kept: Vec<u8>,
     /// How much of an incomplete head was looked at already.
     scanned: usize,
+    /// Bytes of empty lines since the last request.
+    skipped: usize,
     /// Bytes of a request's body still to be dropped before the next request.
     body_left: u64,
     end_of_input: bool,
@@ -96,6 +98,7 @@ impl Connection {
             settings,
             kept: Vec::new(),
             scanned: 0,
+            skipped: 0,
             body_left: 0,
             end_of_input: false,
             last_response: false,
@@ -181,10 +184,14 @@ impl Connection {
             return self.want_read(Phase::Header, out, at);
         }
 
-        // Empty lines before a request are skipped (RFC 9112, section 2.2).
+        // Empty lines before a request are skipped (RFC 9112, section 2.2), but no more of them than a request line is long.
         while let [b'\r', b'\n', rest @ ..] | [b'\n', rest @ ..] = input {
+            self.skipped += input.len() - rest.len();
             *input = rest;
             self.scanned = 0;
+        }
+        if self.skipped > self.settings.limits.request_line {
+            return self.refuse(Status::BadRequest, input, out, at);
         }
         // A lone CR is the first half of such a line: no part of a request, and no reason for a new deadline.
         if matches!(input, [] | [b'\r']) {
@@ -238,7 +245,7 @@ impl Connection {
 
     /// A whole head was read.
     fn accept_request<F>(&mut self, request: Request, out: &mut Outbox<F>, at: &Moment) {
-        self.scanned = 0;
+        (self.scanned, self.skipped) = (0, 0);
         self.clock.enter(Phase::Work, &self.settings, at);
         let keep_alive = match request.body {
             Body::Dropped(length) => {

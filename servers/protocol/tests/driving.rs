@@ -61,6 +61,18 @@ fn nothing_is_answered_to_nothing() {
 }
 
 #[test]
+fn empty_lines_before_a_request_have_an_end() {
+    let limit = Limits::default().request_line;
+    for line in ["\r\n", "\n"] {
+        let lines = |bytes: usize| line.repeat(bytes / line.len());
+        let allowed = [lines(limit), get("/small.html"), lines(limit), get("/small.html")].concat();
+        assert_eq!(statuses(&all_at_once(&Settings::default(), allowed.as_bytes())), [200, 200]);
+        let endless = [get("/small.html"), lines(limit + 2), get("/small.html")].concat();
+        assert_eq!(statuses(&all_at_once(&Settings::default(), endless.as_bytes())), [200, 400]);
+    }
+}
+
+#[test]
 fn one_request_a_connection_if_told_so() {
     let settings = Settings { keep_alive: false, ..Settings::default() };
     let sent = all_at_once(&settings, get("/small.html").repeat(3).as_bytes());

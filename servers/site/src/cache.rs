@@ -50,20 +50,37 @@ pub(crate) struct Cache<R> {
 #[derive(Debug)]
 struct Shelves<R> {
     /// Files, and the index files of directories: a name can mean both, with and without its slash.
-    entries: [ByName<R>; 2],
-    /// All keys in the order in which the hand of the clock meets them.
-    order: VecDeque<(Box<[u8]>, bool)>,
+    entries: [HashMap<Box<[u8]>, Slot<R>>; 2],
+    /// In the order in which the hand of the clock meets them. Those of names that were forgotten stay for a while, because to
+    /// look for one would take as long as there are names.
+    order: VecDeque<Place>,
+    /// The number of the next place.
+    next: u64,
     bytes: u64,
 }
 
-type ByName<R> = HashMap<Box<[u8]>, Arc<Entry<R>>>;
+#[derive(Debug)]
+struct Slot<R> {
+    entry: Arc<Entry<R>>,
+    /// The number of its place.
+    place: u64,
+}
+
+/// A place on the clock.
+#[derive(Debug)]
+struct Place {
+    name: Box<[u8]>,
+    directory: bool,
+    number: u64,
+}
 
 /// What an entry costs beside its name and bytes: its headers, twice its key, its slots in map and queue; rounded up.
 const OVERHEAD: u64 = 512;
 
 impl<R> Cache<R> {
     pub(crate) fn new(capacity: u64, lifetime: Duration) -> Self {
-        let shelves = Shelves { entries: [HashMap::new(), HashMap::new()], order: VecDeque::new(), bytes: 0 };
+        let entries = [HashMap::new(), HashMap::new()];
+        let shelves = Shelves { entries, order: VecDeque::new(), next: 0, bytes: 0 };
         Self { start: Instant::now(), lifetime, capacity, shelves: RwLock::new(shelves) }
     }
 
@@ -81,7 +98,7 @@ impl<R> Cache<R> {
     /// goes to the disk for all the others, who would else go there all at once.
     pub(crate) fn fresh(&self, name: &[u8], directory: bool, now: Instant) -> Option<Arc<Entry<R>>> {
         let shelves = self.shelves.read().unwrap_or_else(PoisonError::into_inner);
-        let entry = shelves.entries[usize::from(directory)].get(name)?;
+        let entry = &shelves.entries[usize::from(directory)].get(name)?.entry;
         let age = self.age_of(entry, now);
         let lifetime = self.lifetime.as_nanos();
         if age >= lifetime || age >= self.youth() && !entry.being_checked.swap(true, Ordering::Relaxed) {
@@ -97,7 +114,7 @@ impl<R> Cache<R> {
     /// while somebody else has been there.
     pub(crate) fn young(&self, name: &[u8], directory: bool, now: Instant) -> Option<Arc<Entry<R>>> {
         let shelves = self.shelves.read().unwrap_or_else(PoisonError::into_inner);
-        let entry = shelves.entries[usize::from(directory)].get(name)?;
+        let entry = &shelves.entries[usize::from(directory)].get(name)?.entry;
         (self.age_of(entry, now) < self.youth()).then(|| Arc::clone(entry))
     }
 
@@ -115,7 +132,8 @@ impl<R> Cache<R> {
     /// The entry of a file that has this stamp, checked hereby.
     pub(crate) fn confirm(&self, name: &[u8], directory: bool, stamp: &Stamp, now: Instant) -> Option<Arc<Entry<R>>> {
         let shelves = self.shelves.read().unwrap_or_else(PoisonError::into_inner);
-        let entry = shelves.entries[usize::from(directory)].get(name).filter(|entry| entry.holds(stamp))?;
+        let slot = shelves.entries[usize::from(directory)].get(name)?;
+        let entry = Some(&slot.entry).filter(|entry| entry.holds(stamp))?;
         entry.checked.store(self.age(now), Ordering::Relaxed);
         entry.being_checked.store(false, Ordering::Relaxed);
         entry.used.store(true, Ordering::Relaxed);
@@ -125,15 +143,19 @@ impl<R> Cache<R> {
     pub(crate) fn insert(&self, name: &[u8], directory: bool, entry: &Arc<Entry<R>>, now: Instant) {
         entry.checked.store(self.age(now), Ordering::Relaxed);
         let mut shelves = self.shelves.write().unwrap_or_else(PoisonError::into_inner);
+        let entry = Arc::clone(entry);
+        let weighs = weight(name, &entry);
         let shelf = &mut shelves.entries[usize::from(directory)];
         if let Some(known) = shelf.get_mut(name) {
             // A new state of a known file takes the place of the old one.
-            let old = std::mem::replace(known, Arc::clone(entry));
-            shelves.bytes = shelves.bytes + weight(name, entry) - weight(name, &old);
+            let old = std::mem::replace(&mut known.entry, entry);
+            shelves.bytes = shelves.bytes + weighs - weight(name, &old);
         } else {
-            shelf.insert(name.into(), Arc::clone(entry));
-            shelves.order.push_back((name.into(), directory));
-            shelves.bytes += weight(name, entry);
+            let number = shelves.next;
+            shelves.next += 1;
+            shelves.entries[usize::from(directory)].insert(name.into(), Slot { entry, place: number });
+            shelves.order.push_back(Place { name: name.into(), directory, number });
+            shelves.bytes += weighs;
         }
         while shelves.bytes > self.capacity && shelves.make_room() {}
     }
@@ -156,26 +178,36 @@ fn weight<R>(name: &[u8], entry: &Entry<R>) -> u64 {
 
 impl<R> Shelves<R> {
     fn remove(&mut self, name: &[u8], directory: bool) {
-        if let Some(entry) = self.entries[usize::from(directory)].remove(name) {
-            self.bytes -= weight(name, &entry);
-            self.order.retain(|(key, kind)| *kind != directory || &**key != name);
+        /// So many places of forgotten names are not worth looking for.
+        const FEW: usize = 64;
+        if let Some(slot) = self.entries[usize::from(directory)].remove(name) {
+            self.bytes -= weight(name, &slot.entry);
+        }
+        let entries = &self.entries;
+        if self.order.len() > 2 * (entries[0].len() + entries[1].len()) + FEW {
+            self.order.retain(|place| slot_at(entries, place).is_some());
         }
     }
 
     /// Moves the hand of the clock until one entry has gone; false if there is none.
     fn make_room(&mut self) -> bool {
-        while let Some((name, directory)) = self.order.pop_front() {
-            let Some(entry) = self.entries[usize::from(directory)].get(&name) else { continue };
-            if entry.used.swap(false, Ordering::Relaxed) {
-                self.order.push_back((name, directory));
+        while let Some(place) = self.order.pop_front() {
+            let Some(slot) = slot_at(&self.entries, &place) else { continue };
+            if slot.entry.used.swap(false, Ordering::Relaxed) {
+                self.order.push_back(place);
                 continue;
             }
-            self.bytes -= weight(&name, entry);
-            self.entries[usize::from(directory)].remove(&name);
+            self.bytes -= weight(&place.name, &slot.entry);
+            self.entries[usize::from(place.directory)].remove(&place.name);
             return true;
         }
         false
     }
+}
+
+/// What is at a place; nothing if it was forgotten, although its name may have got another place since.
+fn slot_at<'s, R>(entries: &'s [HashMap<Box<[u8]>, Slot<R>>; 2], place: &Place) -> Option<&'s Slot<R>> {
+    entries[usize::from(place.directory)].get(&place.name).filter(|slot| slot.place == place.number)
 }
 
 #[cfg(test)]
@@ -206,6 +238,27 @@ mod tests {
         assert!(cache.fresh(b"a", false, now + Duration::from_millis(5899)).is_some());
         cache.forget(b"a", false);
         assert!(cache.fresh(b"a", false, now).is_none());
+    }
+
+    #[test]
+    fn places_of_forgotten_names_do_not_add_up() {
+        let cache = Cache::new(u64::MAX, Duration::from_secs(1));
+        let now = Instant::now();
+        let (name, places) = (|number: u32| number.to_string(), || cache.shelves.read().unwrap().order.len());
+        let shared = entry(0);
+        (0..1000).for_each(|number| cache.insert(name(number).as_bytes(), false, &shared, now));
+        // Half of them: not every forgotten one makes the others move.
+        (0..500).for_each(|number| cache.forget(name(number).as_bytes(), false));
+        assert_eq!(places(), 1000);
+        (500..1000).for_each(|number| cache.forget(name(number).as_bytes(), false));
+        assert!(places() <= 64, "{}", places());
+        for _ in 0..1000 {
+            cache.insert(b"a", false, &shared, now);
+            cache.forget(b"a", false);
+        }
+        cache.insert(b"a", false, &shared, now);
+        assert!(places() <= 66, "{}", places());
+        assert_eq!(cache.shelves.read().unwrap().bytes, weight(b"a", &shared));
     }
 
     #[test]
