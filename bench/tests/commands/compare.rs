@@ -258,6 +258,15 @@ fn a_planted_slow_down_is_found_and_what_cannot_be_compared_says_so() {
     }
     assert!(text.contains("there was nothing to measure"), "{text}");
 
+    // A gate that checks nothing fails, and one that checks a part does if everything is asked for.
+    let nothing = compare(folder, &["HEAD~1", "--only", "foreign"]);
+    assert_eq!(nothing.status.code(), Some(2), "{nothing:?}");
+    assert!(output_of(&nothing).contains("nothing was compared, which says nothing of any server"), "{nothing:?}");
+    let report = fs::read_to_string(comparisons.join("latest/comparison.md")).unwrap();
+    assert!(report.starts_with("<!-- verdict: failed -->\n## Nothing was compared"), "{report}");
+    let partly = compare(folder, &["HEAD~1", "--only", "packaged,foreign", "--strict"]);
+    assert_eq!(partly.status.code(), Some(3), "{partly:?}");
+
     // What is not committed takes no part, and says so.
     repository.write("src/main.rs", "fn main() { nothing }");
     let output = compare(folder, &["HEAD~1", "--quick"]);
@@ -446,5 +455,5 @@ fn a_server_in_another_repository_is_compared_from_here() {
     other.commit("");
     let output = compare(home.path(), &[&words[..], &["--only", "new"]].concat());
     assert!(output_of(&output).contains("has no new.py: it is new"), "{output:?}");
-    assert!(output.status.success(), "{output:?}");
+    assert_eq!(output.status.code(), Some(2), "nothing was compared: {output:?}");
 }
