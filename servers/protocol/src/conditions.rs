@@ -19,6 +19,10 @@ pub(crate) struct Conditions {
     range: Option<Vec<u8>>,
 }
 
+/// So many seconds after it, a `Last-Modified` tells one state of a document from all others. Section 8.8.2.2 asks for one;
+/// with a minute no clock that is set a little matters.
+const STRONG_AFTER: i64 = 60;
+
 /// What of a document answers a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Selection {
@@ -60,13 +64,15 @@ impl Conditions {
     /// Judges in the order of section 13.2.2. To be asked only where the answer would be a 200 without conditions
     /// (section 13.2.1).
     pub(crate) fn select(&self, method: Method, fields: &Fields, at: &Moment) -> Selection {
+        // Dates say nothing of a document without one (sections 13.1.3 and 13.1.4).
+        let is_known = fields.last_modified().is_some();
         let date = |value: &Option<Vec<u8>>| value.as_deref().and_then(|value| http_date::parse(value, at.date()));
 
         if let Some(tags) = &self.if_match {
             if !TagList::new(tags).has(|tag| tag.is_strongly(fields.entity_tag())) {
                 return Selection::PreconditionFailed;
             }
-        } else if date(&self.if_unmodified_since).is_some_and(|date| fields.last_modified() > date) {
+        } else if is_known && date(&self.if_unmodified_since).is_some_and(|date| fields.last_modified() > Some(date)) {
             return Selection::PreconditionFailed;
         }
 
@@ -74,7 +80,7 @@ impl Conditions {
             if TagList::new(tags).has(|tag| tag.is_weakly(fields.entity_tag())) {
                 return Selection::NotModified;
             }
-        } else if date(&self.if_modified_since).is_some_and(|date| fields.last_modified() <= date) {
+        } else if is_known && date(&self.if_modified_since).is_some_and(|date| fields.last_modified() <= Some(date)) {
             return Selection::NotModified;
         }
 
@@ -87,13 +93,17 @@ impl Conditions {
         }
     }
 
-    /// Whether `If-Range`, if there is one, names the document as it is (section 13.1.5). A date has to be the very one
-    /// of `Last-Modified`; that the document changed but once within its second is for the client to know.
+    /// Whether `If-Range`, if there is one, names the document as it is (section 13.1.5). A date has to be the very one of
+    /// `Last-Modified`, and far enough in the past to be a strong validator (section 8.8.2.2): of a document that has just
+    /// changed there may have been another state within the same second.
     fn is_in_range_of(&self, fields: &Fields, at: &Moment) -> bool {
         let Some(value) = &self.if_range else { return true };
         match EntityTag::parse(value) {
             Some(tag) => tag.is_strongly(fields.entity_tag()),
-            None => http_date::parse(value, at.date()) == Some(fields.last_modified()),
+            None => fields.last_modified().is_some_and(|modified| {
+                let is_strong = i64::try_from(at.second()).is_ok_and(|now| now - modified >= STRONG_AFTER);
+                is_strong && http_date::parse(value, at.date()) == Some(modified)
+            }),
         }
     }
 }
@@ -110,8 +120,14 @@ mod tests {
     /// Of a document of ten bytes with the entity tag `"a-ae1b981bc490a05"`, last modified at [`SAME`] and some
     /// nanoseconds.
     fn select(method: Method, lines: &str) -> Selection {
+        select_after(1_000_000_000, method, lines)
+    }
+
+    /// The same, so many seconds after the document was modified.
+    fn select_after(seconds: i64, method: Method, lines: &str) -> Selection {
         let modified = SystemTime::UNIX_EPOCH + Duration::new(784_111_777, 5);
-        let at = Moment::new(Instant::now(), modified + Duration::from_secs(1_000_000_000));
+        let away = Duration::from_secs(seconds.unsigned_abs());
+        let at = Moment::new(Instant::now(), if seconds < 0 { modified - away } else { modified + away });
         let fields = Fields::new(b"a", 10, modified, at.wall());
         let mut conditions = None;
         for line in lines.split('|').filter(|line| !line.is_empty()) {
@@ -188,6 +204,14 @@ mod tests {
             ("Range:bytes=10-|If-Modified-Since:SAME", NotModified),
         ] {
             assert_eq!(select(Method::Get, lines), selection, "{lines}");
+        }
+        for (seconds, by_date) in [(-1, Whole), (0, Whole), (STRONG_AFTER - 1, Whole), (STRONG_AFTER, Part(2..5))] {
+            assert_eq!(select_after(seconds, Method::Get, "Range:bytes=2-4|If-Range:SAME"), by_date, "{seconds} s");
+            assert_eq!(select_after(seconds, Method::Get, "Range:bytes=2-4|If-Range:TAG"), Part(2..5), "{seconds} s");
+        }
+        // Of a document from the future no date is known.
+        for lines in ["If-Modified-Since:NEWER", "If-Unmodified-Since:OLDER"] {
+            assert_eq!(select_after(-1, Method::Get, lines), Whole, "{lines}");
         }
         assert_eq!(select(Method::Head, "Range:bytes=2-4"), Whole);
         assert_eq!(select(Method::Head, "Range:bytes=10-"), Whole);

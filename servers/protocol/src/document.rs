@@ -56,7 +56,7 @@ impl Refusal {
 #[derive(Debug)]
 pub struct Fields {
     length: u64,
-    last_modified: i64,
+    last_modified: Option<i64>,
     /// Field lines, those first that more responses have.
     text: Box<[u8]>,
     entity_tag: Range<usize>,
@@ -70,8 +70,9 @@ impl Fields {
     /// Renders the fields of a file called `name` (its extension gives the content type) of `length` bytes that was
     /// last modified at `modified`, as seen at `now`.
     ///
-    /// `Last-Modified` is never later than `now`, and so never later than a `Date` (RFC 9110, section 8.8.2.1). The
-    /// entity tag is a strong one made of the length and the nanosecond of the modification.
+    /// `Last-Modified` is never later than `now`, and so never later than a `Date` (RFC 9110, section 8.8.2.1). Of a file from
+    /// the future, or from before 1970, there is none: no other date would be true. The entity tag is a strong one made of the
+    /// length and the nanosecond of the modification.
     #[must_use]
     pub fn new(name: &[u8], length: u64, modified: SystemTime, now: SystemTime) -> Self {
         let nanoseconds = match modified.duration_since(SystemTime::UNIX_EPOCH) {
@@ -79,11 +80,14 @@ impl Fields {
             // Times before 1970 count down from the top, where no later time ever gets.
             Err(before) => u128::MAX - before.duration().as_nanos(),
         };
-        let last_modified = imf_fixdate(modified.min(now));
+        let last_modified = (SystemTime::UNIX_EPOCH..=now).contains(&modified).then(|| imf_fixdate(modified));
         let mut text = Vec::with_capacity(224);
-        text.extend_from_slice(LAST_MODIFIED);
-        text.extend_from_slice(&last_modified);
-        text.extend_from_slice(b"\r\nETag: ");
+        if let Some(date) = &last_modified {
+            text.extend_from_slice(LAST_MODIFIED);
+            text.extend_from_slice(date);
+            text.extend_from_slice(b"\r\n");
+        }
+        text.extend_from_slice(b"ETag: ");
         let tag_start = text.len();
         text.extend_from_slice(format!("\"{length:x}-{nanoseconds:x}\"").as_bytes());
         let entity_tag = tag_start..text.len();
@@ -96,8 +100,7 @@ impl Fields {
         text.extend_from_slice(format!("Content-Length: {length}\r\n\r\n").as_bytes());
         Self {
             length,
-            // It was written in a format that is read.
-            last_modified: http_date::parse(&last_modified, &last_modified).unwrap_or(0),
+            last_modified: last_modified.and_then(|date| http_date::parse(&date, &date)),
             text: text.into_boxed_slice(),
             entity_tag,
             validators_end,
@@ -111,18 +114,17 @@ impl Fields {
         self.length
     }
 
-    /// The second of `Last-Modified`, counted from 1970.
-    pub(crate) fn last_modified(&self) -> i64 {
+    /// The second of `Last-Modified`, counted from 1970; none where there is no such field.
+    pub(crate) fn last_modified(&self) -> Option<i64> {
         self.last_modified
     }
 
     /// The `Date` of a response with this document. One worker's clock may be read a moment before that of another who
     /// rendered these fields; nevertheless nothing was modified after the date of its response.
     pub(crate) fn date<'d>(&'d self, at: &'d Moment) -> &'d [u8] {
-        if u64::try_from(self.last_modified).is_ok_and(|modified| modified > at.second()) {
-            &self.text[LAST_MODIFIED.len()..][..at.date().len()]
-        } else {
-            at.date()
+        match self.last_modified.map(u64::try_from) {
+            Some(Ok(modified)) if modified > at.second() => &self.text[LAST_MODIFIED.len()..][..at.date().len()],
+            _ => at.date(),
         }
     }
 
@@ -191,14 +193,25 @@ mod tests {
         assert_eq!(String::from_utf8_lossy(fields.description()), description);
         assert_eq!(String::from_utf8_lossy(fields.whole()), whole);
         assert_eq!(fields.entity_tag(), b"\"ff-ae1b981bc490a05\"");
-        assert_eq!(fields.last_modified(), 784_111_777);
+        assert_eq!(fields.last_modified(), Some(784_111_777));
     }
 
     #[test]
-    fn a_file_from_the_future_was_modified_now() {
+    fn no_date_is_invented() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
-        let fields = Fields::new(b"a", 0, now + Duration::from_secs(3600), now);
-        assert!(String::from_utf8_lossy(fields.whole()).contains("Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n"));
+        let nanosecond = Duration::from_nanos(1);
+        for (modified, second) in [
+            (SystemTime::UNIX_EPOCH - nanosecond, None),
+            (SystemTime::UNIX_EPOCH, Some(0)),
+            (now, Some(784_111_777)),
+            (now + nanosecond, None),
+        ] {
+            let fields = Fields::new(b"a", 0, modified, now);
+            assert_eq!(fields.last_modified(), second, "{modified:?}");
+            let text = String::from_utf8_lossy(fields.whole());
+            assert_eq!(text.contains("Last-Modified: "), second.is_some(), "{text}");
+            assert!(text.contains("ETag: \""), "{text}");
+        }
     }
 
     #[test]

@@ -120,7 +120,7 @@ impl Expect {
         self.and(Check::Version(version))
     }
 
-    /// `Last-Modified` is not later than `Date`.
+    /// `Last-Modified` is not later than `Date`, if there is one.
     #[must_use]
     pub fn not_modified_later_than_sent(self) -> Self {
         self.and(Check::NotModifiedLaterThanSent)
@@ -217,6 +217,9 @@ impl Check {
             Self::Version(version) if response.version() == *version => Ok(()),
             Self::Version(_) => Err(format!("the response is in {}", response.version())),
             Self::NotModifiedLaterThanSent => {
+                if response.field("Last-Modified")?.is_none() {
+                    return Ok(());
+                }
                 let modified = date(response, "Last-Modified")?;
                 if modified <= date(response, "Date")? {
                     Ok(())

@@ -41,6 +41,10 @@ pub(super) fn rules() -> Vec<Case> {
             rule("for HEAD", head("/file.txt"), is(200).field("Last-Modified", MODIFIED)),
         ]),
         under("9110 §8.8.2.1", "Last-Modified", dates.into()),
+        under("house", "Last-Modified", vec![
+            rule("of a file from next week is not invented", get("/future.txt"), is(200).lacks("Last-Modified")),
+            rule("of a file from before 1970 is not invented", get("/ancient.txt"), is(200).lacks("Last-Modified")),
+        ]),
         under("9110 §14.3", "Accept-Ranges", vec![
             rule("of a file", get("/file.txt"), is(200).field("Accept-Ranges", "bytes")),
             rule("of a large file", head("/huge.bin"), is(200).field("Accept-Ranges", "bytes")),
