@@ -54,8 +54,8 @@ static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
         for (length, modified) in [(0, 784_111_777), (10, 784_111_777), (u64::MAX, 1_795_435_190), (1, 1_900_000_000)] {
             let after = |second| SystemTime::UNIX_EPOCH + Duration::from_secs(second);
             let at = Moment::new(*START, after(now));
-            let fields = Fields::new(b"a", length, after(modified), at.wall());
-            let tag = format!("\"{length:x}-{:x}\"", u128::from(modified) * 1_000_000_000);
+            let fields = Fields::new(b"a", length, after(modified), "7.5", at.wall());
+            let tag = format!("\"{length:x}-7.5\"");
             let word = |word: &str| word.replace('_', " ").replace("TAG", &tag).into_bytes();
             let words = WORDS.split_whitespace().map(word).collect();
             let is_strong = modified + 60 <= now;

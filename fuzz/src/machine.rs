@@ -309,7 +309,7 @@ impl<'s> Drive<'s> {
             return connection.answer(found, outbox, now);
         };
         let (name, length) = DOCUMENTS[which];
-        let fields = &Fields::new(name.as_bytes(), length as u64, SystemTime::UNIX_EPOCH, now.wall());
+        let fields = &Fields::new(name.as_bytes(), length as u64, SystemTime::UNIX_EPOCH, "0", now.wall());
         IN_MEMORY.with(|documents| {
             let content = match name {
                 "disk.bin" => Content::File(Rc::clone(&self.file)),

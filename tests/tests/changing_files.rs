@@ -189,7 +189,9 @@ fn sees_a_file_that_was_replaced_without_a_trace_in_its_times(model: Model) {
     set_time(&page);
     set_time(&big);
     changes_in_time(&server, "/page.html", |response| response.text() == "one");
-    server.get("/big.bin").expect(200);
+    let targets = ["/page.html", "/big.bin"];
+    let tag = |target: &str| server.get(target).expect(200).field("ETag").expect("one").expect("a tag").to_owned();
+    let tags = targets.map(tag);
     for (name, path, bytes) in [("a", &page, b"two".to_vec()), ("b", &big, content(b'2', COLD / 4))] {
         let new = root.outside().join(name);
         fs::write(&new, bytes).expect("a file of our own");
@@ -198,6 +200,12 @@ fn sees_a_file_that_was_replaced_without_a_trace_in_its_times(model: Model) {
     }
     changes_in_time(&server, "/page.html", |response| response.text() == "two");
     assert!(server.get("/big.bin").expect(200).body == content(b'2', COLD / 4), "not the new file");
+    // Nor does anybody take them for what they were: no 304, and no part of another file.
+    for (target, old) in targets.iter().zip(tags) {
+        let ask = |fields: &[&str]| server.connect().send(request("GET", target, fields)).response();
+        ask(&[&format!("If-None-Match: {old}")]).expect(200);
+        ask(&["Range: bytes=0-1", &format!("If-Range: {old}")]).expect(200);
+    }
 }
 
 fn follows_permissions_as_they_change(model: Model) {

@@ -50,7 +50,7 @@ impl Documents {
 }
 
 fn render(file: &Metadata, at: &Moment) -> Fields {
-    Fields::new(file.name, file.length, file.modified, at.wall())
+    Fields::new(file.name, file.length, file.modified, file.version, at.wall())
 }
 
 /// Answers a connection's lookup with what was found.

@@ -49,7 +49,7 @@ fn turn(
 fn turns(criterion: &mut Criterion) {
     let at = Moment::new(Instant::now(), SystemTime::now());
     let body: Arc<[u8]> = Arc::from([b'x'; 612]);
-    let fields = Fields::new(b"index.html", 612, SystemTime::UNIX_EPOCH, at.wall());
+    let fields = Fields::new(b"index.html", 612, SystemTime::UNIX_EPOCH, "0", at.wall());
     let settings = Arc::new(Settings::default());
     let mut group = criterion.benchmark_group("turn");
     for (name, request, count) in [("bare", BARE, 1), ("browser", BROWSER, 1), ("bare, 16 pipelined", BARE, 16)] {

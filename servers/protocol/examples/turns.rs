@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     // The same second each time: a date that has to be written anew costs more than one that has not.
     let at = Moment::new(Instant::now(), SystemTime::UNIX_EPOCH + Duration::from_secs(1_772_368_205));
     let body: Arc<[u8]> = Arc::from([b'x'; 612]);
-    let fields = Fields::new(b"index.html", 612, SystemTime::UNIX_EPOCH, at.wall());
+    let fields = Fields::new(b"index.html", 612, SystemTime::UNIX_EPOCH, "0", at.wall());
     let mut connection = Connection::new(Arc::new(Settings::default()), &at);
     let mut outbox = Outbox::<()>::default();
     let mut sent = 0;

@@ -117,7 +117,7 @@ mod tests {
     const SAME: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
     const NEWER: &str = "Sun, 06 Nov 1994 08:49:38 GMT";
 
-    /// Of a document of ten bytes with the entity tag `"a-ae1b981bc490a05"`, last modified at [`SAME`] and some
+    /// Of a document of ten bytes with the entity tag `"a-7.5"`, last modified at [`SAME`] and some
     /// nanoseconds.
     fn select(method: Method, lines: &str) -> Selection {
         select_after(1_000_000_000, method, lines)
@@ -128,7 +128,7 @@ mod tests {
         let modified = SystemTime::UNIX_EPOCH + Duration::new(784_111_777, 5);
         let away = Duration::from_secs(seconds.unsigned_abs());
         let at = Moment::new(Instant::now(), if seconds < 0 { modified - away } else { modified + away });
-        let fields = Fields::new(b"a", 10, modified, at.wall());
+        let fields = Fields::new(b"a", 10, modified, "7.5", at.wall());
         let mut conditions = None;
         for line in lines.split('|').filter(|line| !line.is_empty()) {
             let (name, value) = line.split_once(':').unwrap();

@@ -72,14 +72,10 @@ impl Fields {
     ///
     /// `Last-Modified` is never later than `now`, and so never later than a `Date` (RFC 9110, section 8.8.2.1). Of a file from
     /// the future, or from before 1970, there is none: no other date would be true. The entity tag is a strong one made of the
-    /// length and the nanosecond of the modification.
+    /// length and of `version`, which tells this state of the file from all others of its name and has nothing in it that an
+    /// entity tag may not have.
     #[must_use]
-    pub fn new(name: &[u8], length: u64, modified: SystemTime, now: SystemTime) -> Self {
-        let nanoseconds = match modified.duration_since(SystemTime::UNIX_EPOCH) {
-            Ok(after) => after.as_nanos(),
-            // Times before 1970 count down from the top, where no later time ever gets.
-            Err(before) => u128::MAX - before.duration().as_nanos(),
-        };
+    pub fn new(name: &[u8], length: u64, modified: SystemTime, version: &str, now: SystemTime) -> Self {
         let last_modified = (SystemTime::UNIX_EPOCH..=now).contains(&modified).then(|| imf_fixdate(modified));
         let mut text = Vec::with_capacity(224);
         if let Some(date) = &last_modified {
@@ -89,7 +85,7 @@ impl Fields {
         }
         text.extend_from_slice(b"ETag: ");
         let tag_start = text.len();
-        text.extend_from_slice(format!("\"{length:x}-{nanoseconds:x}\"").as_bytes());
+        text.extend_from_slice(format!("\"{length:x}-{version}\"").as_bytes());
         let entity_tag = tag_start..text.len();
         text.extend_from_slice(b"\r\n");
         let validators_end = text.len();
@@ -185,14 +181,14 @@ mod tests {
     #[test]
     fn fields_are_true_of_the_file() {
         let modified = SystemTime::UNIX_EPOCH + Duration::new(784_111_777, 5);
-        let fields = Fields::new(b"a.txt", 255, modified, modified + Duration::from_secs(1));
-        let validators = "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\nETag: \"ff-ae1b981bc490a05\"\r\n";
+        let fields = Fields::new(b"a.txt", 255, modified, "7.5", modified + Duration::from_secs(1));
+        let validators = "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\nETag: \"ff-7.5\"\r\n";
         let description = format!("{validators}Accept-Ranges: bytes\r\nContent-Type: text/plain\r\n");
         let whole = format!("{description}Content-Length: 255\r\n\r\n");
         assert_eq!(String::from_utf8_lossy(fields.validators()), validators);
         assert_eq!(String::from_utf8_lossy(fields.description()), description);
         assert_eq!(String::from_utf8_lossy(fields.whole()), whole);
-        assert_eq!(fields.entity_tag(), b"\"ff-ae1b981bc490a05\"");
+        assert_eq!(fields.entity_tag(), b"\"ff-7.5\"");
         assert_eq!(fields.last_modified(), Some(784_111_777));
     }
 
@@ -206,7 +202,7 @@ mod tests {
             (now, Some(784_111_777)),
             (now + nanosecond, None),
         ] {
-            let fields = Fields::new(b"a", 0, modified, now);
+            let fields = Fields::new(b"a", 0, modified, "1", now);
             assert_eq!(fields.last_modified(), second, "{modified:?}");
             let text = String::from_utf8_lossy(fields.whole());
             assert_eq!(text.contains("Last-Modified: "), second.is_some(), "{text}");
@@ -217,7 +213,7 @@ mod tests {
     #[test]
     fn no_response_is_older_than_its_document() {
         let second = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-        let fields = Fields::new(b"a", 0, second(784_111_778), second(784_111_778));
+        let fields = Fields::new(b"a", 0, second(784_111_778), "1", second(784_111_778));
         let moment = |seconds| Moment::new(std::time::Instant::now(), second(seconds));
         assert_eq!(fields.date(&moment(784_111_777)), b"Sun, 06 Nov 1994 08:49:38 GMT");
         assert_eq!(fields.date(&moment(784_111_778)), b"Sun, 06 Nov 1994 08:49:38 GMT");

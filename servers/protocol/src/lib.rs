@@ -21,7 +21,7 @@
 //!
 //! // … its driver finds the file, wherever and however it likes, and answers …
 //! let bytes: Arc<[u8]> = Arc::from(*b"Hello!\n");
-//! let fields = Fields::new(b"hello.txt", 7, SystemTime::UNIX_EPOCH, at.wall());
+//! let fields = Fields::new(b"hello.txt", 7, SystemTime::UNIX_EPOCH, "0", at.wall());
 //! let document = Document { fields: &fields, content: Content::Memory(&bytes) };
 //! connection.answer(Ok(Found::Document(document)), &mut outbox, &at);
 //!

@@ -69,8 +69,11 @@ pub struct Metadata<'a> {
     pub name: &'a [u8],
     /// Bytes in it.
     pub length: u64,
-    /// When its bytes last changed.
+    /// When its bytes last changed, by what anybody may have set.
     pub modified: SystemTime,
+    /// What tells this state of the file from all others of the name: letters, digits and a few signs, none of them a quotation
+    /// mark.
+    pub version: &'a str,
 }
 
 impl<R> Site<R> {
@@ -173,8 +176,10 @@ impl<R> Site<R> {
         }
 
         let last_segment = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
-        let render =
-            |stamp: &Stamp| render(&Metadata { name: last_segment, length: stamp.length, modified: stamp.modified() });
+        let render = |stamp: &Stamp| {
+            let (length, modified, version) = (stamp.length, stamp.modified(), &stamp.version());
+            render(&Metadata { name: last_segment, length, modified, version })
+        };
         // A file that is being written can change between the look at it and the end of reading it.
         const ATTEMPTS: usize = 3;
         for _ in 0..ATTEMPTS {

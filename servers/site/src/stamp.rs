@@ -23,6 +23,13 @@ impl Stamp {
         }
     }
 
+    /// What tells this state of the file from all others of the name, in a few characters: which file it is and when anything
+    /// about it changed last, which nobody can set (inode(7)), unlike the time of its modification.
+    pub(crate) fn version(&self) -> String {
+        let (seconds, nanoseconds) = self.changed;
+        format!("{:x}-{seconds:x}.{nanoseconds:x}", self.inode)
+    }
+
     pub(crate) fn modified(&self) -> SystemTime {
         time(self.modified)
     }

@@ -36,7 +36,7 @@ impl Root {
 
     pub(crate) fn serve(&self, connection: &mut Connection, out: &mut Outbox<OnDisk>, at: &Moment) {
         let path = connection.target().path().to_vec();
-        let fields = |length: u64| Fields::new(&path, length, SystemTime::UNIX_EPOCH, at.wall());
+        let fields = |length: u64| Fields::new(&path, length, SystemTime::UNIX_EPOCH, "0", at.wall());
         let document = |fields, content| Ok(Found::Document(Document { fields, content }));
         match path.as_slice() {
             b"small.html" => {
