@@ -6,44 +6,40 @@ use crate::Difference;
 use crate::expect::Expect;
 use crate::response::Body;
 
-/// A body that is longer is not learnt: a response may never end.
-const LONGEST_LEARNT: usize = 64 * 1024 * 1024;
+/// So many bytes are learnt in all, over all threads and paths: a server may have as many paths as it likes, and a response may
+/// never end. Of what does not fit, lengths are compared and bytes are not.
+const MOST_LEARNT: usize = 64 * 1024 * 1024;
 
 /// The bodies of the plan's paths, by their place in the list.
 #[derive(Debug)]
 pub(super) struct Bodies {
-    models: Vec<Model>,
-}
-
-/// What is known of a path's body.
-#[derive(Clone, Debug)]
-enum Model {
-    /// Nothing; the first one that is complete will be the model.
-    Unknown,
-    /// Somebody is reading it.
-    Reading,
-    Known(Arc<[u8]>),
+    /// What is known of each; where that is nothing, the first one that is complete will be the model.
+    models: Vec<Option<Arc<[u8]>>>,
+    /// How many bytes may still be learnt.
+    room: usize,
+    /// Whether one is being read to be the model. There is one at a time, so that not more than one is half read.
+    is_learning: bool,
 }
 
 impl Bodies {
-    /// The bodies in `known`, one for each path, or none if the first one of each is to be like.
-    pub(super) fn new(known: &[Arc<[u8]>], paths: usize) -> Self {
+    /// The bodies in `known`, one for each path, or none if the first one of each is to be like. Each of so many threads has
+    /// its own.
+    pub(super) fn new(known: &[Arc<[u8]>], paths: usize, threads: usize) -> Self {
         let models = match known {
-            [] => vec![Model::Unknown; paths],
-            known => known.iter().cloned().map(Model::Known).collect(),
+            [] => vec![None; paths],
+            known => known.iter().cloned().map(Some).collect(),
         };
-        Self { models }
+        Self { models, room: MOST_LEARNT / threads.max(1), is_learning: false }
     }
 
     /// How to read the next body of a path; `None` when there is nothing to compare it with yet.
     pub(super) fn check(&mut self, path: usize) -> Option<BodyCheck> {
-        let model = &mut self.models[path];
-        let aim = match model {
-            Model::Known(bytes) => Aim::Compare(Arc::clone(bytes)),
-            Model::Reading => return None,
-            Model::Unknown => {
-                *model = Model::Reading;
-                Aim::Learn(Vec::new())
+        let aim = match &self.models[path] {
+            Some(bytes) => Aim::Compare(Arc::clone(bytes)),
+            None if self.is_learning || self.room == 0 => return None,
+            None => {
+                self.is_learning = true;
+                Aim::Learn { bytes: Vec::new(), room: self.room }
             }
         };
         Some(BodyCheck { aim, path, position: 0, status: 0, difference: None })
@@ -54,13 +50,14 @@ impl Bodies {
     pub(super) fn finish(&mut self, check: BodyCheck, expect: &Expect) -> Verdict {
         let is_expected = expect.allows_status(check.status);
         match check.aim {
-            Aim::Learn(bytes) if is_expected && bytes.len() <= LONGEST_LEARNT => {
-                self.models[check.path] = Model::Known(bytes.into());
+            Aim::Learn { bytes, room } => {
+                self.is_learning = false;
+                if !is_expected || bytes.len() > room {
+                    return Verdict::NotCompared;
+                }
+                self.room -= bytes.len();
+                self.models[check.path] = Some(bytes.into());
                 Verdict::Same
-            }
-            Aim::Learn(_) => {
-                self.models[check.path] = Model::Unknown;
-                Verdict::NotCompared
             }
             Aim::Compare(_) if !is_expected => Verdict::NotCompared,
             Aim::Compare(expected) => match check.difference {
@@ -73,8 +70,8 @@ impl Bodies {
 
     /// Forgets a body that will not be complete.
     pub(super) fn abandon(&mut self, check: &BodyCheck) {
-        if let Aim::Learn(_) = check.aim {
-            self.models[check.path] = Model::Unknown;
+        if let Aim::Learn { .. } = check.aim {
+            self.is_learning = false;
         }
     }
 }
@@ -118,7 +115,11 @@ pub(super) struct BodyCheck {
 #[derive(Debug)]
 enum Aim {
     Compare(Arc<[u8]>),
-    Learn(Vec<u8>),
+    Learn {
+        bytes: Vec<u8>,
+        /// How many there may be.
+        room: usize,
+    },
 }
 
 impl Body for BodyCheck {
@@ -129,8 +130,8 @@ impl Body for BodyCheck {
     fn bytes(&mut self, bytes: &[u8]) {
         match &mut self.aim {
             // What is too long is kept too long by a piece, and no longer.
-            Aim::Learn(learnt) if learnt.len() > LONGEST_LEARNT => {}
-            Aim::Learn(learnt) => learnt.extend_from_slice(bytes),
+            Aim::Learn { bytes: learnt, room } if learnt.len() > *room => {}
+            Aim::Learn { bytes: learnt, .. } => learnt.extend_from_slice(bytes),
             Aim::Compare(expected) => {
                 // Bytes beyond the end have none to differ from.
                 let rest = expected.get(self.position..).unwrap_or_default();
@@ -166,7 +167,7 @@ mod tests {
 
     #[test]
     fn the_first_difference_is_found_however_the_body_is_cut() {
-        let mut bodies = Bodies::new(&[b"0123456789".as_slice().into()], 1);
+        let mut bodies = Bodies::new(&[b"0123456789".as_slice().into()], 1, 1);
         assert_eq!(look(&mut bodies, 200, &[b"0123456789"]), Verdict::Same);
         assert_eq!(look(&mut bodies, 200, &[b"0123", b"456", b"789"]), Verdict::Same);
         assert_eq!(look(&mut bodies, 200, &[b"01234x67y9"]), differs(5, b'5', b'x'));
@@ -176,7 +177,7 @@ mod tests {
 
     #[test]
     fn the_beginning_of_the_right_bytes_and_more_than_these_have_another_length() {
-        let mut bodies = Bodies::new(&[b"0123".as_slice().into()], 1);
+        let mut bodies = Bodies::new(&[b"0123".as_slice().into()], 1, 1);
         for body in [&b""[..], b"01", b"0123456"] {
             assert_eq!(look(&mut bodies, 200, &[body]), Verdict::OtherLength, "{body:?}");
         }
@@ -185,8 +186,25 @@ mod tests {
     }
 
     #[test]
+    fn what_is_learnt_has_a_bound_over_all_paths() {
+        let mut bodies = Bodies::new(&[], 3, MOST_LEARNT / 10);
+        let mut learn = |path: usize, body: &[u8]| {
+            let mut check = bodies.check(path)?;
+            check.begin(200);
+            check.bytes(body);
+            Some(bodies.finish(check, &Expect::default()))
+        };
+        assert_eq!(learn(0, b"01234567890"), Some(Verdict::NotCompared), "eleven bytes where ten have room");
+        assert_eq!(learn(0, b"0123456"), Some(Verdict::Same));
+        assert_eq!(learn(1, b"0123"), Some(Verdict::NotCompared));
+        assert_eq!(learn(1, b"012"), Some(Verdict::Same));
+        assert_eq!(learn(2, b"0"), None, "there is no room left");
+        assert_eq!(learn(0, b"0123456"), Some(Verdict::Same));
+    }
+
+    #[test]
     fn the_first_good_body_is_the_model_and_only_one_is_read_for_it() {
-        let mut bodies = Bodies::new(&[], 1);
+        let mut bodies = Bodies::new(&[], 1, 1);
         assert_eq!(look(&mut bodies, 500, &[b"sorry"]), Verdict::NotCompared);
         let given_up = bodies.check(0).unwrap();
         assert!(bodies.check(0).is_none(), "two would be the model");

@@ -141,7 +141,7 @@ impl<'a> Worker<'a> {
             chooser: Chooser::new(&plan.paths.order, paths, plan.seed, share.thread),
             pace: None,
             thread: share.thread,
-            bodies: is_compared.then(|| Bodies::new(&setup.bodies, paths)),
+            bodies: is_compared.then(|| Bodies::new(&setup.bodies, paths, plan.threads)),
             remaining: share.requests.unwrap_or(u64::MAX),
             under_way: 0,
             awaiting: 0,
