@@ -8,10 +8,11 @@ use crate::Error;
 /// What to connect to and what to ask it for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Url {
-    /// The host, without the brackets of an IPv6 address.
+    /// The host, without the brackets of an IPv6 address, but with its zone (`fe80::1%eth0`).
     pub(crate) host: String,
     pub(crate) port: u16,
-    /// Host and port as they stand in the URL; the value of `Host`.
+    /// Host and port as they stand in the URL, but without a zone, which means something on this machine alone; the value of
+    /// `Host`.
     pub(crate) authority: String,
     /// Path and query, beginning with a slash.
     pub(crate) target: String,
@@ -39,11 +40,22 @@ impl Url {
             None => (rest, ""),
         };
         if authority.contains('@') {
-            return Err(invalid("a user name in it is not supported"));
+            return Err(invalid("it has a user name in it, which is not sent; give -H 'Authorization: …' instead"));
         }
         let (host, port) = split_authority(authority).ok_or_else(|| invalid("its host or port is not one"))?;
         let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
-        Ok(Self { host: host.to_owned(), port, authority: authority.to_owned(), target })
+        let (mut host, mut authority) = (host.to_owned(), authority.to_owned());
+        // A zone begins with a percent sign, which is percent-encoded in a URL (RFC 6874, section 2).
+        if let Some((address, zone)) = host.clone().split_once('%') {
+            let written = zone;
+            let zone = zone.strip_prefix("25").unwrap_or(zone);
+            if !authority.starts_with('[') || zone.is_empty() {
+                return Err(invalid("its host is not one"));
+            }
+            authority = authority.replacen(&format!("%{written}"), "", 1);
+            host = format!("{address}%{zone}");
+        }
+        Ok(Self { host, port, authority, target })
     }
 
     /// The address to connect to: the only one of the host or the first that accepts a connection within `patience`;
@@ -101,6 +113,8 @@ mod tests {
         assert_eq!(parts("http://a?d"), expected("a", 80, "a", "/?d"));
         assert_eq!(parts("http://[::1]:81/x"), expected("::1", 81, "[::1]:81", "/x"));
         assert_eq!(parts("http://[::1]"), expected("::1", 80, "[::1]", "/"));
+        assert_eq!(parts("http://[fe80::1%25eth0]:81"), expected("fe80::1%eth0", 81, "[fe80::1]:81", "/"));
+        assert_eq!(parts("http://[fe80::1%eth0]/x"), expected("fe80::1%eth0", 80, "[fe80::1]", "/x"));
     }
 
     #[test]
@@ -119,11 +133,21 @@ mod tests {
             "http://u@a/",
             "http://[::1",
             "http://[::1]x/",
+            "http://[::1%25]/",
+            "http://a%25b/",
             "http://a/b c",
             "http://a/\r\nX: y",
         ] {
             assert!(matches!(Url::parse(text), Err(Error::Url(_))), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_zone_is_part_of_the_address_that_is_connected_to() {
+        // Every machine has the loopback, which is its first network interface.
+        let url = Url::parse("http://[fe80::1%25lo]:8080/").unwrap();
+        let Ok(SocketAddr::V6(address)) = url.resolve(Duration::from_secs(1)) else { return };
+        assert_eq!((address.scope_id(), address.port()), (1, 8080));
     }
 
     #[test]
