@@ -97,7 +97,9 @@ pub enum CommandError {
         commit: String,
     },
     /// Everything was left out of a comparison.
-    #[error("nothing was compared, which says nothing of any server: see above why each was left out, and name others with --only")]
+    #[error(
+        "nothing was compared, which says nothing of any server: see above why each was left out, and name others with --only"
+    )]
     ComparedNothing,
     /// A run that is to be compared with itself.
     #[error("{} and {} are the same run, {id}: name two different ones", base.display(), head.display())]

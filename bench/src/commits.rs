@@ -131,7 +131,9 @@ fn why_not_found(folder: &Path, revision: &str) -> BuildError {
     match git(&folder, &["rev-parse", "--is-shallow-repository"], "read the repository") {
         Ok(is_shallow) if is_shallow == "true" => BuildError::Shallow { revision, folder },
         Ok(_) => BuildError::NoCommit { revision, folder },
-        Err(BuildError::Git { said, .. }) if said.contains("not a git repository") => BuildError::NoRepository { folder },
+        Err(BuildError::Git { said, .. }) if said.contains("not a git repository") => {
+            BuildError::NoRepository { folder }
+        }
         // The last line is git's advice.
         Err(BuildError::Git { said, .. }) if said.contains("safe.directory") => BuildError::OtherOwner { folder },
         Err(error) => error,

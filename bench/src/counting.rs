@@ -46,7 +46,10 @@ pub fn run(project: &Project, options: &CountersOptions) -> Result<ExitCode, Com
         return Err(CommandError::SameCommit { base: name, head: "HEAD".to_owned(), commit });
     }
     if commits::is_dirty(project.folder()) {
-        console::say(format_args!("The working tree has changes that are not committed: they are not in {}.\n", shortened(&head)));
+        console::say(format_args!(
+            "The working tree has changes that are not committed: they are not in {}.\n",
+            shortened(&head)
+        ));
     }
     let mut only = options
         .only
@@ -71,7 +74,10 @@ pub fn run(project: &Project, options: &CountersOptions) -> Result<ExitCode, Com
     {
         match one.server.package {
             Some(_) => measurements.push(one),
-            None => console::say(format_args!("{} is passed over: its program is not one of this repository.\n", one.server.name)),
+            None => console::say(format_args!(
+                "{} is passed over: its program is not one of this repository.\n",
+                one.server.name
+            )),
         }
     }
     let packages: Vec<&str> = measurements.iter().filter_map(|one| one.server.package.as_deref()).collect();
@@ -147,7 +153,10 @@ fn count_protocol(project: &Project, kept: &Path, sides: &[&Side], scratch: &Pat
     for side in sides {
         let commit = commits::find(project.folder(), &side.name)?;
         let Some(program) = commits::build_example(project.folder(), kept, &commit, TURNS.0, TURNS.1)? else {
-            console::say(format_args!("{PROTOCOL}: {} has no example {} of {}, so it is not counted.\n", side.name, TURNS.1, TURNS.0));
+            console::say(format_args!(
+                "{PROTOCOL}: {} has no example {} of {}, so it is not counted.\n",
+                side.name, TURNS.1, TURNS.0
+            ));
             return Ok(true);
         };
         match valgrind::instructions_per_round(&program, scratch) {
@@ -166,7 +175,9 @@ fn count_protocol(project: &Project, kept: &Path, sides: &[&Side], scratch: &Pat
             words::figure(head),
             100.0 * (head / base - 1.0),
         )),
-        _ => counted.iter().for_each(|one| console::say(format_args!("{PROTOCOL}: {} instructions for each turn\n", words::figure(*one)))),
+        _ => counted.iter().for_each(|one| {
+            console::say(format_args!("{PROTOCOL}: {} instructions for each turn\n", words::figure(*one)))
+        }),
     }
     Ok(true)
 }

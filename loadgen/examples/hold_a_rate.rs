@@ -6,7 +6,11 @@
 //!
 //! Exit code 0: it does; 1: it does not, or nobody can tell; 2: wrong usage.
 #![forbid(unsafe_code)]
-#![expect(clippy::print_stderr, clippy::print_stdout, reason = "an example shows the load generator and not how to print")]
+#![expect(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "an example shows the load generator and not how to print"
+)]
 
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;

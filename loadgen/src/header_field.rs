@@ -19,14 +19,18 @@ pub fn check(name: &str, value: &str) -> Result<(), String> {
         "content-length" | "transfer-encoding" => {
             Err(format!("the header field {name} announces a body, and requests carry none"))
         }
-        "upgrade" | "http2-settings" => Err(format!("the header field {name} asks for a protocol that is not spoken here")),
+        "upgrade" | "http2-settings" => {
+            Err(format!("the header field {name} asks for a protocol that is not spoken here"))
+        }
         "expect" => Err(format!("the header field {name} asks for a provisional answer, and requests carry no body")),
         "connection" if asks_to_close(name, value) => Err(format!(
             "the header field \"{name}: {value}\" ends the connection after each request: say so by --close or by keep_alive \
              = false instead, and the client does the same"
         )),
         "connection" => match options(value).find(|option| !option.eq_ignore_ascii_case("keep-alive")) {
-            Some(option) => Err(format!("the header field {name} may say keep-alive, and nothing is known of {option:?}")),
+            Some(option) => {
+                Err(format!("the header field {name} may say keep-alive, and nothing is known of {option:?}"))
+            }
             None => Ok(()),
         },
         _ => Ok(()),

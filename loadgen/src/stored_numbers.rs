@@ -93,9 +93,7 @@ mod tests {
 
     #[test]
     fn what_no_run_can_lead_to_is_told_with_its_field() {
-        let record = |index: u64, cpu: f64, count: f64| {
-            json!({ "seed": u64::MAX, "rounds": [{}, { "index": index, "server": { "cpu_seconds": cpu }, "count": count }] })
-        };
+        let record = |index: u64, cpu: f64, count: f64| json!({ "seed": u64::MAX, "rounds": [{}, { "index": index, "server": { "cpu_seconds": cpu }, "count": count }] });
         assert_eq!(check(&record(4, 0.0, 1e17)), Ok(()));
         let told = |record: &Value| check(record).unwrap_err().to_string();
         assert_eq!(told(&record(4_294_967_295, 0.0, 0.0)), "rounds[1].index is 4294967295, and no run has so many");

@@ -61,7 +61,10 @@ pub fn run(project: &Project, options: &CompareOptions) -> Result<ExitCode, Comm
         return Err(CommandError::SameCommit { base: options.base.clone(), head: options.head.clone(), commit });
     }
     if options.head == "HEAD" && commits::is_dirty(repository) {
-        console::say(format_args!("The working tree has changes that are not committed: they are not in {}.\n", shortened(&head)));
+        console::say(format_args!(
+            "The working tree has changes that are not committed: they are not in {}.\n",
+            shortened(&head)
+        ));
     }
     let asked = Asked::read(project, options)?;
     let interrupted = Arc::new(AtomicBool::new(false));

@@ -141,7 +141,8 @@ impl Sides {
             }
         }
         for (name, absence) in absent {
-            let left_out = |reason: String, is_new| LeftOut { reason: format!("{name}: left out, because {reason}"), is_new };
+            let left_out =
+                |reason: String, is_new| LeftOut { reason: format!("{name}: left out, because {reason}"), is_new };
             match absence {
                 Absence::Identical => sides.identical.push(name.to_owned()),
                 Absence::New(reason) => sides.left_out.push(left_out(reason, true)),

@@ -1,7 +1,8 @@
 //! The whole bench, in miniature, on servers that fail in all the ways that servers fail.
 
-use std::fs;
-use std::io::Write as _;
+use std::fs::{self, File};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -434,6 +435,53 @@ fn suites_and_servers_are_listed() {
     assert!(output.status.success(), "{text}");
     for word in ["wrk", "thread-per-connection", "thread-pool", "epoll", "async", "nginx"] {
         assert!(text.contains(word), "{word}: {text}");
+    }
+}
+
+const DRY_RUN: [&str; 5] = ["--suite", "suite.toml", "--servers", "servers.toml", "--dry-run"];
+
+/// A device on which nothing fits (full(4)).
+fn full() -> File {
+    File::options().write(true).open("/dev/full").unwrap()
+}
+
+#[test]
+fn output_that_does_not_fit_is_an_error_and_the_measurement_is_kept() {
+    let place = Place::new(&[("one", "none")], 1, "300ms");
+    for (words, folder) in [(&["list"][..], Path::new(env!("CARGO_MANIFEST_DIR"))), (&DRY_RUN, place.path())] {
+        let output = bench().args(words).current_dir(folder).stdout(full()).stderr(Stdio::piped()).output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {errors}");
+        assert!(errors.contains("cannot write to standard output: No space left on device"), "{words:?}: {errors}");
+    }
+    // Progress cannot be told either.
+    let output = place.command(&[]).stdout(full()).stderr(full()).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let run = place.stored();
+    assert!(run.is_finished() && run.measurements[0].rounds[0].outcome.is_some());
+    assert!(place.latest().join("report.html").is_file());
+}
+
+#[test]
+fn a_reader_of_the_output_that_goes_away_ends_nothing() {
+    let place = Place::new(&[("one", "none")], 2, "300ms");
+    // As `2>&1 | head -1` does it.
+    let (reader, writer) = io::pipe().unwrap();
+    let mut child = place.command(&[]).stdout(writer.try_clone().unwrap()).stderr(writer).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(reader).read_line(&mut line).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let run = place.stored();
+    assert!(run.is_finished() && run.measurements[0].rounds.len() >= 2);
+
+    for (words, folder) in [(&["list"][..], Path::new(env!("CARGO_MANIFEST_DIR"))), (&DRY_RUN, place.path())] {
+        let mut command = bench();
+        command.args(words).current_dir(folder).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        drop(child.stdout.take());
+        let mut errors = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+        assert_eq!((child.wait().unwrap().code(), errors.as_str()), (Some(0), ""), "{words:?}");
     }
 }
 

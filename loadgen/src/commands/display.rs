@@ -10,8 +10,8 @@ use loadgen::console::{self, StandardOutput};
 use loadgen::hdr::LogWriter;
 use loadgen::{Histogram, Observer, Plan, Progress, WindowReport, text, timeseries};
 
-use super::report::{Say, is_stdout, with_ending};
 use super::Failure;
+use super::report::{Say, is_stdout, with_ending};
 
 /// How long a server may refuse every connection before there is no point in going on.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -6,8 +6,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use loadgen::validity::complaints;
 use loadgen::console::{self, StandardOutput};
+use loadgen::validity::complaints;
 use loadgen::{Outcome, hdr, text};
 
 use super::Failure;

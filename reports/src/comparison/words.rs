@@ -51,7 +51,9 @@ pub fn answer(comparison: &Comparison, judged: &[Judged<'_>]) -> String {
     };
     let (head, base) = (comparison.head.title(), comparison.base.title());
     if comparison.has_compared_nothing() {
-        return format!("Nothing was compared between {base} and {head}: everything was left out, for the reasons below.");
+        return format!(
+            "Nothing was compared between {base} and {head}: everything was left out, for the reasons below."
+        );
     }
     if judged.is_empty() {
         return format!("Between {base} and {head} there was nothing to measure.");

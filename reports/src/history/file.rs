@@ -193,8 +193,11 @@ fn read_line(path: &Path, line: usize, text: &[u8], is_last: bool) -> Result<Lin
         Ok(_) => {
             let broken = |source| HistoryError::Broken { path: path.clone(), line, source };
             let record = serde_json::from_slice(text).map_err(broken)?;
-            stored_numbers::check(&record)
-                .map_err(|source| HistoryError::Number { path: path.clone(), line, source })?;
+            stored_numbers::check(&record).map_err(|source| HistoryError::Number {
+                path: path.clone(),
+                line,
+                source,
+            })?;
             serde_json::from_slice(text).map_err(broken)
         }
         Err(_) if is_last => Err(HistoryError::Torn { path, line }),
