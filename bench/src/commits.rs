@@ -131,7 +131,10 @@ fn why_not_found(folder: &Path, revision: &str) -> BuildError {
     match git(&folder, &["rev-parse", "--is-shallow-repository"], "read the repository") {
         Ok(is_shallow) if is_shallow == "true" => BuildError::Shallow { revision, folder },
         Ok(_) => BuildError::NoCommit { revision, folder },
-        Err(BuildError::Git { said, .. }) if said.contains("not a git repository") => {
+        // The second where the search for one ended at the mount point of another file system.
+        Err(BuildError::Git { said, .. })
+            if ["not a git repository", "filesystem boundary"].iter().any(|why| said.contains(why)) =>
+        {
             BuildError::NoRepository { folder }
         }
         // The last line is git's advice.

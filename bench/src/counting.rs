@@ -176,7 +176,7 @@ fn count_protocol(project: &Project, kept: &Path, sides: &[&Side], scratch: &Pat
             100.0 * (head / base - 1.0),
         )),
         _ => counted.iter().for_each(|one| {
-            console::say(format_args!("{PROTOCOL}: {} instructions for each turn\n", words::figure(*one)))
+            console::say(format_args!("{PROTOCOL}: {} instructions for each turn\n", words::figure(*one)));
         }),
     }
     Ok(true)

@@ -2,7 +2,8 @@
 
 /// Checks that a field can be added to a request without changing what the request and its connection are.
 ///
-/// `Host` may be given, and takes the place of the one from the URL. A `Connection` that says `keep-alive` changes nothing.
+/// `Host` may be given, and takes the place of the one from the URL. A `Connection` may say `keep-alive`, which HTTP/1.1 means
+/// anyway; it is sent as it was given.
 ///
 /// # Errors
 /// Why it cannot, in a sentence: it could be taken for something else (RFC 9110, section 5), or it announces a body, another

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rustix::io::Errno;
 use rustix::thread::{CpuSet, sched_setaffinity};
 
+use crate::client::body_check::MOST_LEARNT;
 use crate::client::{Published, Setup, Share, WindowOfThread, Worker};
 use crate::gather::gather;
 use crate::observer::{Observer, Phase, Progress, WindowReport};
@@ -64,6 +65,7 @@ pub fn run(plan: &Plan, observer: &mut dyn Observer, stop: &AtomicBool) -> Resul
         address,
         requests,
         bodies,
+        room: Arc::new(AtomicUsize::new(MOST_LEARNT)),
         by_window: observer.wants_windows(),
         timeout_ns: nanoseconds(plan.timeout()),
         interval_ns: nanoseconds(plan.interval()),

@@ -9,8 +9,8 @@ use serde_json::Value;
 const LARGEST: f64 = 1e18;
 /// No round of a run and no place in one has a higher number.
 const LARGEST_INDEX: f64 = 1e6;
-/// Fields whose numbers are drawn by chance from all that there are.
-const BY_CHANCE: [&str; 1] = ["seed"];
+/// Fields whose numbers may be the largest there are: one is drawn by chance, the other is the largest where there is no limit.
+const UNBOUNDED: [&str; 2] = ["seed", "descriptors"];
 /// Fields that say at which place something is.
 const PLACES: [&str; 2] = ["index", "position"];
 
@@ -50,7 +50,7 @@ fn walk<'a>(value: &'a Value, path: &mut Vec<Step<'a>>) -> Result<(), Impossible
                 "it cannot be below 0"
             } else if is_in(&PLACES) && value > LARGEST_INDEX {
                 "no run has so many"
-            } else if value > LARGEST && !is_in(&BY_CHANCE) {
+            } else if value > LARGEST && !is_in(&UNBOUNDED) {
                 "no run can lead to so much"
             } else {
                 return Ok(());

@@ -296,6 +296,7 @@ impl Server {
 }
 
 impl Drop for Server {
+    #[expect(clippy::print_stderr, reason = "the test runner shows it with the test that failed")]
     fn drop(&mut self) {
         // It may have ended already, which is what this is for.
         let _ = self.child.kill();

@@ -36,7 +36,7 @@ use crate::servers::Servers;
 use crate::suite::{Form, Suite};
 
 /// The name by which the load generator is chosen.
-pub const LOADGEN: &str = "loadgen";
+pub use reports::comparison::record::GENERATOR as LOADGEN;
 /// The server that it is measured against: it gives a fixed answer.
 const NULL_SERVER: &str = "limit";
 /// The report for a pull request, in the comparison's folder.

@@ -313,7 +313,7 @@ fn header_lines<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String
         let (name, value) = line.split_once(':').ok_or_else(|| {
             serde::de::Error::custom(format!("\"{line}\" is not a header line; write it as \"Name: value\""))
         })?;
-        header_field::check(name.trim(), value.trim()).map_err(serde::de::Error::custom)?;
+        header_field::check(name, value.trim()).map_err(serde::de::Error::custom)?;
     }
     Ok(lines)
 }

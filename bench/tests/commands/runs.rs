@@ -72,7 +72,7 @@ fn what_was_measured_is_stored_and_reported() {
         match measurement(&run, name).system_calls.as_ref().unwrap() {
             Counting::Counted(calls) => assert!(calls.per_request() >= 2.0, "{calls:?}"),
             Counting::NotCounted(NotCounted::NoStrace | NotCounted::NotPermitted { .. }) => {
-                let _ = writeln!(std::io::stderr(), "skipped: no strace that may trace");
+                let _ = writeln!(io::stderr(), "skipped: no strace that may trace");
             }
             Counting::NotCounted(other) => panic!("{other}"),
         }

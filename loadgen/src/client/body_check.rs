@@ -1,6 +1,7 @@
 //! Whether bodies have the bytes that they should have.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::Difference;
 use crate::expect::Expect;
@@ -8,38 +9,47 @@ use crate::response::Body;
 
 /// So many bytes are learnt in all, over all threads and paths: a server may have as many paths as it likes, and a response may
 /// never end. Of what does not fit, lengths are compared and bytes are not.
-const MOST_LEARNT: usize = 64 * 1024 * 1024;
+pub(crate) const MOST_LEARNT: usize = 64 * 1024 * 1024;
 
 /// The bodies of the plan's paths, by their place in the list.
 #[derive(Debug)]
 pub(super) struct Bodies {
-    /// What is known of each; where that is nothing, the first one that is complete will be the model.
-    models: Vec<Option<Arc<[u8]>>>,
-    /// How many bytes may still be learnt.
-    room: usize,
-    /// Whether one is being read to be the model. There is one at a time, so that not more than one is half read.
-    is_learning: bool,
+    models: Vec<Model>,
+    /// How many bytes may still be learnt, by all threads together.
+    room: Arc<AtomicUsize>,
+}
+
+/// What is known of a path's body.
+#[derive(Clone, Debug)]
+enum Model {
+    /// Nothing; the first one that is complete will be the model.
+    Unknown,
+    /// Somebody is reading it.
+    Reading,
+    /// There was no room for it.
+    TooLong,
+    Known(Arc<[u8]>),
 }
 
 impl Bodies {
-    /// The bodies in `known`, one for each path, or none if the first one of each is to be like. Each of so many threads has
-    /// its own.
-    pub(super) fn new(known: &[Arc<[u8]>], paths: usize, threads: usize) -> Self {
+    /// The bodies in `known`, one for each path, or none if the first one of each is to be like.
+    pub(super) fn new(known: &[Arc<[u8]>], paths: usize, room: &Arc<AtomicUsize>) -> Self {
         let models = match known {
-            [] => vec![None; paths],
-            known => known.iter().cloned().map(Some).collect(),
+            [] => vec![Model::Unknown; paths],
+            known => known.iter().cloned().map(Model::Known).collect(),
         };
-        Self { models, room: MOST_LEARNT / threads.max(1), is_learning: false }
+        Self { models, room: Arc::clone(room) }
     }
 
     /// How to read the next body of a path; `None` when there is nothing to compare it with yet.
     pub(super) fn check(&mut self, path: usize) -> Option<BodyCheck> {
-        let aim = match &self.models[path] {
-            Some(bytes) => Aim::Compare(Arc::clone(bytes)),
-            None if self.is_learning || self.room == 0 => return None,
-            None => {
-                self.is_learning = true;
-                Aim::Learn { bytes: Vec::new(), room: self.room }
+        let model = &mut self.models[path];
+        let aim = match model {
+            Model::Known(bytes) => Aim::Compare(Arc::clone(bytes)),
+            Model::Reading | Model::TooLong => return None,
+            Model::Unknown => {
+                *model = Model::Reading;
+                Aim::Learn(Learnt { bytes: Vec::new(), is_too_long: false, room: Arc::clone(&self.room) })
             }
         };
         Some(BodyCheck { aim, path, position: 0, status: 0, difference: None })
@@ -50,14 +60,15 @@ impl Bodies {
     pub(super) fn finish(&mut self, check: BodyCheck, expect: &Expect) -> Verdict {
         let is_expected = expect.allows_status(check.status);
         match check.aim {
-            Aim::Learn { bytes, room } => {
-                self.is_learning = false;
-                if !is_expected || bytes.len() > room {
-                    return Verdict::NotCompared;
-                }
-                self.room -= bytes.len();
-                self.models[check.path] = Some(bytes.into());
+            Aim::Learn(learnt) if is_expected && !learnt.is_too_long => {
+                self.models[check.path] = Model::Known(learnt.bytes.into());
                 Verdict::Same
+            }
+            Aim::Learn(mut learnt) => {
+                let is_too_long = is_expected && learnt.is_too_long;
+                self.models[check.path] = if is_too_long { Model::TooLong } else { Model::Unknown };
+                learnt.forget();
+                Verdict::NotCompared
             }
             Aim::Compare(_) if !is_expected => Verdict::NotCompared,
             Aim::Compare(expected) => match check.difference {
@@ -69,9 +80,10 @@ impl Bodies {
     }
 
     /// Forgets a body that will not be complete.
-    pub(super) fn abandon(&mut self, check: &BodyCheck) {
-        if let Aim::Learn { .. } = check.aim {
-            self.is_learning = false;
+    pub(super) fn abandon(&mut self, check: BodyCheck) {
+        if let Aim::Learn(mut learnt) = check.aim {
+            learnt.forget();
+            self.models[check.path] = Model::Unknown;
         }
     }
 }
@@ -115,11 +127,33 @@ pub(super) struct BodyCheck {
 #[derive(Debug)]
 enum Aim {
     Compare(Arc<[u8]>),
-    Learn {
-        bytes: Vec<u8>,
-        /// How many there may be.
-        room: usize,
-    },
+    Learn(Learnt),
+}
+
+/// A body that is read to be the model.
+#[derive(Debug)]
+struct Learnt {
+    bytes: Vec<u8>,
+    is_too_long: bool,
+    room: Arc<AtomicUsize>,
+}
+
+impl Learnt {
+    fn add(&mut self, bytes: &[u8]) {
+        let take = |left: usize| left.checked_sub(bytes.len());
+        if !self.is_too_long && self.room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok() {
+            self.bytes.extend_from_slice(bytes);
+        } else {
+            self.is_too_long = true;
+            self.forget();
+        }
+    }
+
+    /// Gives back the room that it took.
+    fn forget(&mut self) {
+        self.room.fetch_add(self.bytes.len(), Ordering::Relaxed);
+        self.bytes = Vec::new();
+    }
 }
 
 impl Body for BodyCheck {
@@ -129,9 +163,7 @@ impl Body for BodyCheck {
 
     fn bytes(&mut self, bytes: &[u8]) {
         match &mut self.aim {
-            // What is too long is kept too long by a piece, and no longer.
-            Aim::Learn { bytes: learnt, room } if learnt.len() > *room => {}
-            Aim::Learn { bytes: learnt, .. } => learnt.extend_from_slice(bytes),
+            Aim::Learn(learnt) => learnt.add(bytes),
             Aim::Compare(expected) => {
                 // Bytes beyond the end have none to differ from.
                 let rest = expected.get(self.position..).unwrap_or_default();
@@ -161,13 +193,17 @@ mod tests {
         bodies.finish(check, &Expect::default())
     }
 
+    fn room(bytes: usize) -> Arc<AtomicUsize> {
+        Arc::new(AtomicUsize::new(bytes))
+    }
+
     fn differs(offset: u64, expected: u8, found: u8) -> Verdict {
         Verdict::Differs(Mismatch { offset, expected, found })
     }
 
     #[test]
     fn the_first_difference_is_found_however_the_body_is_cut() {
-        let mut bodies = Bodies::new(&[b"0123456789".as_slice().into()], 1, 1);
+        let mut bodies = Bodies::new(&[b"0123456789".as_slice().into()], 1, &room(1 << 20));
         assert_eq!(look(&mut bodies, 200, &[b"0123456789"]), Verdict::Same);
         assert_eq!(look(&mut bodies, 200, &[b"0123", b"456", b"789"]), Verdict::Same);
         assert_eq!(look(&mut bodies, 200, &[b"01234x67y9"]), differs(5, b'5', b'x'));
@@ -177,7 +213,7 @@ mod tests {
 
     #[test]
     fn the_beginning_of_the_right_bytes_and_more_than_these_have_another_length() {
-        let mut bodies = Bodies::new(&[b"0123".as_slice().into()], 1, 1);
+        let mut bodies = Bodies::new(&[b"0123".as_slice().into()], 1, &room(1 << 20));
         for body in [&b""[..], b"01", b"0123456"] {
             assert_eq!(look(&mut bodies, 200, &[body]), Verdict::OtherLength, "{body:?}");
         }
@@ -186,29 +222,31 @@ mod tests {
     }
 
     #[test]
-    fn what_is_learnt_has_a_bound_over_all_paths() {
-        let mut bodies = Bodies::new(&[], 3, MOST_LEARNT / 10);
-        let mut learn = |path: usize, body: &[u8]| {
-            let mut check = bodies.check(path)?;
-            check.begin(200);
-            check.bytes(body);
-            Some(bodies.finish(check, &Expect::default()))
+    fn what_is_learnt_has_a_bound_over_all_paths_and_threads() {
+        let room = room(10);
+        let mut threads = [Bodies::new(&[], 3, &room), Bodies::new(&[], 3, &room)];
+        let mut learn = |thread: usize, path: usize, status: u16, body: &[u8]| {
+            let mut check = threads[thread].check(path)?;
+            check.begin(status);
+            body.chunks(2).for_each(|piece| check.bytes(piece));
+            Some(threads[thread].finish(check, &Expect::default()))
         };
-        assert_eq!(learn(0, b"01234567890"), Some(Verdict::NotCompared), "eleven bytes where ten have room");
-        assert_eq!(learn(0, b"0123456"), Some(Verdict::Same));
-        assert_eq!(learn(1, b"0123"), Some(Verdict::NotCompared));
-        assert_eq!(learn(1, b"012"), Some(Verdict::Same));
-        assert_eq!(learn(2, b"0"), None, "there is no room left");
-        assert_eq!(learn(0, b"0123456"), Some(Verdict::Same));
+        assert_eq!(learn(0, 0, 500, b"sorry"), Some(Verdict::NotCompared));
+        assert_eq!(learn(0, 0, 200, b"0123456"), Some(Verdict::Same), "what is not kept takes no room");
+        assert_eq!(learn(1, 0, 200, b"0123456"), Some(Verdict::NotCompared), "three bytes are left for all");
+        assert_eq!(learn(1, 0, 200, b"0123456"), None, "it is not tried again");
+        assert_eq!(learn(1, 1, 200, b"012"), Some(Verdict::Same));
+        assert_eq!(learn(0, 0, 200, b"0123456"), Some(Verdict::Same));
+        assert_eq!(learn(0, 2, 200, b"0"), Some(Verdict::NotCompared));
     }
 
     #[test]
     fn the_first_good_body_is_the_model_and_only_one_is_read_for_it() {
-        let mut bodies = Bodies::new(&[], 1, 1);
+        let mut bodies = Bodies::new(&[], 1, &room(1 << 20));
         assert_eq!(look(&mut bodies, 500, &[b"sorry"]), Verdict::NotCompared);
         let given_up = bodies.check(0).unwrap();
         assert!(bodies.check(0).is_none(), "two would be the model");
-        bodies.abandon(&given_up);
+        bodies.abandon(given_up);
         assert_eq!(look(&mut bodies, 200, &[b"he", b"llo"]), Verdict::Same);
         assert_eq!(look(&mut bodies, 200, &[b"hello"]), Verdict::Same);
         assert_eq!(look(&mut bodies, 200, &[b"hallo"]), differs(1, b'e', b'a'));

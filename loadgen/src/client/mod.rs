@@ -8,7 +8,7 @@
 //! A [`Worker`] is one thread: `opening` establishes its connections, `sending` decides who sends when, `receiving`
 //! reads and counts.
 
-mod body_check;
+pub(crate) mod body_check;
 mod idle;
 mod opening;
 mod pace;
@@ -41,6 +41,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) requests: Requests,
     /// The bodies that the paths should have, one for each, or none.
     pub(crate) bodies: Vec<Arc<[u8]>>,
+    /// How many bytes of bodies may still be learnt.
+    pub(crate) room: Arc<AtomicUsize>,
     /// Whether somebody wants to see the latencies of each window.
     pub(crate) by_window: bool,
     pub(crate) timeout_ns: u64,

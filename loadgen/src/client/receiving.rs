@@ -287,7 +287,7 @@ impl Worker<'_> {
             self.tally.closed_by_server += 1;
         }
         if let (Some(check), Some(bodies)) = (place.check.take(), &mut self.bodies) {
-            bodies.abandon(&check);
+            bodies.abandon(check);
         }
         if let Some(due) = place.awaited.take() {
             self.awaiting -= 1;

@@ -141,7 +141,7 @@ impl<'a> Worker<'a> {
             chooser: Chooser::new(&plan.paths.order, paths, plan.seed, share.thread),
             pace: None,
             thread: share.thread,
-            bodies: is_compared.then(|| Bodies::new(&setup.bodies, paths, plan.threads)),
+            bodies: is_compared.then(|| Bodies::new(&setup.bodies, paths, &setup.room)),
             remaining: share.requests.unwrap_or(u64::MAX),
             under_way: 0,
             awaiting: 0,

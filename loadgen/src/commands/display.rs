@@ -151,7 +151,7 @@ impl WindowFiles {
     fn write(&mut self, report: &WindowReport) {
         if let Some((path, file)) = &mut self.timeseries {
             let line = timeseries::line(report);
-            if let Err(source) = writeln!(file, "{}", line.trim_end()) {
+            if let Err(source) = file.write_all(format!("{}\n", line.trim_end()).as_bytes()) {
                 // Of standard output the end of the program tells.
                 let failure = (!is_stdout(path)).then(|| Failure::Write { path: path.clone(), source });
                 self.failure = self.failure.take().or(failure);

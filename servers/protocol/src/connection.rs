@@ -191,6 +191,8 @@ impl Connection {
             self.scanned = 0;
         }
         if self.skipped > self.settings.limits.request_line {
+            // The answer must not depend on how much of what comes behind them is here already.
+            *input = &[];
             return self.refuse(Status::BadRequest, input, out, at);
         }
         // A lone CR is the first half of such a line: no part of a request, and no reason for a new deadline.

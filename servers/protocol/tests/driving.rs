@@ -69,6 +69,10 @@ fn empty_lines_before_a_request_have_an_end() {
         assert_eq!(statuses(&all_at_once(&Settings::default(), allowed.as_bytes())), [200, 200]);
         let endless = [get("/small.html"), lines(limit + 2), get("/small.html")].concat();
         assert_eq!(statuses(&all_at_once(&Settings::default(), endless.as_bytes())), [200, 400]);
+        // In one piece with what comes behind or not, the answer is the same.
+        let head = format!("{}HEAD / HTTP/1.1\r\nHost: x\r\n\r\n", lines(limit + 2));
+        let whole = all_at_once(&Settings::default(), head.as_bytes());
+        assert_eq!(whole, all_at_once(&Settings::default(), lines(limit + 2).as_bytes()));
     }
 }
 

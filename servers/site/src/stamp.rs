@@ -23,11 +23,12 @@ impl Stamp {
         }
     }
 
-    /// What tells this state of the file from all others of the name, in a few characters: which file it is and when anything
+    /// What tells this state of the file from all others of the name, in some 30 characters: which file it is and when anything
     /// about it changed last, which nobody can set (inode(7)), unlike the time of its modification.
     pub(crate) fn version(&self) -> String {
         let (seconds, nanoseconds) = self.changed;
-        format!("{:x}-{seconds:x}.{nanoseconds:x}", self.inode)
+        // Of one length for all files but the rarest.
+        format!("{:012x}-{seconds:09x}{nanoseconds:08x}", self.inode)
     }
 
     pub(crate) fn modified(&self) -> SystemTime {

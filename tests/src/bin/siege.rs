@@ -127,7 +127,12 @@ fn measure_idle(model: Model, root: &Root, options: &Options) -> Idle {
         threads_before,
         threads: process.threads(),
     };
-    eprintln!("{}: {} of {} idle after {:.1?}", model.name(), idle.held, idle.asked, begun.elapsed());
+    console::tell(format_args!(
+        "{}: {} of {} idle after {:.1?}\n",
+        model.name(), idle.held,
+        idle.asked,
+        begun.elapsed(),
+    ));
     idle
 }
 
