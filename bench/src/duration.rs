@@ -1,15 +1,16 @@
-//! Lengths of time as people write them: `10s`, `500ms`, `2m`, `1h`.
+//! Lengths of time in suites and flags, and in words for those who wait.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
 use serde::Deserialize;
+use units::DurationError;
 
 /// The longest span that is accepted: a day. A longer one is a slip of the keyboard.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A length of time in a suite or on the command line, written as a number and a unit (`ms`, `s`, `m`, `h`).
+/// A length of time in a suite or on the command line, written as [`units::duration`] reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Span(pub Duration);
@@ -17,9 +18,9 @@ pub struct Span(pub Duration);
 /// Why a text is not a length of time.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum SpanError {
-    /// Not a number followed by a unit.
-    #[error("\"{0}\" is not a length of time; write a number and a unit, as 10s, 500ms or 2m")]
-    Malformed(String),
+    /// Not written as lengths of time are.
+    #[error(transparent)]
+    Malformed(#[from] DurationError),
     /// More than a day.
     #[error("\"{0}\" is longer than a day")]
     TooLong(String),
@@ -29,22 +30,8 @@ impl FromStr for Span {
     type Err = SpanError;
 
     fn from_str(text: &str) -> Result<Self, SpanError> {
-        let malformed = || SpanError::Malformed(text.to_owned());
-        let trimmed = text.trim();
-        let unit_at = trimmed.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(malformed)?;
-        let (number, unit) = trimmed.split_at(unit_at);
-        let number: f64 = number.parse().map_err(|_| malformed())?;
-        let seconds = match unit {
-            "ms" => number / 1000.0,
-            "s" => number,
-            "m" => number * 60.0,
-            "h" => number * 3600.0,
-            _ => return Err(malformed()),
-        };
-        if seconds > LONGEST.as_secs_f64() {
-            return Err(SpanError::TooLong(text.to_owned()));
-        }
-        Ok(Self(Duration::from_secs_f64(seconds)))
+        let span = units::duration(text.trim())?;
+        if span > LONGEST { Err(SpanError::TooLong(text.to_owned())) } else { Ok(Self(span)) }
     }
 }
 
@@ -88,7 +75,7 @@ mod tests {
     fn reads_what_people_write() {
         assert_eq!("10s".parse(), Ok(Span(Duration::from_secs(10))));
         assert_eq!("500ms".parse(), Ok(Span(Duration::from_millis(500))));
-        assert_eq!("1.5m".parse(), Ok(Span(Duration::from_secs(90))));
+        assert_eq!("1m30s".parse(), Ok(Span(Duration::from_secs(90))));
         assert_eq!("24h".parse(), Ok(Span(LONGEST)));
     }
 
@@ -97,7 +84,7 @@ mod tests {
         for text in ["", "10", "s", "ten seconds", "10 s", "1d", "1.2.3s", "-1s", "infs"] {
             assert!(text.parse::<Span>().is_err(), "{text:?} was accepted");
         }
-        let error = "9999999m".parse::<Span>().unwrap_err();
+        let error = "25h".parse::<Span>().unwrap_err();
         assert!(error.to_string().contains("longer than a day"), "{error}");
     }
 

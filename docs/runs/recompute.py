@@ -291,7 +291,7 @@ class Row:
             found.append("length")
         if any(out["unexpected"]["body"] for out in outs):
             found.append("bytes")
-        found += [key for key in ("truncated", "malformed", "surplus", "timed_out") if errors.get(key)]
+        found += [key for key in ("truncated", "malformed", "head_too_large", "surplus", "timed_out") if errors.get(key)]
         turns = [out for out in outs if out["responses"] >= TURNS * out["plan"]["connections"]]
         if any(out["connections"]["never_served"] for out in turns):
             found.append("never served")

@@ -60,6 +60,11 @@ pub enum Reason {
         /// Not HTTP.
         malformed: u64,
     },
+    /// Heads of answers were longer than the load generator reads of one.
+    LargeHeads {
+        /// How many.
+        count: u64,
+    },
     /// More came than was asked for.
     Surplus {
         /// On how many connections.
@@ -210,6 +215,7 @@ impl Reason {
         "stale files",
         "failed process",
         "broken answers",
+        "large heads",
         "surplus",
         "timeouts",
         "stuck requests",
@@ -244,6 +250,7 @@ impl Reason {
             Self::Stale { .. } => "stale files",
             Self::Failed { .. } => "failed process",
             Self::Broken { .. } => "broken answers",
+            Self::LargeHeads { .. } => "large heads",
             Self::Surplus { .. } => "surplus",
             Self::TimedOut { .. } => "timeouts",
             Self::NeverServed { .. } => "never served",
@@ -261,6 +268,7 @@ impl Reason {
                 Complaint::UnexpectedStatus { .. } => "wrong status",
                 Complaint::UnexpectedLength { .. } => "wrong length",
                 Complaint::Broken { .. } => "broken answers",
+                Complaint::LargeHeads { .. } => "large heads",
                 Complaint::Surplus { .. } => "surplus",
                 Complaint::TimedOut { .. } => "timeouts",
                 Complaint::NotConnected { .. } | Complaint::ConnectionErrors { .. } => "connection errors",
@@ -326,6 +334,7 @@ impl fmt::Display for Reason {
                 were(*truncated, "answer"),
                 words::count(*malformed),
             ),
+            Self::LargeHeads { count } => Complaint::LargeHeads { count: *count }.fmt(out),
             Self::Surplus { connections } => write!(
                 out,
                 "More came than was asked for on {}, so nobody can tell which answer belongs to which request: look whether \

@@ -288,6 +288,9 @@ fn lost_requests(workload: &Workload, figures: &Figures) -> Vec<Reason> {
     if errors.truncated > 0 || errors.malformed > 0 {
         reasons.push(Reason::Broken { truncated: errors.truncated, malformed: errors.malformed });
     }
+    if errors.head_too_large > 0 {
+        reasons.push(Reason::LargeHeads { count: errors.head_too_large });
+    }
     if errors.surplus > 0 {
         reasons.push(Reason::Surplus { connections: errors.surplus });
     }

@@ -15,7 +15,7 @@ pub(crate) const ENDLESS_MS: u64 = 100 * 24 * 3_600_000;
 
 /// Offers load to an HTTP/1.1 server, prints what wrk would print, and then what wrk leaves out.
 ///
-/// Numbers may have an SI unit (1k, 1M, 1G), times a unit (500ms, 2s, 2m, 2h; seconds without one).
+/// Numbers may have an SI unit (1k, 1M, 1G), times a unit or several (500ms, 1.5s, 1m30s, 2h; seconds without one).
 #[derive(Debug, Parser)]
 #[command(
     name = "loadgen",

@@ -72,17 +72,15 @@ pub(crate) fn workers(text: &str) -> Result<usize, String> {
     if text == "auto" { Ok(available_parallelism().map_or(1, usize::from)) } else { count(text) }
 }
 
-/// Milliseconds.
+/// Milliseconds; a number alone means seconds, as with wrk.
 pub(crate) fn time(text: &str) -> Result<u64, String> {
-    let (number, unit) = split(text)?;
-    let factor = match unit.as_str() {
-        "ms" => 1,
-        "" | "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return Err(format!("there is no unit {unit:?}, only ms, s, m and h")),
-    };
-    number.checked_mul(factor).ok_or_else(|| "it is too long".to_owned())
+    let time = units::duration_or_seconds(text).map_err(|error| error.to_string())?;
+    let milliseconds = time.as_millis() as u64;
+    if time.subsec_nanos() % 1_000_000 == 0 {
+        Ok(milliseconds)
+    } else {
+        Err("it has to be a whole number of milliseconds".to_owned())
+    }
 }
 
 /// Requests per second: a number above 0, which may have decimals and an SI unit.
@@ -188,7 +186,8 @@ mod tests {
             (time("2"), time("500ms"), time("2m"), time("1h")),
             (Ok(2_000), Ok(500), Ok(120_000), Ok(3_600_000))
         );
-        assert!(time("2x").is_err() && time("1.5s").is_err());
+        assert_eq!((time("1.5s"), time("1m30s"), time("1.5")), (Ok(1_500), Ok(90_000), Ok(1_500)));
+        assert!(time("2x").is_err() && time("10us").is_err() && time("1.0005s").is_err());
     }
 
     #[test]

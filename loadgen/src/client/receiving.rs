@@ -142,6 +142,10 @@ impl Worker<'_> {
                     self.fail(index, Failure::Malformed, self.setup.now());
                     return false;
                 }
+                Step::TooLarge => {
+                    self.fail(index, Failure::HeadTooLarge, self.setup.now());
+                    return false;
+                }
                 Step::Complete { response, used } => {
                     position += used;
                     // Responses that were read together came at the same time.

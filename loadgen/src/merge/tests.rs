@@ -323,6 +323,7 @@ fn from_numbers(numbers: &[u64]) -> Outcome {
         closed_early: take(),
         truncated: take(),
         malformed: take(),
+        head_too_large: take(),
         read_other: take(),
         timed_out: take(),
         abandoned: take(),

@@ -22,6 +22,10 @@ pub struct Errors {
     pub truncated: u64,
     /// What came was not an HTTP/1 response.
     pub malformed: u64,
+    /// The head of the response was longer than 64 KiB, which is more than is read of one. Results of before this was counted
+    /// have it among the malformed.
+    #[serde(default)]
+    pub head_too_large: u64,
     /// Reading failed in another way.
     pub read_other: u64,
     /// No complete response within the plan's time limit.
@@ -50,6 +54,7 @@ impl Errors {
             + self.closed_early
             + self.truncated
             + self.malformed
+            + self.head_too_large
             + self.read_other
             + self.abandoned
             + self.surplus
@@ -77,6 +82,7 @@ impl Errors {
         self.closed_early += other.closed_early;
         self.truncated += other.truncated;
         self.malformed += other.malformed;
+        self.head_too_large += other.head_too_large;
         self.read_other += other.read_other;
         self.timed_out += other.timed_out;
         self.abandoned += other.abandoned;
@@ -96,6 +102,7 @@ impl Errors {
             (self.closed_early, "closed before the response"),
             (self.truncated, "cut off in the response"),
             (self.malformed, "malformed"),
+            (self.head_too_large, "with a head that is too large"),
             (self.read_other, "not read for another reason"),
             (self.timed_out, "timed out"),
             (self.abandoned, "pipelined behind one that failed"),
@@ -121,13 +128,14 @@ mod tests {
             closed_early: 1,
             truncated: 1,
             malformed: 1,
+            head_too_large: 1,
             read_other: 1,
             timed_out: 1,
             abandoned: 1,
             turned_away: 1,
             surplus: 1,
         };
-        assert_eq!((each.total(), each.connect(), each.of_requests()), (13, 3, 9));
+        assert_eq!((each.total(), each.connect(), each.of_requests()), (14, 3, 10));
         assert_eq!(each.kinds().len(), 13);
         let mut twice = each.clone();
         twice.add(&each);

@@ -1,6 +1,8 @@
 //! The head of a response: its status, how its body is framed, and whether it has the expected type.
 
-/// No head may be longer than this; what goes on without a blank line is no HTTP response.
+use Unreadable::{Malformed, TooLarge};
+
+/// No head may be longer than this, in bytes.
 pub const LIMIT: usize = 64 * 1024;
 
 /// What the reader needs to know of a head.
@@ -22,9 +24,14 @@ pub(super) enum Framing {
     UntilClose,
 }
 
-/// These bytes are not the head of an HTTP/1 response.
+/// Why a head cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Malformed;
+pub(super) enum Unreadable {
+    /// These bytes are not the head of an HTTP/1 response.
+    Malformed,
+    /// It is longer than [`LIMIT`], as far as it has come.
+    TooLarge,
+}
 
 /// Reads heads and remembers the last one.
 ///
@@ -49,7 +56,7 @@ impl HeadReader {
     /// The head at the beginning of `input` and its length; `None` when its blank line is not there yet.
     /// The search for the blank line starts at `from`, so that input which comes in pieces is not searched again.
     #[inline]
-    pub(super) fn read(&mut self, input: &[u8], from: usize) -> Result<Option<(Head, usize)>, Malformed> {
+    pub(super) fn read(&mut self, input: &[u8], from: usize) -> Result<Option<(Head, usize)>, Unreadable> {
         if let Some(meaning) = self.meaning
             && input.starts_with(&self.last)
         {
@@ -58,12 +65,12 @@ impl HeadReader {
         self.parse(input, from)
     }
 
-    fn parse(&mut self, input: &[u8], from: usize) -> Result<Option<(Head, usize)>, Malformed> {
+    fn parse(&mut self, input: &[u8], from: usize) -> Result<Option<(Head, usize)>, Unreadable> {
         // A head that comes in pieces is parsed once, when its end is there.
         let complete = from == 0 || end_of_head(input, from).is_some();
         let parsed = if complete { parse(input, self.content_type.as_deref())? } else { None };
         let Some((meaning, length)) = parsed else {
-            return if may_become_a_head(input) { Ok(None) } else { Err(Malformed) };
+            return may_become_a_head(input).map(|()| None);
         };
         self.last.clear();
         self.last.extend_from_slice(&input[..length]);
@@ -84,15 +91,18 @@ fn end_of_head(input: &[u8], from: usize) -> Option<usize> {
 }
 
 /// Whether more bytes can still make a head of this: a greeting in another protocol is not waited for.
-fn may_become_a_head(input: &[u8]) -> bool {
+fn may_become_a_head(input: &[u8]) -> Result<(), Unreadable> {
     const START: &[u8] = b"HTTP/1.";
     let compared = input.len().min(START.len());
-    input[..compared] == START[..compared] && input.len() < LIMIT
+    if input[..compared] != START[..compared] {
+        return Err(Malformed);
+    }
+    if input.len() < LIMIT { Ok(()) } else { Err(TooLarge) }
 }
 
 /// Parses the head at the beginning of `input`; `None` when its blank line is not there yet. Names have to be names;
 /// of values only those that decide about the body and the connection are looked at.
-fn parse(input: &[u8], content_type: Option<&str>) -> Result<Option<(Head, usize)>, Malformed> {
+fn parse(input: &[u8], content_type: Option<&str>) -> Result<Option<(Head, usize)>, Unreadable> {
     let Some((status_line, mut used)) = next_line(input, 0) else {
         return Ok(None);
     };
@@ -109,7 +119,7 @@ fn parse(input: &[u8], content_type: Option<&str>) -> Result<Option<(Head, usize
         fields.take(line)?;
     }
     if used > LIMIT {
-        return Err(Malformed);
+        return Err(TooLarge);
     }
     let framing = match fields.length {
         // A transfer coding overrides a length; HTTP/1.0 knows none, there its message ends with the connection.
@@ -132,7 +142,7 @@ fn next_line(input: &[u8], start: usize) -> Option<(&[u8], usize)> {
 }
 
 /// The minor version and the status code of `HTTP/1.1 200 OK`. The reason, with the space before it, may be missing.
-fn parse_status_line(line: &[u8]) -> Result<(u8, u16), Malformed> {
+fn parse_status_line(line: &[u8]) -> Result<(u8, u16), Unreadable> {
     let [b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor, b' ', code @ ..] = line else {
         return Err(Malformed);
     };
@@ -163,7 +173,7 @@ struct Fields<'a> {
 }
 
 impl Fields<'_> {
-    fn take(&mut self, line: &[u8]) -> Result<(), Malformed> {
+    fn take(&mut self, line: &[u8]) -> Result<(), Unreadable> {
         let colon = line.iter().position(|&byte| !IS_TOKEN[usize::from(byte)]).ok_or(Malformed)?;
         if colon == 0 || line[colon] != b':' {
             return Err(Malformed);
@@ -224,7 +234,7 @@ fn is_type(value: &[u8], expected: &str) -> bool {
 }
 
 /// A length is digits alone; several equal ones in a list are one (RFC 9112, section 6.3).
-fn parse_length(value: &[u8]) -> Result<u64, Malformed> {
+fn parse_length(value: &[u8]) -> Result<u64, Unreadable> {
     let mut stated = None;
     for element in value.split(|&byte| byte == b',') {
         let digits = element.trim_ascii();
@@ -252,7 +262,7 @@ fn last_element(value: &[u8]) -> &[u8] {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Option<(Head, usize)>, Malformed> {
+    fn read(text: &str) -> Result<Option<(Head, usize)>, Unreadable> {
         HeadReader::default().read(text.as_bytes(), 0)
     }
 
@@ -343,7 +353,7 @@ mod tests {
         assert_eq!(read(""), Ok(None));
         assert_eq!(read("HTT"), Ok(None));
         assert_eq!(read("HTTP/1.1 200 OK\r\nServer: x\r\n"), Ok(None));
-        assert_eq!(read(&format!("HTTP/1.1 200 {}", "x".repeat(LIMIT))), Err(Malformed));
+        assert_eq!(read(&format!("HTTP/1.1 200 {}", "x".repeat(LIMIT))), Err(TooLarge));
     }
 
     #[test]

@@ -79,6 +79,8 @@ pub enum Step {
     },
     /// This is no HTTP/1 response.
     Malformed,
+    /// The head of the response is longer than [`HEAD_LIMIT`].
+    TooLarge,
 }
 
 /// Sees the bodies that a [`ResponseReader`] reads, transfer codings removed.
@@ -198,8 +200,10 @@ impl ResponseReader {
             kept.extend_from_slice(input);
             &kept
         };
-        let Ok((used, body_follows)) = self.receive_heads(heads, whole, before) else {
-            return Step::Malformed;
+        let (used, body_follows) = match self.receive_heads(heads, whole, before) {
+            Ok(read) => read,
+            Err(head::Unreadable::Malformed) => return Step::Malformed,
+            Err(head::Unreadable::TooLarge) => return Step::TooLarge,
         };
         let step = if body_follows {
             body.begin(self.status);
@@ -229,7 +233,7 @@ impl ResponseReader {
         heads: &mut HeadReader,
         input: &[u8],
         searched: usize,
-    ) -> Result<(usize, bool), head::Malformed> {
+    ) -> Result<(usize, bool), head::Unreadable> {
         let mut used = 0;
         loop {
             let Some((head, length)) = heads.read(&input[used..], searched.saturating_sub(used))? else {
@@ -238,7 +242,7 @@ impl ResponseReader {
             used += length;
             match head.status {
                 // Nobody asked for another protocol.
-                101 => return Err(head::Malformed),
+                101 => return Err(head::Unreadable::Malformed),
                 100..=199 => {}
                 _ => {
                     self.begin_body(head);

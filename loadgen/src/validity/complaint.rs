@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::quiet::{QUIET_SHARE_NEEDED, STEAL_LIMIT};
+use crate::response::HEAD_LIMIT;
 use crate::words::{count, duration, figure, part, percent, plural, were};
 use crate::{Difference, Errors, ExpectedLength};
 
@@ -60,6 +61,11 @@ pub enum Complaint {
         truncated: u64,
         /// Not HTTP.
         malformed: u64,
+    },
+    /// Heads of responses were longer than is read of one.
+    LargeHeads {
+        /// How many.
+        count: u64,
     },
     /// Connections brought bytes that nobody had asked for.
     Surplus {
@@ -219,6 +225,13 @@ impl fmt::Display for Complaint {
                  standard error.",
                 were(*truncated, "response"),
                 count(*malformed),
+            ),
+            Self::LargeHeads { count: large } => write!(
+                out,
+                "The heads of {} were longer than {} KiB and were not read to their end: look which field of the header the \
+                 server makes so long.",
+                plural(*large, "response"),
+                HEAD_LIMIT / 1024,
             ),
             Self::Surplus { connections } => write!(
                 out,

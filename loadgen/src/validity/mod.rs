@@ -149,9 +149,12 @@ fn unexpected_body(outcome: &Outcome) -> Option<Complaint> {
 fn errors(outcome: &Outcome) -> Vec<Complaint> {
     let mut complaints = Vec::new();
     let all = &outcome.errors;
-    let &Errors { truncated, malformed, surplus, timed_out, .. } = all;
+    let &Errors { truncated, malformed, head_too_large, surplus, timed_out, .. } = all;
     if truncated + malformed > 0 {
         complaints.push(Complaint::Broken { truncated, malformed });
+    }
+    if head_too_large > 0 {
+        complaints.push(Complaint::LargeHeads { count: head_too_large });
     }
     if surplus > 0 {
         complaints.push(Complaint::Surplus { connections: surplus });

@@ -7,10 +7,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use loadgen::validity::Complaint;
 use loadgen::{Errors, Expect, ExpectedLength, Phase, Plan, Progress};
 
 use crate::figures::check_figures;
 use crate::server::{Server, ok, read_request, run, run_for, run_while};
+use crate::verdict::assert_told;
 
 #[test]
 fn a_good_server_makes_no_errors() {
@@ -141,6 +143,29 @@ fn garbage_is_malformed_at_once() {
         assert!(outcome.errors.malformed > 0, "{garbage:?}: {:?}", outcome.errors);
         assert_eq!((outcome.responses, outcome.errors.total()), (0, outcome.errors.malformed));
     }
+}
+
+#[test]
+fn a_head_without_an_end_is_too_large_and_no_other_protocol() {
+    let field = format!("X-Padding: {}\r\n", "x".repeat(1000));
+    for (fields, end) in [(65, "\r\n"), (200, "\r\n"), (80, "")] {
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n{}{end}", field.repeat(fields));
+        let server = Server::answering(move |_| Some(head.clone().into()));
+        let outcome = run(&server.plan());
+        let large = outcome.errors.head_too_large;
+        assert!(large > 0, "{fields} fields: {:?}", outcome.errors);
+        // The bytes behind the limit may meet a closed connection.
+        assert_eq!(
+            (outcome.responses, outcome.errors.malformed, outcome.errors.truncated),
+            (0, 0, 0),
+            "{fields} fields"
+        );
+        assert_told(&outcome, |complaint| *complaint == Complaint::LargeHeads { count: large }, "longer than 64 KiB");
+    }
+    let small = format!("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n{}\r\n", field.repeat(60));
+    let server = Server::answering(move |_| Some(small.clone().into()));
+    let outcome = run(&server.plan());
+    assert!(outcome.responses > 0 && outcome.errors.head_too_large == 0, "{:?}", outcome.errors);
 }
 
 #[test]

@@ -33,7 +33,6 @@ mod sending;
 mod server;
 mod share;
 mod stop;
-mod units;
 
 pub use access_log::AccessLog;
 pub use blocking_socket::{BlockingSocket, Received};

@@ -1,4 +1,4 @@
-use crate::{Error, Model, open_files, units};
+use crate::{Error, Model, open_files};
 use clap::{Parser, ValueEnum};
 use protocol::{Limits, Settings};
 use std::{
@@ -31,19 +31,19 @@ pub struct Options {
     #[arg(long, value_enum, default_value_t = KeepAlive::Fair)]
     pub keep_alive: KeepAlive,
     /// Hold each response back, as if a back end had been asked
-    #[arg(long, value_name = "TIME", value_parser = units::duration, default_value = "0")]
+    #[arg(long, value_name = "TIME", value_parser = units::duration_or_seconds, default_value = "0")]
     pub delay: Duration,
     /// For the whole head of a request to come
-    #[arg(long, value_name = "TIME", value_parser = units::duration, default_value = "10s")]
+    #[arg(long, value_name = "TIME", value_parser = units::duration_or_seconds, default_value = "10s")]
     pub header_timeout: Duration,
     /// Between two requests of a connection
-    #[arg(long, value_name = "TIME", value_parser = units::duration, default_value = "60s")]
+    #[arg(long, value_name = "TIME", value_parser = units::duration_or_seconds, default_value = "60s")]
     pub idle_timeout: Duration,
     /// Without progress in sending a response
-    #[arg(long, value_name = "TIME", value_parser = units::duration, default_value = "30s")]
+    #[arg(long, value_name = "TIME", value_parser = units::duration_or_seconds, default_value = "30s")]
     pub send_timeout: Duration,
     /// For responses in flight to be finished after SIGTERM or SIGINT
-    #[arg(long, value_name = "TIME", value_parser = units::duration, default_value = "10s")]
+    #[arg(long, value_name = "TIME", value_parser = units::duration_or_seconds, default_value = "10s")]
     pub grace: Duration,
     /// Longest request line; past it 414
     #[arg(long, value_name = "BYTES", value_parser = units::bytes, default_value = "8K")]
@@ -55,7 +55,7 @@ pub struct Options {
     #[arg(long, value_name = "N")]
     pub max_connections: Option<NonZeroUsize>,
     /// How long a cached file is served without a look at the disk; 0 looks each time
-    #[arg(long, value_name = "TIME", value_parser = units::duration, default_value = "1s")]
+    #[arg(long, value_name = "TIME", value_parser = units::duration_or_seconds, default_value = "1s")]
     pub cache_ttl: Duration,
     /// Memory for cached files
     #[arg(long, value_name = "BYTES", value_parser = units::bytes, default_value = "64M")]

@@ -15,7 +15,7 @@ use std::{
 #[derive(Debug)]
 pub(crate) struct Beneath {
     path: PathBuf,
-    /// Set once the kernel has refused `openat2`: old ones do not know it, some sandboxes forbid it.
+    /// Set once the kernel has refused `openat2` of the root itself: old ones do not know it, some sandboxes forbid it.
     pub(crate) walks: AtomicBool,
 }
 
@@ -57,8 +57,13 @@ impl Beneath {
         }
         if !self.walks.load(Ordering::Relaxed) {
             match self.resolve(name, flags) {
-                // PERM has two meanings; if this is the other one, the walk meets it too.
-                Err(Errno::NOSYS | Errno::PERM) => self.walks.store(true, Ordering::Relaxed),
+                // PERM may also be about this one file, such as an on-access scanner's. Then the walk meets it too, and all
+                // other names are still opened by one call.
+                Err(Errno::NOSYS | Errno::PERM) => {
+                    if let Err(Errno::NOSYS | Errno::PERM) = self.resolve(b".", DIRECTORY) {
+                        self.walks.store(true, Ordering::Relaxed);
+                    }
+                }
                 // Each attempt met a rename somewhere in the system. The walk minds none but those on its way.
                 Err(Errno::AGAIN | Errno::INTR) => {}
                 other => return other,
@@ -95,11 +100,20 @@ impl Beneath {
     }
 
     pub(crate) fn walk(&self, name: &[u8], flags: OFlags) -> rustix::io::Result<OwnedFd> {
-        walk(self.root()?.as_fd(), name, flags)
+        let root = self.root()?;
+        let mut walked = Err(Errno::AGAIN);
+        for _ in 0..ATTEMPTS {
+            walked = walk(root.as_fd(), name, flags);
+            if !matches!(walked, Err(Errno::AGAIN)) {
+                break;
+            }
+        }
+        walked
     }
 }
 
-/// The same without `openat2`: from descriptor to descriptor, reading each symbolic link itself.
+/// The same without `openat2`: from descriptor to descriptor, reading each symbolic link itself. `AGAIN` if the file became a
+/// link between the look at it and its opening.
 fn walk(root: BorrowedFd, name: &[u8], flags: OFlags) -> rustix::io::Result<OwnedFd> {
     // What the kernel says of longer ones (see `path_resolution(7)`): the terminating NUL counts.
     if name.len() >= PATH_MAX {
@@ -124,7 +138,8 @@ fn walk(root: BorrowedFd, name: &[u8], flags: OFlags) -> rustix::io::Result<Owne
         let there = openat(here, segment.as_slice(), place, Mode::empty())?;
         if FileType::from_raw_mode(fstat(&there)?.st_mode) == FileType::Symlink {
             links += 1;
-            let link = readlinkat(here, segment.as_slice(), Vec::new())?.into_bytes();
+            // Of this very link: another one may have taken its name meanwhile, or a file.
+            let link = readlinkat(&there, c"", Vec::new())?.into_bytes();
             if links > LINKS {
                 return Err(Errno::LOOP);
             }
@@ -136,14 +151,22 @@ fn walk(root: BorrowedFd, name: &[u8], flags: OFlags) -> rustix::io::Result<Owne
             }
             todo.extend(segments(&link));
         } else if todo.is_empty() {
-            // Not followed, whatever it has become since it was looked at.
-            return openat(here, segment.as_slice(), flags | OFlags::NOFOLLOW, Mode::empty());
+            // Not followed, whatever it has become since it was looked at. With `PATH` a link itself would be opened.
+            let file = openat(here, segment.as_slice(), flags | OFlags::NOFOLLOW, Mode::empty()).map_err(of_a_link)?;
+            let is_link =
+                flags.contains(OFlags::PATH) && FileType::from_raw_mode(fstat(&file)?.st_mode) == FileType::Symlink;
+            return if is_link { Err(Errno::AGAIN) } else { Ok(file) };
         } else {
             directories.push(there);
         }
     }
     let here = directories.last().map_or(root, AsFd::as_fd);
     openat(here, c".", flags, Mode::empty())
+}
+
+/// What opening says of a link that was no link a moment ago.
+fn of_a_link(errno: Errno) -> Errno {
+    if errno == Errno::LOOP { Errno::AGAIN } else { errno }
 }
 
 /// The steps of a name, the last one first.
@@ -237,6 +260,57 @@ mod tests {
             let remembered = beneath.resolve_from_memory(name.as_bytes(), OFlags::RDONLY | OFlags::CLOEXEC).map(read);
             assert!(remembered == expected || remembered == Err(Errno::AGAIN), "memory of {name}: {remembered:?}");
         }
+    }
+
+    /// A name that is a file and a link in turn always leads to one of them, and another thread sees no moment between.
+    #[test]
+    fn a_rename_on_its_way_does_not_stop_a_walk() {
+        let (folder, beneath) = tree();
+        let root = folder.path().join("root");
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    fs::write(root.join("next"), "file").unwrap();
+                    fs::rename(root.join("next"), root.join("swapped")).unwrap();
+                    symlink("a/b/deep", root.join("next")).unwrap();
+                    fs::rename(root.join("next"), root.join("swapped")).unwrap();
+                }
+            });
+            while !root.join("swapped").exists() {
+                std::thread::yield_now();
+            }
+            let walked: Vec<_> = (0..20_000)
+                .map(|_| beneath.walk(b"swapped", OFlags::RDONLY | OFlags::CLOEXEC).map(read))
+                .filter(|content| !matches!(content.as_deref(), Ok("file" | "deep")))
+                .collect();
+            let looked = |_| {
+                let there = beneath.walk(b"swapped", DIRECTORY.difference(OFlags::DIRECTORY)).and_then(fstat);
+                there.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
+            };
+            let all_files = (0..20_000).all(looked);
+            is_over.store(true, Ordering::Relaxed);
+            assert_eq!(walked, []);
+            assert!(all_files, "the link itself was opened");
+        });
+    }
+
+    /// Refusing one file, as an on-access scanner does, is not refusing the call.
+    #[test]
+    fn one_file_that_is_refused_does_not_switch_the_call_off() {
+        // Nobody but its owner may open a file without changing its time of access; PERM is what others are told (open(2)).
+        let as_nobody = || {
+            let nobody = rustix::process::Uid::from_raw(65_534);
+            if rustix::process::geteuid().is_root() {
+                rustix::thread::set_thread_uid(nobody).unwrap();
+            }
+            let beneath = Beneath::new(Path::new("/etc")).unwrap();
+            let refused = beneath.open(b"passwd", OFlags::RDONLY | OFlags::NOATIME, Waiting::Allowed);
+            (refused.map(drop), beneath.walks.load(Ordering::Relaxed))
+        };
+        // The user of one thread, which ends with it.
+        let (refused, walks) = std::thread::scope(|scope| scope.spawn(as_nobody).join().unwrap());
+        assert_eq!((refused, walks), (Err(Errno::PERM), false));
     }
 
     #[test]

@@ -129,7 +129,8 @@ fn measure_idle(model: Model, root: &Root, options: &Options) -> Idle {
     };
     console::tell(format_args!(
         "{}: {} of {} idle after {:.1?}\n",
-        model.name(), idle.held,
+        model.name(),
+        idle.held,
         idle.asked,
         begun.elapsed(),
     ));
