@@ -245,10 +245,6 @@ fn run_suite(project: &Project, request: &Request, begun: Option<(Store, Run)>) 
     let interrupted = Arc::new(AtomicBool::new(false));
     catch_signals(&interrupted)?;
     allow_many_descriptors();
-    let programs = Programs::build(plan.measurements.iter().map(|one| &one.server), project.folder(), &interrupted);
-    if interrupted.load(Ordering::Relaxed) {
-        return Ok(ExitCode::from(INTERRUPTED));
-    }
     let setting = Setting {
         project: project.folder(),
         roots: &roots,
@@ -258,6 +254,13 @@ fn run_suite(project: &Project, request: &Request, begun: Option<(Store, Run)>) 
         division: &division,
         command: request.to_command(seed),
     };
+    if let Some((_, begun)) = &begun {
+        run::can_go_on(&plan, &setting, begun)?;
+    }
+    let programs = Programs::build(plan.measurements.iter().map(|one| &one.server), project.folder(), &interrupted);
+    if interrupted.load(Ordering::Relaxed) {
+        return Ok(ExitCode::from(INTERRUPTED));
+    }
     let finished = run::run(&plan, &setting, &programs, begun, &interrupted)?;
     Ok(conclude(&finished))
 }
@@ -287,6 +290,8 @@ fn resume(project: &Project, stored: &StoredRun) -> Result<ExitCode, CommandErro
     }
     let request = Request::of_command(&run.command)
         .ok_or_else(|| CommandError::StrangeCommand { run: run.id.clone(), command: run.command.join(" ") })?;
+    // The record may be somebody else's, and names files with commands.
+    console::say(format_args!("{} was begun with: bench {}\n", run.id, run.command.join(" ")));
     run_suite(project, &request, Some((store, run)))
 }
 

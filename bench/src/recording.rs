@@ -120,14 +120,20 @@ pub fn prepare(
         access_log: measurement.access_log,
         log_sink: LogSink::File,
     };
-    let configuration_hash = digest(&[
+    let written = server.command.to_string();
+    let options = format!("{:?} {:?} {}", configuration.workers, configuration.flags, configuration.access_log);
+    let build = server.build.as_ref().map(ToString::to_string);
+    let mut parts = vec![
         server.name.as_bytes(),
         // As it is written, not as it is filled in: the place of the project on the disk changes nothing.
-        server.command.to_string().as_bytes(),
+        written.as_bytes(),
         server.template.as_deref().unwrap_or_default().as_bytes(),
         server.required().unwrap_or_default().as_bytes(),
-        format!("{:?} {:?} {}", configuration.workers, configuration.flags, configuration.access_log).as_bytes(),
-    ]);
+        options.as_bytes(),
+    ];
+    // Servers without one keep the digest that they had in runs before this was part of it.
+    parts.extend(build.as_ref().map(String::as_bytes));
+    let configuration_hash = digest(&parts);
     let placement = Placement { server_cpus: division.server.to_vec(), client_cpus: division.client.to_vec() };
     let described = serde_json::to_vec(&workload).unwrap_or_default();
     let spread = serde_json::to_vec(&placement).unwrap_or_default();

@@ -129,6 +129,33 @@ enum Going {
     OutOfTime,
 }
 
+/// Whether a run that was begun can go on as this plan has it. To be asked before anything that its record leads to is built
+/// or started: the record may be somebody else's.
+///
+/// # Errors
+/// [`RunError::Changed`].
+pub fn can_go_on(plan: &Plan, setting: &Setting<'_>, begun: &Run) -> Result<(), RunError> {
+    let prepared = prepare(plan, setting, |_| None);
+    match recording::difference(begun, &first_record(plan, setting, &prepared)) {
+        Some(what) => Err(RunError::Changed { run: begun.id.clone(), what }),
+        None => Ok(()),
+    }
+}
+
+/// All measurements of a plan with what their turns need; `program` says what was built for a server.
+fn prepare<'p>(plan: &Plan, setting: &Setting<'_>, program: impl Fn(&Planned) -> Option<&'p Path>) -> Vec<Prepared> {
+    let all_cpus = Division { server: setting.available.clone(), client: setting.division.client.clone() };
+    let prepared = |one: &Planned| {
+        let division = match (&one.server.running, one.workload.server_cpus) {
+            (Some(address), _) => where_it_runs(address, &all_cpus),
+            (None, ServerCpus::Apart) => setting.division.clone(),
+            (None, ServerCpus::All) => all_cpus.clone(),
+        };
+        recording::prepare(one, program(one), setting.roots.of(&one.workload.root), &division)
+    };
+    plan.measurements.iter().map(prepared).collect()
+}
+
 /// Does what a plan says and stores what was measured after every turn. Of a run that was `begun` before, it takes the
 /// turns that are missing.
 ///
@@ -146,20 +173,7 @@ pub fn run(
     if let Some((store, _)) = &begun {
         process::end_leftovers(store.folder());
     }
-    let all_cpus = Division { server: setting.available.clone(), client: setting.division.client.clone() };
-    let mut prepared: Vec<Prepared> = plan
-        .measurements
-        .iter()
-        .map(|one| {
-            let division = match (&one.server.running, one.workload.server_cpus) {
-                (Some(address), _) => where_it_runs(address, &all_cpus),
-                (None, ServerCpus::Apart) => setting.division.clone(),
-                (None, ServerCpus::All) => all_cpus.clone(),
-            };
-            let program = programs.of(&one.server).ok().flatten();
-            recording::prepare(one, program, setting.roots.of(&one.workload.root), &division)
-        })
-        .collect();
+    let mut prepared = prepare(plan, setting, |one| programs.of(&one.server).ok().flatten());
     let fresh = first_record(plan, setting, &prepared);
     // The port begins with the process, not with the seed: two runs with the same seed may go on at the same time.
     let mut ports = Ports::new(u64::from(std::process::id()).wrapping_mul(37));

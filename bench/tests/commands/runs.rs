@@ -266,6 +266,47 @@ fn a_run_that_was_killed_ends_with_the_same_measurements_as_an_undisturbed_one()
     assert!(output.status.success() && place.stored().id != whole.id, "{}", output_of(&output));
 }
 
+/// A record is a file that may come from anybody, and names files with commands in them.
+#[test]
+fn a_record_that_names_other_commands_than_it_was_begun_with_starts_nothing() {
+    let place = Place::new(&[("one", "none")], 2, "200ms");
+    place.replace("servers.toml", "command = ", "build = \"sh -c 'echo built >> builds'\"\ncommand = ");
+    let output = place.run(&[]);
+    assert!(output.status.success(), "{}", output_of(&output));
+    let builds = || fs::read_to_string(place.path().join("builds")).unwrap_or_default().lines().count();
+    assert_eq!(builds(), 1);
+    // As if it had been interrupted.
+    let store = Store::open(&place.latest()).unwrap();
+    let mut run = store.load().unwrap();
+    run.finished_at = None;
+    run.measurements[0].rounds.truncate(1);
+    let servers = fs::read_to_string(place.path().join("servers.toml")).unwrap();
+    for (from, to) in [("echo built", "echo attack; echo built"), (" none ", " cuts-off ")] {
+        fs::write(place.path().join("others.toml"), servers.replace(from, to)).unwrap();
+        let mut foreign = run.clone();
+        foreign
+            .command
+            .iter_mut()
+            .filter(|word| *word == "servers.toml")
+            .for_each(|word| *word = "others.toml".to_owned());
+        assert_ne!(foreign.command, run.command);
+        store.save(&foreign).unwrap();
+        let resumed = bench().args(["resume", &run.id, "--out", "runs"]).current_dir(place.path()).output().unwrap();
+        let text = output_of(&resumed);
+        assert_eq!(resumed.status.code(), Some(2), "{text}");
+        assert!(
+            text.contains("the servers or the served file changed since") && text.contains("others.toml"),
+            "{text}"
+        );
+        assert_eq!(builds(), 1, "{text}");
+    }
+    store.save(&run).unwrap();
+    let resumed = bench().args(["resume", &run.id, "--out", "runs"]).current_dir(place.path()).output().unwrap();
+    assert!(resumed.status.success(), "{}", output_of(&resumed));
+    assert_eq!(builds(), 2);
+    assert_eq!(place.stored().measurements[0].rounds.len(), 2);
+}
+
 #[test]
 fn rounds_have_arrivals_of_their_own_and_servers_share_them() {
     let place = Place::new(&[("one", "none"), ("other", "none")], 2, "200ms");
