@@ -1,15 +1,18 @@
 //! What a person at a terminal sees: the first line, the mistakes and their exit codes.
 
-use std::net::TcpListener;
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
 
-use harness::{Log, Model, PATIENCE, Root, Server, binary, finish};
+use harness::{Log, Model, PATIENCE, Root, Server, binary, finish, wait_until};
+use socket2::{Domain, Socket, Type};
 
 harness::under_every_model!(
     says_where_it_listens,
     takes_short_flags_and_the_port_it_is_given,
     refuses_a_port_that_somebody_has,
     refuses_a_port_that_another_of_ours_has,
+    shares_its_port_with_nobody_or_tells,
     refuses_a_root_that_is_none,
     refuses_wrong_usage,
     refuses_an_address_that_is_not_its_own,
@@ -81,6 +84,25 @@ fn refuses_a_port_that_another_of_ours_has(model: Model) {
         let port = first.address().port();
         complains(&Server::of(model).port(port).fail(), 1, &port.to_string());
         first.get("/").expect(200);
+    }
+}
+
+/// The kernel lets listeners of one user share a port if all of them ask for it.
+fn shares_its_port_with_nobody_or_tells(model: Model) {
+    let join = |address: SocketAddr| {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        socket.set_reuse_address(true).expect("a socket of our own");
+        socket.set_reuse_port(true).expect("a socket of our own");
+        socket.bind(&address.into()).and_then(|()| socket.listen(1)).map(|()| socket)
+    };
+    let alone = Server::of(model).workers(1).start();
+    assert_eq!(join(alone.address()).expect_err("the port is taken").kind(), ErrorKind::AddrInUse);
+    let server = Server::of(model).workers(2).start();
+    match join(server.address()) {
+        Err(error) => assert_eq!(error.kind(), ErrorKind::AddrInUse),
+        Ok(_listener) => wait_until("the server tells of the other listener", || {
+            server.errors().contains("another process listens on this port")
+        }),
     }
 }
 

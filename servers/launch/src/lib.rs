@@ -32,6 +32,7 @@ mod page_cache;
 mod sending;
 mod server;
 mod share;
+mod shared_port;
 mod stop;
 
 pub use access_log::AccessLog;

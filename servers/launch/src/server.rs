@@ -1,4 +1,4 @@
-use crate::{AccessLog, Connections, Documents, Error, Options, Stop, complaint, listener, open_files};
+use crate::{AccessLog, Connections, Documents, Error, Options, Stop, complaint, listener, open_files, shared_port};
 use clap::{CommandFactory as _, FromArgMatches as _};
 use protocol::Settings;
 use site::Site;
@@ -106,12 +106,18 @@ impl Server {
         Ok(listener)
     }
 
-    /// A listener for each worker, among which the system spreads the connections.
+    /// A listener for each worker, among which the system spreads the connections. Other processes of the same user may join
+    /// them, which is noticed and told; one listener alone shares its port with nobody.
     ///
     /// # Errors
     /// If the address cannot be had.
     pub fn listen_shared(&self, count: usize) -> Result<Vec<TcpListener>, Error> {
-        listener::bind_shared(self.options.socket_address(), count)
+        if count == 1 {
+            return Ok(vec![listener::bind(self.options.socket_address())?]);
+        }
+        let listeners = listener::bind_shared(self.options.socket_address(), count)?;
+        shared_port::watch(&listeners, self.stop.clone());
+        Ok(listeners)
     }
 
     /// Tells on standard output that connections are accepted now. It is the first line there; whether anybody reads it
