@@ -264,9 +264,15 @@ impl Server {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What it said on standard error so far.
+    /// What it said on standard error so far, but for a warning that it says to everybody who tests as root.
     pub fn errors(&self) -> String {
-        String::from_utf8_lossy(&self.errors.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+        let all = String::from_utf8_lossy(&self.errors.lock().unwrap_or_else(PoisonError::into_inner)).into_owned();
+        all.split_inclusive('\n').filter(|line| !line.contains(AS_ROOT)).collect()
+    }
+
+    /// Whether it warned that it runs as root.
+    pub fn warns_of_root(&self) -> bool {
+        String::from_utf8_lossy(&self.errors.lock().unwrap_or_else(PoisonError::into_inner)).contains(AS_ROOT)
     }
 
     /// Asks it to stop, by SIGTERM.
@@ -294,6 +300,8 @@ impl Server {
         self.child.wait().expect("it ended")
     }
 }
+
+const AS_ROOT: &str = ": runs as root, so a fault in it would have all rights";
 
 impl Drop for Server {
     #[expect(clippy::print_stderr, reason = "the test runner shows it with the test that failed")]

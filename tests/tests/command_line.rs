@@ -3,8 +3,9 @@
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
+use std::time::Duration;
 
-use harness::{Log, Model, PATIENCE, Root, Server, binary, finish, wait_until};
+use harness::{Log, Model, PATIENCE, Root, Server, binary, eventually, finish, wait_until};
 use socket2::{Domain, Socket, Type};
 
 harness::under_every_model!(
@@ -13,6 +14,7 @@ harness::under_every_model!(
     refuses_a_port_that_somebody_has,
     refuses_a_port_that_another_of_ours_has,
     shares_its_port_with_nobody_or_tells,
+    warns_whoever_starts_it_as_root,
     refuses_a_root_that_is_none,
     refuses_wrong_usage,
     refuses_an_address_that_is_not_its_own,
@@ -104,6 +106,13 @@ fn shares_its_port_with_nobody_or_tells(model: Model) {
             server.errors().contains("another process listens on this port")
         }),
     }
+}
+
+fn warns_whoever_starts_it_as_root(model: Model) {
+    let server = Server::of(model).start();
+    let is_root = rustix::process::geteuid().is_root();
+    assert_eq!(eventually(if is_root { PATIENCE } else { Duration::ZERO }, || server.warns_of_root()), is_root);
+    assert_eq!(server.errors(), "");
 }
 
 fn refuses_a_root_that_is_none(model: Model) {

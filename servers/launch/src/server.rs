@@ -124,6 +124,11 @@ impl Server {
     /// is not waited for.
     pub fn ready(&self, address: SocketAddr) {
         let name = self.model.name;
+        if rustix::process::geteuid().is_root() {
+            complaint::tell(&format!(
+                "{name}: runs as root, so a fault in it would have all rights; start it as a user who may only read the files"
+            ));
+        }
         self.log.begin(&match (self.model.has_workers, self.options.worker_count()) {
             (false, _) => format!("listening on http://{address} ({name})"),
             (true, 1) => format!("listening on http://{address} ({name}, 1 worker)"),

@@ -122,6 +122,8 @@ fn odd_places(root: Root) -> Root {
         .link("chain", "near")
         .link("docs/up", "../file.txt")
         .link("folder", "docs")
+        .link("visible", ".git")
+        .link("visible.txt", ".hidden")
         .link("index-is-a-link/index.html", "../docs/index.html")
         .link("out", "../secret")
         .link("out-and-in", "../root/file.txt")

@@ -10,6 +10,8 @@ pub(super) fn rules() -> Vec<Case> {
             same("/near"), same("/chain"), same("/docs/up"), same("/folder/up"), same("/a/../near"),
             rule("/folder/ is followed", get("/folder/"), is(200).text("docs")),
             rule("/folder/page.txt is followed", get("/folder/page.txt"), is(200).text("page")),
+            rule("/visible leads to a hidden folder, and its own name is not hidden", get("/visible/config"), is(200).text("git")),
+            rule("/visible.txt leads to a hidden file, and its own name is not hidden", get("/visible.txt"), is(200).text("dot")),
             rule("/near has the validators of what it leads to", get("/near").with("If-None-Match: {etag:/file.txt}"), is(304)),
         ]),
         under("house", "links", [
