@@ -127,14 +127,18 @@ impl Case {
 
         match value("If-Match") {
             Some(list) if !self.lists(&list, false)? => return Some((Status::PreconditionFailed, 0..0)),
-            None if date("If-Unmodified-Since").is_some_and(|since| self.modified.is_some_and(|second| second > since)) => {
+            None if date("If-Unmodified-Since")
+                .is_some_and(|since| self.modified.is_some_and(|second| second > since)) =>
+            {
                 return Some((Status::PreconditionFailed, 0..0));
             }
             _ => {}
         }
         match value("If-None-Match") {
             Some(list) if self.lists(&list, true)? => return Some((Status::NotModified, 0..0)),
-            None if date("If-Modified-Since").is_some_and(|since| self.modified.is_some_and(|second| second <= since)) => {
+            None if date("If-Modified-Since")
+                .is_some_and(|since| self.modified.is_some_and(|second| second <= since)) =>
+            {
                 return Some((Status::NotModified, 0..0));
             }
             _ => {}

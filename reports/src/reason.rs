@@ -206,7 +206,7 @@ pub enum Reason {
 
 impl Reason {
     /// The names of all rules, in the order of `docs/validity.md`.
-    pub const NAMES: [&str; 30] = [
+    pub const NAMES: [&str; 31] = [
         "wrong status",
         "wrong length",
         "failed check",

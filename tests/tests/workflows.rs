@@ -663,7 +663,8 @@ fn the_lines_to_copy_are_real() {
         let mut inputs = None;
         for line in block.lines() {
             let word = line.trim_start().trim_start_matches("- ");
-            if let Some((name, pin)) = word.strip_prefix("uses: OWNER/OTUServer/").and_then(|used| used.split_once('@')) {
+            if let Some((name, pin)) = word.strip_prefix("uses: OWNER/OTUServer/").and_then(|used| used.split_once('@'))
+            {
                 // What a branch or a tag names, somebody else may change.
                 assert_eq!(pin, "COMMIT", "{line}");
                 let action = fs::read_to_string(workspace().join(name).join("action.yml")).unwrap();

@@ -64,7 +64,7 @@ fn read_cut(method: Method, input: &[u8], cuts: &[usize], skip: bool, closed: bo
                     fate.responses.push((response, if skip { Vec::new() } else { std::mem::take(&mut body.0) }));
                     fate.last = Last::Nothing;
                 }
-                Step::Malformed => {
+                Step::Malformed | Step::TooLarge => {
                     fate.last = Last::Malformed;
                     return fate;
                 }
