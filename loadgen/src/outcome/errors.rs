@@ -136,10 +136,10 @@ mod tests {
             surplus: 1,
         };
         assert_eq!((each.total(), each.connect(), each.of_requests()), (14, 3, 10));
-        assert_eq!(each.kinds().len(), 13);
+        assert_eq!(each.kinds().len(), 14);
         let mut twice = each.clone();
         twice.add(&each);
-        assert_eq!((twice.total(), twice.surplus, twice.abandoned, twice.turned_away), (26, 2, 2, 2));
+        assert_eq!((twice.total(), twice.surplus, twice.abandoned, twice.turned_away), (28, 2, 2, 2));
         assert_eq!(Errors::default().kinds(), []);
     }
 }

@@ -114,7 +114,7 @@ fn exit_codes_tell_what_failed() {
         (&["foo"], "invalid URL: foo"),
         (&["https://127.0.0.1/"], "https is not spoken here"),
         (&["-s", "x.lua", "http://127.0.0.1/"], "Lua scripts are not supported"),
-        (&["-d", "soon", "http://127.0.0.1/"], "whole number"),
+        (&["-d", "soon", "http://127.0.0.1/"], "no length of time"),
         (&["-c", "1000000000000", "http://127.0.0.1/"], "a million connections"),
         (&["--pipeline", "100G", "http://127.0.0.1/"], "a million requests"),
         (&["--idle", "18446744073709551610", "http://127.0.0.1/"], "a million idle ones"),
