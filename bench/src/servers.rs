@@ -342,7 +342,7 @@ mod tests {
         let c = servers.named("c").unwrap();
         assert!(c.can_choose_log() && c.is_missing().as_deref() == Some("no-such-program"));
         let error = servers.named("d").unwrap_err().to_string();
-        assert!(error.contains("\"d\"") && error.contains("a, b, c"), "{error}");
+        assert!(error.contains("\"d\"") && error.contains("a, b and c"), "{error}");
     }
 
     #[test]

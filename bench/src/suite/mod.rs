@@ -203,7 +203,7 @@ mod tests {
             ("path = \"/\"", "path = \"/\"\nheaders = [\"cookie\"]", "line 7", "Name: value"),
             ("path = \"/\"", "path = \"/\"\nheaders = [\"Connection: close\"]", "line 7", "keep_alive"),
             ("path = \"/\"", "path = \"/\"\nheaders = [\"Expect: 100-continue\"]", "line 7", "Expect"),
-            ("\"10s\"", "\"10\"", "line 11", "10s, 500ms or 2m"),
+            ("\"10s\"", "\"10\"", "line 11", "10s for seconds"),
             ("\"10s\"", "\"0s\"", "line 11", "nothing"),
             ("servers = [\"a\", \"b\"]", "servers = []", "line 2", "empty"),
             ("workers = [1, 4]", "workers = [1, 0]", "line 15", "nonzero"),
