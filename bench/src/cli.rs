@@ -11,9 +11,21 @@ use reports::comparison::resampling::Kind;
 use crate::duration::Span;
 use crate::running::Address;
 
+/// What the help says of servers that are not built in.
+const OWN_SERVERS: &str = "\
+A server of your own: `bench wrk --servers mine.toml` measures it beside those of the suite, `--only mine,epoll` beside one, \
+and `bench compare main --servers mine.toml` compares two commits of it. Commands in mine.toml are run in the root of its git \
+repository, {repo}; in a comparison, in the checkout of each commit. bench/servers.toml explains every key.";
+
 /// Runs servers side by side under load and reports what was measured.
 #[derive(Debug, Parser)]
-#[command(name = "bench", version, args_conflicts_with_subcommands = true, subcommand_help_heading = "What to do")]
+#[command(
+    name = "bench",
+    version,
+    args_conflicts_with_subcommands = true,
+    subcommand_help_heading = "What to do",
+    after_help = OWN_SERVERS
+)]
 pub struct CommandLine {
     /// What to do.
     #[command(subcommand)]
@@ -51,7 +63,7 @@ pub enum Action {
 
 /// A suite with its options, as [`Action::Suite`] has them unread.
 #[derive(Debug, Parser)]
-#[command(name = "bench", about = "Run a suite by its name or its file")]
+#[command(name = "bench", about = "Run a suite by its name or its file", after_help = OWN_SERVERS)]
 pub struct SuiteCommandLine {
     /// A suite's name, or a file
     #[arg(value_name = "SUITE")]
@@ -70,10 +82,10 @@ pub struct RunOptions {
     /// A file with the suite to run
     #[arg(long, value_name = "FILE")]
     pub suite: Option<PathBuf>,
-    /// A file with the servers that may take part [default: bench/servers.toml]
+    /// A file with servers of yours, added to the built-in ones
     #[arg(long, value_name = "FILE")]
     pub servers: Option<PathBuf>,
-    /// The servers that take part, by name, instead of the suite's
+    /// The servers, by name [default: the suite's and --servers']
     #[arg(long, value_name = "NAME,NAME", value_delimiter = ',')]
     pub only: Option<Vec<String>>,
     /// A server of this machine that runs already, beside those of --only if there are any
@@ -153,7 +165,8 @@ pub struct CompareOptions {
     /// One server under two loads, at most a minute of measuring
     #[arg(long)]
     pub quick: bool,
-    /// The servers, by name; `loadgen` is the load generator [default: those of the suite, and the generator]
+    /// The servers, by name; `loadgen` is the load generator [default: those of --servers, else those of the suite and the
+    /// generator]
     #[arg(long, value_name = "NAME,NAME", value_delimiter = ',')]
     pub only: Option<Vec<String>>,
     /// How long turns may take in all [default: 10m, with --quick 1m]
@@ -165,10 +178,10 @@ pub struct CompareOptions {
     /// Exit with 3 if anything is undecided
     #[arg(long)]
     pub strict: bool,
-    /// The repository that has both commits [default: this project's]
+    /// The repository that has both commits [default: that of --servers, else this project's]
     #[arg(long, value_name = "DIR")]
     pub repo: Option<PathBuf>,
-    /// A file with the servers that may take part [default: bench/servers.toml]
+    /// A file with servers of yours, added to the built-in ones
     #[arg(long, value_name = "FILE")]
     pub servers: Option<PathBuf>,
     /// A file with the loads and the length of a turn [default: bench/compare.toml]
@@ -259,7 +272,7 @@ pub enum Export {
 /// What to list.
 #[derive(Debug, Args)]
 pub struct ListOptions {
-    /// A file with servers [default: bench/servers.toml]
+    /// A file with servers of yours, listed before the built-in ones
     #[arg(long, value_name = "FILE")]
     pub servers: Option<PathBuf>,
 }

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// The names that may stand in braces.
-pub const PLACEHOLDERS: [&str; 10] =
-    ["port", "workers", "root", "cpus", "log", "flags", "program", "requires", "scratch", "config"];
+pub const PLACEHOLDERS: [&str; 11] =
+    ["port", "workers", "root", "repo", "cpus", "log", "flags", "program", "requires", "scratch", "config"];
+/// Stands for the folder in which commands are run: the root of a repository or of a checkout.
+pub const REPOSITORY: &str = "repo";
 
 /// A command line that is not yet filled in: words, parted by spaces, with placeholders in braces. A word with spaces
 /// stands in single or double quotes. No shell reads it.
@@ -59,6 +61,21 @@ impl Command {
     #[must_use]
     pub fn mentions(&self, placeholder: &str) -> bool {
         self.words.iter().any(|word| placeholders(word).any(|name| name == placeholder))
+    }
+
+    /// The first placeholder that is not `allowed`.
+    #[must_use]
+    pub fn other_than(&self, allowed: &str) -> Option<&str> {
+        self.words.iter().flat_map(|word| placeholders(word)).find(|name| *name != allowed)
+    }
+
+    /// The paths below the repository that the words may name: what follows `{repo}/`, else a whole word.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        let begin = format!("{{{REPOSITORY}}}");
+        self.words.iter().map(move |word| match word.split_once(&begin) {
+            Some((_, path)) => path.trim_start_matches('/'),
+            None => word.as_str(),
+        })
     }
 
     /// The words with the placeholders filled in; one without a value stays as it is. A word that is nothing but a
@@ -191,6 +208,14 @@ mod tests {
     fn a_configuration_file_keeps_its_own_braces() {
         let text = "events { worker_connections 9; } http { listen 127.0.0.1:{port}; {unknown} } {";
         assert_eq!(fill_text(text, &values()), text.replace("{port}", "8080"));
+    }
+
+    #[test]
+    fn paths_begin_in_the_repository() {
+        let command = Command::parse("python3 {repo}/server.py lib/a --config={repo}/b.conf {port}").unwrap();
+        assert_eq!(command.paths().collect::<Vec<_>>(), ["python3", "server.py", "lib/a", "b.conf", "{port}"]);
+        assert_eq!(command.other_than("repo"), Some("port"));
+        assert_eq!(Command::parse("make -C {repo}").unwrap().other_than("repo"), None);
     }
 
     #[test]

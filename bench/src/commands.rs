@@ -30,7 +30,7 @@ use crate::project::Project;
 use crate::request::Request;
 use crate::roots::{RootError, Roots};
 use crate::run::{self, Finished, RunError, Setting};
-use crate::servers::{RUNNING, Servers};
+use crate::servers::{RUNNING, Server, Servers};
 use crate::suite::{self, Suite, UnknownSuite};
 use crate::toml_file::TomlFileError;
 
@@ -142,6 +142,14 @@ pub enum CommandError {
         /// The time that is needed, in seconds.
         needed: u64,
     },
+    /// A file of servers that belongs to no repository whose commits could be compared.
+    #[error(
+        "{} lies in no git repository: put it into the one that has the commits, or name that one with --repo", file.display()
+    )]
+    NoRepositoryOfServers {
+        /// The file.
+        file: PathBuf,
+    },
     /// A commit could not be built.
     #[error(transparent)]
     Build(#[from] BuildError),
@@ -217,7 +225,7 @@ fn run_suite(project: &Project, request: &Request, begun: Option<(Store, Run)>) 
     let runs = options.out.clone().unwrap_or_else(|| project.runs());
     let begun = begun.or_else(|| options.resume.then(|| newest_unfinished(&runs, request)).flatten());
     let experiment = experiment(project, request)?;
-    let mut servers = read_servers(project, options.servers.as_deref())?;
+    let mut servers = read_servers(project, options.servers.as_deref(), None)?;
     let mut only = options.only.clone();
     if let Some(address) = &options.url {
         servers.add_running(address.clone());
@@ -234,6 +242,9 @@ fn run_suite(project: &Project, request: &Request, begun: Option<(Store, Run)>) 
         Some(text) => Division::parse(text, &available)?,
         None => Division::halves(&available, cpus::core_of),
     };
+    for sentence in servers.taken_names(&plan.names()) {
+        console::say(format_args!("{sentence}\n"));
+    }
     console::say(describe(&plan, &division));
     if options.dry_run {
         console::say(describe_orders(&plan));
@@ -246,7 +257,6 @@ fn run_suite(project: &Project, request: &Request, begun: Option<(Store, Run)>) 
     catch_signals(&interrupted)?;
     allow_many_descriptors();
     let setting = Setting {
-        project: project.folder(),
         roots: &roots,
         runs: &runs,
         available: &available,
@@ -257,7 +267,7 @@ fn run_suite(project: &Project, request: &Request, begun: Option<(Store, Run)>) 
     if let Some((_, begun)) = &begun {
         run::can_go_on(&plan, &setting, begun)?;
     }
-    let programs = Programs::build(plan.measurements.iter().map(|one| &one.server), project.folder(), &interrupted);
+    let programs = Programs::build(plan.measurements.iter().map(|one| &one.server), &interrupted);
     if interrupted.load(Ordering::Relaxed) {
         return Ok(ExitCode::from(INTERRUPTED));
     }
@@ -338,9 +348,30 @@ fn experiment(project: &Project, request: &Request) -> Result<Experiment, Comman
     Ok(Experiment::of_suite(Suite::read(&file)?, quick))
 }
 
-pub(crate) fn read_servers(project: &Project, file: Option<&Path>) -> Result<Servers, CommandError> {
+/// The built-in list of servers, with those of `file` added to it. Commands of the file are run in `folder`, else in the root of
+/// the repository in which it lies, else in its own folder.
+pub(crate) fn read_servers(
+    project: &Project,
+    file: Option<&Path>,
+    folder: Option<&Path>,
+) -> Result<Servers, CommandError> {
     let shipped = project.servers();
-    Ok(Servers::read(file.unwrap_or(&shipped), project.folder())?)
+    let is_shipped = |file: &&Path| fs::canonicalize(file).ok() == fs::canonicalize(&shipped).ok();
+    let Some(file) = file.filter(|file| !file.exists() || !is_shipped(file)) else {
+        return Ok(Servers::read(&shipped, project.folder())?);
+    };
+    let own = match folder.map(Path::to_path_buf).or_else(|| project.repository_of(file)) {
+        Some(folder) => Servers::read(file, &folder)?,
+        None => {
+            let file_on_disk = fs::canonicalize(file).unwrap_or_else(|_| file.to_path_buf());
+            Servers::read(file, file_on_disk.parent().unwrap_or(project.folder()))?
+        }
+    };
+    // A program that was carried away from its project has no list.
+    if !shipped.exists() {
+        return Ok(own);
+    }
+    Ok(own.added_to(Servers::read(&shipped, project.folder())?))
 }
 
 /// Lets the signals by which people end a command be noticed.
@@ -407,10 +438,16 @@ fn list(project: &Project, options: &ListOptions) -> Result<ExitCode, CommandErr
         let suite = Suite::read(&file)?;
         console::say(format_args!("  {:<22} {}\n", suite.name, suite.question));
     }
-    console::say("Servers:\n");
-    for server in read_servers(project, options.servers.as_deref())?.iter() {
+    let servers = read_servers(project, options.servers.as_deref(), None)?;
+    let say = |server: &Server| {
         let missing = server.is_missing().map(|program| format!(" ({program} is not installed)")).unwrap_or_default();
         console::say(format_args!("  {:<22} {}{missing}\n", server.name, server.model));
+    };
+    if let Some(file) = options.servers.as_ref().filter(|_| servers.added().next().is_some()) {
+        console::say(format_args!("Servers in {}:\n", file.display()));
+        servers.added().for_each(say);
     }
+    console::say(format_args!("Servers in {}:\n", project.servers().display()));
+    servers.built_in().for_each(say);
     Ok(ExitCode::SUCCESS)
 }

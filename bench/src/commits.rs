@@ -289,7 +289,8 @@ fn compiler(source: &Path) -> Option<String> {
     said_by(tool(source, "RUSTC", "rustc").args(["--version"]).current_dir(source))
 }
 
-fn cargo(source: &Path) -> Command {
+/// Cargo for this checkout.
+pub(crate) fn cargo(source: &Path) -> Command {
     tool(source, "CARGO", "cargo")
 }
 

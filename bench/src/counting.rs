@@ -62,7 +62,7 @@ pub fn run(project: &Project, options: &CountersOptions) -> Result<ExitCode, Com
         // There has to be a plan, of which nothing is taken.
         only.extend(MODELS.map(str::to_owned));
     }
-    let servers = read_servers(project, None)?;
+    let servers = read_servers(project, None, None)?;
     let experiment = Experiment::of_suite(Suite::read(&suite::find(SUITE, &project.suites())?)?, false);
     let plan = Plan::new(&experiment, &servers, &Changes { only: Some(only), ..Changes::default() }, 0)?;
     let mut measurements: Vec<&Measurement> = Vec::new();

@@ -133,9 +133,11 @@ impl Plan {
         let schedule = suite.schedule(part.form);
         let mut base = suite.workload.clone();
         base.connections = changes.connections.unwrap_or(base.connections);
-        let names = schedule.servers.as_ref().unwrap_or(&suite.servers);
+        let of_suite = schedule.servers.as_ref().unwrap_or(&suite.servers);
+        // Whoever brings servers wants to see them beside those of the suite.
+        let added = servers.added().map(|server| &server.name).filter(|_| changes.only.is_none());
         let mut chosen: Vec<&Server> = Vec::new();
-        for name in changes.only.as_ref().unwrap_or(names) {
+        for name in changes.only.as_ref().unwrap_or(of_suite).iter().chain(added) {
             let server = servers.named(name)?;
             // A question about interpreters is none for any other server.
             let is_asked = suite.varies != Varies::Interpreter || suite.servers.contains(name);
@@ -239,6 +241,13 @@ impl Plan {
         if !self.left_out.contains(&sentence) {
             self.left_out.push(sentence);
         }
+    }
+
+    /// The names of the servers that are measured or missing.
+    #[must_use]
+    pub fn names(&self) -> Vec<&str> {
+        let measured = self.measurements.iter().map(|one| one.server.name.as_str());
+        measured.chain(self.missing.iter().map(|(name, _)| name.as_str())).collect()
     }
 
     /// The order of the measurements in a round, counted from 0: random, and the same again for the same seed.

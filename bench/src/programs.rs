@@ -1,7 +1,6 @@
 //! The programs of the servers that take part, built before the first start.
 
 use std::collections::BTreeMap;
-use std::env;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -9,13 +8,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Deserialize;
 
-use crate::command::Values;
+use crate::command::{REPOSITORY, Values};
+use crate::commits;
 use crate::servers::Server;
 
 /// The outcome of building: the program of each package, and the servers that could not be built, each with the reason.
 #[derive(Debug, Default)]
 pub struct Programs {
-    by_package: BTreeMap<String, PathBuf>,
+    /// By the folder of the workspace and the package.
+    by_package: BTreeMap<(PathBuf, String), PathBuf>,
     broken: BTreeMap<String, String>,
 }
 
@@ -28,52 +29,52 @@ struct Message {
 }
 
 impl Programs {
-    /// Builds whatever these servers need: ours in one go by cargo in the release profile, the others by their own
-    /// commands. A server that cannot be built keeps nobody else from being measured. When `interrupted` becomes true,
-    /// nothing more is begun.
+    /// Builds whatever these servers need, each in its folder: packages of one workspace in one go by cargo in the release
+    /// profile, other servers by their own commands. A server that cannot be built keeps no other from being measured. When
+    /// `interrupted` becomes true, nothing more is begun.
     #[must_use]
-    pub fn build<'a>(servers: impl Iterator<Item = &'a Server>, project: &Path, interrupted: &AtomicBool) -> Self {
+    pub fn build<'a>(servers: impl Iterator<Item = &'a Server>, interrupted: &AtomicBool) -> Self {
         let mut programs = Self::default();
-        let mut ours: Vec<&Server> = Vec::new();
+        let mut by_folder: BTreeMap<&Path, Vec<&Server>> = BTreeMap::new();
         for server in servers {
-            if server.package.is_some() && !ours.iter().any(|other| other.package == server.package) {
-                ours.push(server);
+            if server.package.is_some() {
+                let packaged = by_folder.entry(&server.folder).or_default();
+                if !packaged.iter().any(|other| other.package == server.package) {
+                    packaged.push(server);
+                }
             }
+            let here = Values::from([(REPOSITORY, vec![server.folder.to_string_lossy().into_owned()])]);
             if let Some(build) = &server.build
-                && let Err(reason) = run_build(&build.fill(&Values::new()), project)
+                && let Err(reason) = run_build(&build.fill(&here), &server.folder)
             {
                 programs.broken.insert(server.name.clone(), reason);
             }
         }
-        let packages: Vec<&str> = ours.iter().filter_map(|server| server.package.as_deref()).collect();
-        if packages.is_empty() {
-            return programs;
-        }
-        match cargo_build(&packages, project) {
-            Ok(built) => programs.by_package = built,
-            // The signal that interrupted us reached cargo, too: that was not a server's fault.
-            Err(_) if interrupted.load(Ordering::Relaxed) => {}
-            // One of them does not build: those that do shall still take part.
-            Err(_) if packages.len() > 1 => {
-                for server in ours {
-                    programs.build_alone(server, project);
-                }
-            }
-            Err(reason) => {
-                for server in ours {
-                    programs.broken.insert(server.name.clone(), reason.clone());
-                }
-            }
+        for (folder, packaged) in by_folder {
+            programs.build_packages(&packaged, folder, interrupted);
         }
         programs
     }
 
-    fn build_alone(&mut self, server: &Server, project: &Path) {
-        let Some(package) = server.package.as_deref() else { return };
-        match cargo_build(&[package], project) {
-            Ok(built) => self.by_package.extend(built),
+    fn build_packages(&mut self, servers: &[&Server], folder: &Path, interrupted: &AtomicBool) {
+        let packages: Vec<&str> = servers.iter().filter_map(|server| server.package.as_deref()).collect();
+        match cargo_build(&packages, folder) {
+            Ok(built) => {
+                let built = built.into_iter().map(|(package, program)| ((folder.to_path_buf(), package), program));
+                self.by_package.extend(built);
+            }
+            // The signal that interrupted us reached cargo, too: that was not a server's fault.
+            Err(_) if interrupted.load(Ordering::Relaxed) => {}
+            // One of them does not build: those that do shall still take part.
+            Err(_) if servers.len() > 1 => {
+                for server in servers {
+                    self.build_packages(&[server], folder, interrupted);
+                }
+            }
             Err(reason) => {
-                self.broken.insert(server.name.clone(), reason);
+                for server in servers {
+                    self.broken.insert(server.name.clone(), reason.clone());
+                }
             }
         }
     }
@@ -88,7 +89,7 @@ impl Programs {
         }
         match &server.package {
             None => Ok(None),
-            Some(package) => match self.by_package.get(package) {
+            Some(package) => match self.by_package.get(&(server.folder.clone(), package.clone())) {
                 Some(program) => Ok(Some(program)),
                 None => Err(format!("the package {package} has no program")),
             },
@@ -109,7 +110,7 @@ pub(crate) fn cargo_build_with(
     target: Option<&Path>,
     flags: &[String],
 ) -> Result<BTreeMap<String, PathBuf>, String> {
-    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut command = commits::cargo(project);
     let verb = if flags.is_empty() { "build" } else { "rustc" };
     command.args([verb, "--release", "--message-format=json-render-diagnostics"]);
     for package in packages {
@@ -162,8 +163,14 @@ fn is_of(id: &str, package: &str) -> bool {
 
 fn run_build(words: &[String], project: &Path) -> Result<(), String> {
     let Some((program, arguments)) = words.split_first() else { return Ok(()) };
-    let status =
-        Command::new(program).args(arguments).current_dir(project).stdin(Stdio::null()).stdout(io::stderr()).status();
+    let status = Command::new(program)
+        .args(arguments)
+        .current_dir(project)
+        // As in a comparison: the repository says which compiler it wants, not the one that built this program.
+        .env_remove("RUSTUP_TOOLCHAIN")
+        .stdin(Stdio::null())
+        .stdout(io::stderr())
+        .status();
     match status {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("the build command \"{}\" failed ({status})", words.join(" "))),

@@ -61,7 +61,7 @@ impl Prepared {
         &'a self,
         measurement: &'a measurement::Measurement,
         program: Option<&'a Path>,
-        project: &'a Path,
+        folder: &'a Path,
         scratch: &'a Path,
         interrupted: &'a AtomicBool,
     ) -> Turn<'a> {
@@ -78,7 +78,7 @@ impl Prepared {
             division: &self.division,
             document: None,
             seed: 0,
-            project,
+            folder,
             scratch,
             interrupted,
         }

@@ -40,8 +40,6 @@ const AT_THE_END: Duration = Duration::from_secs(3);
 /// Where a run takes place and where it is stored.
 #[derive(Debug)]
 pub struct Setting<'a> {
-    /// The folder that commands are run in.
-    pub project: &'a Path,
     /// The document roots.
     pub roots: &'a Roots,
     /// The folder of all runs.
@@ -105,7 +103,6 @@ pub struct Finished {
 /// A run under way.
 struct Bench<'a> {
     plan: &'a Plan,
-    setting: &'a Setting<'a>,
     programs: &'a Programs,
     prepared: Vec<Prepared>,
     /// The document of each measurement that may be changed, in a copy of its root.
@@ -200,7 +197,7 @@ pub fn run(
     let taken = run.measurements.iter().map(|one| one.rounds.len()).sum::<usize>();
     let progress = Progress::new(all, u32::try_from(taken).unwrap_or(u32::MAX), plan.total_time());
     let begin = Instant::now();
-    let mut bench = Bench { plan, setting, programs, prepared, documents, ports, progress, begin, store, interrupted };
+    let mut bench = Bench { plan, programs, prepared, documents, ports, progress, begin, store, interrupted };
     let was_interrupted = bench.all_rounds(&mut run)? == Going::Interrupted;
     if !was_interrupted {
         run.finished_at = Some(Timestamp::now());
@@ -421,7 +418,7 @@ impl Bench<'_> {
 
     fn prepared_turn<'a>(&'a self, index: usize, program: Option<&'a Path>, scratch: &'a Path) -> Turn<'a> {
         let measurement = &self.plan.measurements[index];
-        self.prepared[index].turn(measurement, program, self.setting.project, scratch, self.interrupted)
+        self.prepared[index].turn(measurement, program, &measurement.server.folder, scratch, self.interrupted)
     }
 
     fn scratch(&self) -> PathBuf {

@@ -9,7 +9,7 @@ use reports::words::there_are;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::command::Command;
+use crate::command::{Command, REPOSITORY};
 use crate::duration::Span;
 use crate::running::Address;
 use crate::toml_file::{TomlFile, TomlFileError};
@@ -24,7 +24,10 @@ pub struct Server {
     pub name: String,
     /// Its way to share CPUs among connections, in words; its command where the file has none.
     pub model: String,
-    /// The package of this workspace that it is built from; a server with one is ours.
+    /// The folder in which its commands are run, where `{repo}` and relative paths begin. A comparison takes the checkout of
+    /// a commit instead.
+    pub folder: PathBuf,
+    /// The cargo package of that folder that it is built from; a server with one is ours.
     pub package: Option<String>,
     /// The command that builds it, for one that is not ours.
     pub build: Option<Command>,
@@ -56,19 +59,24 @@ pub struct Server {
     pub expect: Option<PathBuf>,
 }
 
-/// Every server of a file, in its order.
+/// Every server that may be named: those of a file in its order, and those of the built-in list if the file was added to it.
 #[derive(Clone, Debug)]
 pub struct Servers {
-    path: PathBuf,
+    /// The files.
+    paths: Vec<PathBuf>,
     all: Vec<Server>,
+    /// The number of servers that stand before those of the built-in list; none where nothing was added to that.
+    added: usize,
+    /// Names of built-in servers in whose place the file has its own.
+    replaced: Vec<String>,
 }
 
 /// There is no server of this name.
 #[derive(Debug, thiserror::Error)]
-#[error("{} has no server named \"{name}\"; {}", path.display(), there_are(known))]
+#[error("no server is named \"{name}\" in {files}; {}", there_are(known))]
 pub struct UnknownServer {
-    /// The file.
-    pub path: PathBuf,
+    /// The file, or the files.
+    pub files: String,
     /// What was asked for.
     pub name: String,
     /// What there is.
@@ -125,11 +133,11 @@ fn ten_seconds() -> Span {
 }
 
 impl Servers {
-    /// Reads a file of servers. Relative paths in it are taken from `project`.
+    /// Reads a file of servers whose commands are run in `folder`, from which relative paths in it are taken, too.
     ///
     /// # Errors
     /// [`TomlFileError`] with the file and the line of what is wrong.
-    pub fn read(path: &Path, project: &Path) -> Result<Self, TomlFileError> {
+    pub fn read(path: &Path, folder: &Path) -> Result<Self, TomlFileError> {
         let file = TomlFile::read(path)?;
         let contents: Contents = file.parse()?;
         let mut all: Vec<Server> = Vec::with_capacity(contents.servers.len());
@@ -139,9 +147,42 @@ impl Servers {
                     file.problem_with(&entry.name, format!("a second server named \"{}\"", entry.name.get_ref()))
                 );
             }
-            all.push(entry.check(&file, project)?);
+            all.push(entry.check(&file, folder)?);
         }
-        Ok(Self { path: path.to_path_buf(), all })
+        Ok(Self { paths: vec![path.to_path_buf()], all, added: 0, replaced: Vec::new() })
+    }
+
+    /// Adds these servers to a built-in list. One that has the name of a built-in server takes its place.
+    #[must_use]
+    pub fn added_to(mut self, built_in: Self) -> Self {
+        self.added = self.all.len();
+        for server in built_in.all {
+            if self.all.iter().any(|own| own.name == server.name) {
+                self.replaced.push(server.name);
+            } else {
+                self.all.push(server);
+            }
+        }
+        self.paths.extend(built_in.paths);
+        self
+    }
+
+    /// The servers that were added to the built-in list.
+    pub fn added(&self) -> impl Iterator<Item = &Server> {
+        self.all.iter().take(self.added)
+    }
+
+    /// The servers of the built-in list; all of a file that was not added to it.
+    pub fn built_in(&self) -> impl Iterator<Item = &Server> {
+        self.all.iter().skip(self.added)
+    }
+
+    /// A sentence for each of these names that a file's own server has taken from a built-in one.
+    #[must_use]
+    pub fn taken_names(&self, names: &[&str]) -> Vec<String> {
+        let file = self.paths.first().map(|path| path.display().to_string()).unwrap_or_default();
+        let taken = self.replaced.iter().filter(|name| names.contains(&name.as_str()));
+        taken.map(|name| format!("{name} is the server of {file} and not the built-in one of that name")).collect()
     }
 
     /// Adds a server that runs already, under the name [`RUNNING`].
@@ -150,6 +191,7 @@ impl Servers {
         self.all.push(Server {
             name: RUNNING.to_owned(),
             model: format!("the server that answers at {url}"),
+            folder: PathBuf::new(),
             package: None,
             build: None,
             requires: Vec::new(),
@@ -174,7 +216,7 @@ impl Servers {
     /// [`UnknownServer`], with the names that there are.
     pub fn named(&self, name: &str) -> Result<&Server, UnknownServer> {
         self.all.iter().find(|server| server.name == name).ok_or_else(|| UnknownServer {
-            path: self.path.clone(),
+            files: self.paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" and "),
             name: name.to_owned(),
             known: self.all.iter().map(|server| server.name.clone()).collect(),
         })
@@ -210,13 +252,20 @@ impl Server {
     /// The first of the programs it needs that is here; none if it needs none, or none is here.
     #[must_use]
     pub fn required(&self) -> Option<&str> {
-        self.requires.iter().map(String::as_str).find(|program| is_in_path(program))
+        self.requires.iter().map(String::as_str).find(|program| is_there(program, &self.folder))
     }
 
     /// Whether it can be told to write an access log or not.
     #[must_use]
     pub fn can_choose_log(&self) -> bool {
         self.mentions("log")
+    }
+
+    /// Whether the place of the repository stands in anything that it is started with.
+    #[must_use]
+    pub fn mentions_repository(&self) -> bool {
+        let of_log = [&self.logged, &self.quiet].into_iter().flatten();
+        self.mentions(REPOSITORY) || of_log.into_iter().any(|words| words.mentions(REPOSITORY))
     }
 
     /// Whether the placeholder stands in its command or in its configuration file.
@@ -228,7 +277,7 @@ impl Server {
 }
 
 impl Entry {
-    fn check(self, file: &TomlFile, project: &Path) -> Result<Server, TomlFileError> {
+    fn check(self, file: &TomlFile, folder: &Path) -> Result<Server, TomlFileError> {
         let command = |text: &Spanned<String>| {
             Command::parse(text.get_ref()).map_err(|error| file.problem_with(text, error.to_string()))
         };
@@ -239,7 +288,7 @@ impl Entry {
         };
         let template = match &self.template {
             Some(path) => {
-                let text = std::fs::read_to_string(project.join(path.get_ref())).map_err(|error| {
+                let text = std::fs::read_to_string(folder.join(path.get_ref())).map_err(|error| {
                     file.problem_with(path, format!("cannot read the template {}: {error}", path.get_ref().display()))
                 })?;
                 Some(text)
@@ -265,6 +314,7 @@ impl Entry {
                 Some(OneOrMore::More(programs)) => programs,
             },
             is_reference: self.reference || self.package.is_none(),
+            folder: folder.to_path_buf(),
             package: self.package,
             template,
             always_logs: self.always_logs,
@@ -273,9 +323,15 @@ impl Entry {
             start_limit: self.start_limit.0,
             running: None,
             path: self.path.map(Spanned::into_inner),
-            expect: self.expect.map(|path| project.join(path)),
+            expect: self.expect.map(|path| folder.join(path)),
         };
         let name = &server.name;
+        if let (Some(text), Some(other)) =
+            (&self.build, server.build.as_ref().and_then(|build| build.other_than(REPOSITORY)))
+        {
+            let problem = format!("{{{other}}} is not known when \"{name}\" is built; only {{{REPOSITORY}}} is");
+            return Err(file.problem_with(text, problem));
+        }
         if !server.mentions("port") {
             let problem = format!("the command of \"{name}\" has no {{port}}, so it cannot be told where to listen");
             return Err(file.problem_with(&self.command, problem));
@@ -293,12 +349,12 @@ impl Entry {
     }
 }
 
-/// Whether the shell would find this program.
-fn is_in_path(program: &str) -> bool {
+/// Whether a command that is run in this folder would find the program.
+fn is_there(program: &str, folder: &Path) -> bool {
     let executable =
         |path: PathBuf| path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0);
     if program.contains('/') {
-        return executable(program.into());
+        return executable(folder.join(program));
     }
     env::split_paths(&env::var_os("PATH").unwrap_or_default()).any(|folder| executable(folder.join(program)))
 }
@@ -353,6 +409,7 @@ mod tests {
             ("command = \"a {port}\"\n", "line 4", "workers = false"),
             ("command = \"a {prot}\"\n", "line 4", "{prot}"),
             ("command = \"{program} {workers} {port}\"\n", "line 4", "package"),
+            ("command = \"a {workers} {port}\"\nbuild = \"make {workers}\"\n", "line 5", "{repo}"),
             ("command = \"a {workers} {port}\"\npath = \"x\"\n", "line 5", "slash"),
             ("command = \"a {workers} {port}\"\ntemplate = \"absent.conf\"\n", "line 5", "absent.conf"),
             ("comand = \"a {port}\"\n", "line 4", "unknown field `comand`, expected one of"),
@@ -370,6 +427,33 @@ mod tests {
                 "{rest:?}: {problem}"
             );
         }
+    }
+
+    #[test]
+    fn servers_of_a_file_come_before_built_in_ones_and_keep_their_names() {
+        let entry =
+            |name: &str| format!("[[server]]\nname = \"{name}\"\nworkers = false\ncommand = \"{name} {{port}}\"\n");
+        let (own, built_in) = ([entry("mine"), entry("both")].concat(), [entry("theirs"), entry("both")].concat());
+        let servers = read(&own).unwrap().added_to(read(&built_in.replace("both {port}", "wrong {port}")).unwrap());
+        let names: Vec<&str> = servers.iter().map(|server| server.name.as_str()).collect();
+        assert_eq!(names, ["mine", "both", "theirs"]);
+        assert_eq!(servers.named("both").unwrap().command, Command::parse("both {port}").unwrap());
+        assert_eq!(servers.added().map(|server| server.name.as_str()).collect::<Vec<_>>(), ["mine", "both"]);
+        let said = servers.taken_names(&["mine", "both", "theirs"]);
+        assert!(said.len() == 1 && said[0].starts_with("both is the server of "), "{said:?}");
+        assert!(servers.taken_names(&["mine"]).is_empty());
+    }
+
+    #[test]
+    fn program_that_is_required_by_a_path_lies_in_the_folder() {
+        let servers = read(
+            "[[server]]\nname = \"a\"\ncommand = \"{requires} {port}\"\nworkers = false\nrequires = \"./a.conf\"\n\
+             [[server]]\nname = \"b\"\ncommand = \"{requires} {port}\"\nworkers = false\nrequires = \"/bin/sh\"\n",
+        )
+        .unwrap();
+        // A file that cannot be executed is none; an absolute path is that from any folder.
+        assert!(servers.named("a").unwrap().is_missing().is_some());
+        assert_eq!(servers.named("b").unwrap().required(), Some("/bin/sh"));
     }
 
     #[test]

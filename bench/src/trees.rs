@@ -33,6 +33,12 @@ impl Trees {
         }
     }
 
+    /// The folder in which each commit is built.
+    #[must_use]
+    pub fn place(&self) -> &Path {
+        &self.place
+    }
+
     /// The folder in which a commit that was built lies.
     #[must_use]
     pub fn of(&self, commit: &str) -> PathBuf {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::num::NonZeroU32;
-use std::path::Path;
+use std::path::{self, Path};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -16,7 +16,7 @@ use reports::sample::Others;
 use reports::{Freshness, NotCounted, ServerSample, SystemCalls, Timestamp};
 
 use crate::check::{self, Expected, Request};
-use crate::command::{Values, fill_text};
+use crate::command::{REPOSITORY, Values, fill_text};
 use crate::company::Guests;
 use crate::cpus::Division;
 use crate::documents;
@@ -77,8 +77,8 @@ pub struct Turn<'a> {
     pub seed: u64,
     /// The CPUs of server and client.
     pub division: &'a Division,
-    /// The folder that commands are run in.
-    pub project: &'a Path,
+    /// The folder that commands are run in, and that `{repo}` stands for.
+    pub folder: &'a Path,
     /// A folder for this turn alone.
     pub scratch: &'a Path,
     /// Becomes true when the reader wants no more.
@@ -201,7 +201,7 @@ impl Turn<'_> {
     fn launch<'a>(&'a self, words: &'a [String]) -> Launch<'a> {
         Launch {
             words,
-            folder: self.project,
+            folder: self.folder,
             cpus: &self.division.server,
             mark: self.scratch,
             standard_output: self.scratch.join("standard-output"),
@@ -388,12 +388,15 @@ impl Turn<'_> {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => fs::create_dir_all(self.scratch)?,
         }
-        let config = self.scratch.join("config");
+        // From the file system's root on: the command is run in another folder.
+        let scratch = path::absolute(self.scratch)?;
+        let config = scratch.join("config");
         let values = values(self.measurement, self.program, self.root, self.division);
         // The words of {log} may mention the scratch folder themselves, so what is new in this turn is filled in last.
         let new = Values::from([
             ("port", vec![port.to_string()]),
-            ("scratch", vec![text(self.scratch)]),
+            ("scratch", vec![text(&scratch)]),
+            (REPOSITORY, vec![text(self.folder)]),
             ("config", vec![text(&config)]),
         ]);
         if let Some(template) = &self.measurement.server.template {
@@ -507,7 +510,8 @@ fn is_silent(outcome: &Outcome) -> bool {
     outcome.responses == 0 && outcome.requests > 0 && outcome.errors.total() == outcome.errors.timed_out
 }
 
-/// What the placeholders stand for, save those that are new in every turn: the port and the scratch folder.
+/// What the placeholders stand for, save those that are new in every turn (the port, the scratch folder) and the repository,
+/// which is a checkout in a comparison.
 #[must_use]
 pub fn values(measurement: &Measurement, program: Option<&Path>, root: &Path, division: &Division) -> Values {
     let server = &measurement.server;

@@ -1,5 +1,6 @@
 //! Comparisons whose right answer is known.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -105,6 +106,7 @@ impl Lab<'_> {
             identical: Vec::new(),
             left_out: Vec::new(),
             trees: None,
+            in_checkouts: BTreeSet::new(),
         }
     }
 

@@ -134,7 +134,7 @@ fn keeps_its_word(calibration: &Calibration) -> bool {
 fn plan(project: &Project) -> Result<Plan, CommandError> {
     let experiment = Experiment::of_suite(Suite::read(&project.comparison())?, true);
     let changes = Changes { only: Some(vec![SERVER.to_owned()]), ..Changes::default() };
-    Ok(Plan::new(&experiment, &read_servers(project, None)?, &changes, 0)?)
+    Ok(Plan::new(&experiment, &read_servers(project, None, None)?, &changes, 0)?)
 }
 
 fn read(file: &Path) -> Result<Option<Calibration>, CommandError> {

@@ -12,7 +12,7 @@ use crate::commits::shortened;
 use crate::counters::{self, Side};
 use crate::ports::Ports;
 
-/// Counts each server of a package for which there is a verdict of slower or faster, in the first of its contests that has
+/// Counts each server that is nothing but the program of a package, and for which there is a verdict of slower or faster, in the first of its contests that has
 /// one. Where that cannot be done, for want of valgrind or strace, the verdict stands without it.
 ///
 /// # Errors
@@ -42,7 +42,7 @@ pub(super) fn find(comparison: &mut Comparison, sides: &Sides, setting: &Setting
     let mut ports = Ports::new(u64::from(std::process::id()).wrapping_mul(41));
     for place in places {
         let measurement = &sides.measurements[place];
-        if measurement.server.package.is_none() {
+        if sides.in_checkouts.contains(&measurement.server.name) {
             continue;
         }
         console::tell(format_args!("counting what a request of {} costs on both sides\n", measurement.server.name));

@@ -32,7 +32,6 @@ use crate::plan::{Changes, Plan};
 use crate::process;
 use crate::project::Project;
 use crate::roots::Roots;
-use crate::servers::Servers;
 use crate::suite::{Form, Suite};
 
 /// The name by which the load generator is chosen.
@@ -53,7 +52,7 @@ pub const UNDECIDED: u8 = 3;
 /// # Errors
 /// [`CommandError`], a sentence each.
 pub fn run(project: &Project, options: &CompareOptions) -> Result<ExitCode, CommandError> {
-    let repository = options.repo.as_deref().unwrap_or(project.folder());
+    let repository = &repository(project, options)?;
     let base = commits::find(repository, &options.base)?;
     let head = commits::find(repository, &options.head)?;
     if base == head {
@@ -66,7 +65,7 @@ pub fn run(project: &Project, options: &CompareOptions) -> Result<ExitCode, Comm
             shortened(&head)
         ));
     }
-    let asked = Asked::read(project, options)?;
+    let asked = Asked::read(project, options, repository)?;
     let interrupted = Arc::new(AtomicBool::new(false));
     catch_signals(&interrupted)?;
     allow_many_descriptors();
@@ -151,20 +150,20 @@ struct Asked {
 }
 
 impl Asked {
-    fn read(project: &Project, options: &CompareOptions) -> Result<Self, CommandError> {
+    fn read(project: &Project, options: &CompareOptions, repository: &Path) -> Result<Self, CommandError> {
         let file = options.suite.clone().unwrap_or_else(|| project.comparison());
         let suite = Suite::read(&file)?;
-        let servers = match &options.repo {
-            Some(repository) => Servers::read(options.servers.as_ref().unwrap_or(&project.servers()), repository)?,
-            None => read_servers(project, options.servers.as_deref())?,
-        };
+        let servers = read_servers(project, options.servers.as_deref(), Some(repository))?;
         let form = if options.quick { Form::Quick } else { Form::Whole };
         let of_suite = suite.schedule(form).servers.clone().unwrap_or_else(|| suite.servers.clone());
-        // Another project's servers are its own, all of them.
-        let all = || servers.iter().map(|server| server.name.clone()).collect();
+        // Another project's servers are its own, all of them; built-in ones are none of its commits.
+        let mut of_file: Vec<String> = servers.added().map(|server| server.name.clone()).collect();
+        if of_file.is_empty() {
+            of_file = servers.iter().map(|server| server.name.clone()).collect();
+        }
         let mut only = match (&options.only, &options.servers) {
             (Some(only), _) => only.clone(),
-            (None, Some(_)) => all(),
+            (None, Some(_)) => of_file,
             (None, None) => of_suite,
         };
         let is_generator = |name: &String| name == LOADGEN;
@@ -185,10 +184,25 @@ impl Asked {
         } else {
             plan(only)?
         };
+        for sentence in servers.taken_names(&plan.names()) {
+            console::say(format_args!("{sentence}\n"));
+        }
         let missing =
             plan.missing.iter().map(|(name, program)| format!("{name}: left out, because {program} is not installed."));
         let left_out = missing.chain(plan.left_out.iter().cloned()).collect();
         Ok(Self { plan, null_server, left_out })
+    }
+}
+
+/// The repository whose commits are compared: the one that is named, that of the file of servers, or this project's.
+fn repository(project: &Project, options: &CompareOptions) -> Result<PathBuf, CommandError> {
+    match (&options.repo, &options.servers) {
+        // What is not there is told by git's first command in it.
+        (Some(folder), _) => Ok(project.repository_of(folder).unwrap_or_else(|| folder.clone())),
+        (None, Some(file)) if file.exists() => {
+            project.repository_of(file).ok_or_else(|| CommandError::NoRepositoryOfServers { file: file.clone() })
+        }
+        (None, _) => Ok(project.folder().to_path_buf()),
     }
 }
 

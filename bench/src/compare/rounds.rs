@@ -46,7 +46,7 @@ const LONGEST_NAME: usize = 64;
 /// Where turns are taken.
 #[derive(Debug)]
 pub struct Setting<'a> {
-    /// The folder that servers are started in which are programs of a package.
+    /// The folder that servers are started in which take nothing of a checkout but the program of a package.
     pub project: &'a Path,
     /// The document roots.
     pub roots: &'a Roots,
@@ -338,8 +338,9 @@ impl<'a> Rounds<'a> {
                 .map_err(scratch_error)
         };
         let (program, generator) = (copy(original, 1)?, copy(generator, 2)?);
-        let folder = match (&program, &self.sides.trees) {
-            (None, Some(trees)) => trees.of(&side.side.commit),
+        let is_in_checkout = self.sides.in_checkouts.contains(&of_entrant.measurement.server.name);
+        let folder = match &self.sides.trees {
+            Some(trees) if is_in_checkout => trees.of(&side.side.commit),
             _ => self.setting.project.to_path_buf(),
         };
         let port = self.ports.next_free()?;

@@ -1,6 +1,6 @@
 //! The two commits of a comparison, built, and the servers that both of them have.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use reports::comparison::Side;
 
 use super::LOADGEN;
-use crate::command::Values;
+use crate::command::{REPOSITORY, Values};
 use crate::commits::{self, BuildError};
 use crate::measurement::Measurement;
 use crate::servers::Server;
@@ -43,8 +43,10 @@ pub struct Sides {
     pub identical: Vec<String>,
     /// What else does not take part.
     pub left_out: Vec<LeftOut>,
-    /// The checkouts of both, where a server is run as it lies.
+    /// The checkouts of both, where servers are run in them.
     pub trees: Option<Trees>,
+    /// The names of the servers that are run in the checkout of their commit.
+    pub in_checkouts: BTreeSet<String>,
 }
 
 /// What does not take part in a comparison.
@@ -106,17 +108,19 @@ impl Sides {
             Ok(Built { side, programs: built.programs, flags: Vec::new() })
         };
         let (of_base, of_head) = (build(&base)?, build(&head)?);
-        let as_they_lie: Vec<&Server> = distinct(&measurements).filter(|server| server.package.is_none()).collect();
+        let checked_out: Vec<&Server> =
+            distinct(&measurements).filter(|server| needs_checkout(server, repository)).collect();
         let mut trees = None;
-        if !as_they_lie.is_empty() {
+        if !checked_out.is_empty() {
+            let trees = &*trees.insert(Trees::new(kept)?);
+            let here = Values::from([(REPOSITORY, vec![trees.place().to_string_lossy().into_owned()])]);
             let mut commands: Vec<Vec<String>> = Vec::new();
-            for build in as_they_lie.iter().filter_map(|server| server.build.as_ref()) {
-                let words = build.fill(&Values::new());
+            for build in checked_out.iter().filter_map(|server| server.build.as_ref()) {
+                let words = build.fill(&here);
                 if !commands.contains(&words) {
                     commands.push(words);
                 }
             }
-            let trees = &*trees.insert(Trees::new(kept)?);
             trees.build(repository, &base.1, &commands)?;
             trees.build(repository, &head.1, &commands)?;
         }
@@ -128,6 +132,7 @@ impl Sides {
             identical: Vec::new(),
             left_out: Vec::new(),
             trees,
+            in_checkouts: checked_out.iter().map(|server| server.name.clone()).collect(),
         };
         let mut absent: BTreeMap<&str, Absence> = distinct(&measurements)
             .filter_map(|server| Some((server.name.as_str(), sides.absence(server, equals_too)?)))
@@ -155,25 +160,32 @@ impl Sides {
     /// Why a server does not take part, if it does not.
     fn absence(&self, server: &Server, equals_too: bool) -> Option<Absence> {
         if let Some(package) = &server.package {
-            return self.absence_of_package(package, equals_too);
+            let is_all = !self.in_checkouts.contains(&server.name);
+            let absence = self.absence_of_package(package, equals_too || !is_all);
+            if absence.is_some() || is_all {
+                return absence;
+            }
         }
         let trees = self.trees.as_ref()?;
         let (base, head) = (&self.base.side, &self.head.side);
-        let words = server.command.fill(&Values::new());
-        let of_head: Vec<&String> = words.iter().filter(|word| trees.has(&head.commit, word)).collect();
-        if of_head.is_empty() && server.build.is_none() {
-            let of_base = words.iter().any(|word| trees.has(&base.commit, word));
+        let paths: Vec<&str> = server.command.paths().collect();
+        let of_head: Vec<&str> = paths.iter().copied().filter(|path| trees.has(&head.commit, path)).collect();
+        if of_head.is_empty() && server.build.is_none() && server.package.is_none() {
+            let of_base = paths.iter().any(|path| trees.has(&base.commit, path));
             return Some(Absence::Other(if of_base {
                 format!("{} does not have it any more.", head.title())
             } else {
-                format!("its command names no file of the repository: {}.", words.join(" "))
+                format!(
+                    "its command names no file of the repository, such as {{{REPOSITORY}}}/server: {}.",
+                    server.command
+                )
             }));
         }
-        if let Some(new) = of_head.iter().find(|word| !trees.has(&base.commit, word)) {
+        if let Some(new) = of_head.iter().find(|path| !trees.has(&base.commit, path)) {
             return Some(Absence::New(format!("{} has no {new}: it is new.", base.title())));
         }
         // A script may be the same and read others that are not; a compiled program is all there is.
-        let program = words.first().filter(|word| trees.has(&head.commit, word))?;
+        let program = paths.first().filter(|path| trees.has(&head.commit, path))?;
         let [first, second] = [base, head].map(|side| trees.file(&side.commit, program));
         (!equals_too && is_compiled(&second) && is_same(&first, &second)).then_some(Absence::Identical)
     }
@@ -187,6 +199,13 @@ impl Sides {
             (Some(base), Some(head)) => (!equals_too && is_same(base, head)).then_some(Absence::Identical),
         }
     }
+}
+
+/// Whether a server is run in the checkout of its commit: one that is not the program of a package, and one that takes files
+/// of the repository as well.
+fn needs_checkout(server: &Server, repository: &Path) -> bool {
+    let is_file = |path: &str| !path.is_empty() && Path::new(path).is_relative() && repository.join(path).is_file();
+    server.package.is_none() || server.mentions_repository() || server.command.paths().any(is_file)
 }
 
 /// The servers of measurements, each once.

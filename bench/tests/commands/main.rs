@@ -5,6 +5,7 @@
 mod compare;
 mod counters;
 mod history;
+mod own_servers;
 #[path = "../place/mod.rs"]
 mod place;
 mod runs;

@@ -20,6 +20,7 @@ fn commit_compared_with_itself_is_refused() {
     let folder = repository.path();
     fs::create_dir(folder.join("bench")).unwrap();
     fs::write(folder.join("bench/servers.toml"), "").unwrap();
+    fs::write(folder.join("bench/compare.toml"), "").unwrap();
     git(folder, &["init", "--quiet"]);
     git(folder, &["add", "--all"]);
     git(folder, &["commit", "--quiet", "-m", "first"]);
