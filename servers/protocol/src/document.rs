@@ -35,7 +35,7 @@ pub enum Refusal {
     NotFound,
     /// It may not be read: 403.
     Forbidden,
-    /// The server lacks something at the moment, such as descriptors: 503.
+    /// The server lacks something at the moment, such as descriptors: 503 with `Retry-After`, and the end of the connection.
     Unavailable,
     /// Reading it failed: 500.
     Failed,

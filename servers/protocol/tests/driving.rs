@@ -41,6 +41,14 @@ fn bodies_are_dropped_and_never_taken_for_requests() {
 }
 
 #[test]
+fn a_server_that_lacks_something_says_when_to_come_again_and_closes() {
+    let sent = all_at_once(&Settings::default(), ["/small.html", "/busy", "/small.html"].map(get).concat().as_bytes());
+    assert_eq!(statuses(&sent), [200, 503]);
+    let text = String::from_utf8_lossy(&sent);
+    assert!(text.contains("\r\nRetry-After: 1\r\n") && text.contains("\r\nConnection: close\r\n"), "{text}");
+}
+
+#[test]
 fn heads_have_no_body() {
     let head = |path: &str| format!("HEAD {path} HTTP/1.1\r\nHost: x\r\n\r\n");
     let sent = all_at_once(&Settings::default(), ["/small.html", "/none", "/disk.bin"].map(head).concat().as_bytes());

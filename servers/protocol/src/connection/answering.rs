@@ -52,7 +52,12 @@ impl Connection {
                 let location = pending.target.as_ref().map(Target::as_directory).unwrap_or_default();
                 self.respond_with_page(pending, Status::MovedPermanently, Some(("Location", &location)), out, at);
             }
-            Err(refusal) => self.respond_with_page(pending, refusal.status(), None, out, at),
+            Err(refusal) => {
+                /// In seconds. What the server lacks comes back when other connections end.
+                const RETRY_AFTER: &[u8] = b"1";
+                let field = (refusal == Refusal::Unavailable).then_some(("Retry-After", RETRY_AFTER));
+                self.respond_with_page(pending, refusal.status(), field, out, at);
+            }
         }
     }
 
@@ -117,7 +122,9 @@ impl Connection {
         out: &mut Outbox<F>,
         at: &Moment,
     ) {
-        let keep_alive = self.keeps(pending.keep_alive) && status != Status::BadRequest;
+        // A server that lacks descriptors gets one back by ending the connection.
+        let ends = matches!(status, Status::BadRequest | Status::ServiceUnavailable);
+        let keep_alive = self.keeps(pending.keep_alive) && !ends;
         let head_only = pending.method == Method::Head;
         let (mut total, mut body) = (0, 0);
         out.copy(|into| {

@@ -52,6 +52,7 @@ impl Root {
                 connection.answer(document(&fields, Content::File(OnDisk)), out, at);
             }
             b"dir" => connection.answer(Ok(Found::Directory), out, at),
+            b"busy" => connection.answer(Err(Refusal::Unavailable), out, at),
             b"secret" => connection.answer(Err(Refusal::Forbidden), out, at),
             _ => connection.answer(Err(Refusal::NotFound), out, at),
         }
