@@ -28,14 +28,13 @@ mod deadline;
 
 use deadline::Deadline;
 use launch::{
-    Clock, DISK_THREADS, Error, Found, Inbox, Model, Presence, Sent, Server, Share, answer, concerns_one_connection,
-    must_be_read_in, read_in, send,
+    Clock, DISK_THREADS, Error, Found, Inbox, Model, OpenFile, Presence, Sent, Server, Share, Workers, answer,
+    concerns_one_connection, must_be_read_in, read_in, send,
 };
 use protocol::{Connection, Outbox, Want};
 use rustix::net::{RecvFlags, Shutdown, shutdown};
 use std::{
     cell::RefCell,
-    fs::File,
     future::poll_fn,
     io, mem,
     net::IpAddr,
@@ -56,7 +55,9 @@ use tokio::{
 
 fn main() -> ExitCode {
     let about = "A static file server with a task for every connection";
-    launch::main(Model { name: "async", about, has_workers: true }, run)
+    // One epoll serves them all.
+    let workers = Workers::ManyConnectionsEach { descriptors: 0 };
+    launch::main(Model { name: "async", about, workers }, run)
 }
 
 fn run(server: Arc<Server>) -> Result<(), Error> {
@@ -138,13 +139,13 @@ struct Client {
     address: IpAddr,
     connection: Connection,
     /// What the client was too slow to take.
-    unsent: Option<Outbox<File>>,
+    unsent: Option<Outbox<OpenFile>>,
 }
 
 /// What a worker thread lends to the task that it runs, which gives it back before it awaits anything.
 struct Desk {
     inbox: Inbox,
-    outbox: Outbox<File>,
+    outbox: Outbox<OpenFile>,
     clock: Clock,
 }
 

@@ -1,14 +1,14 @@
 use crate::errand::{Errand, Outcome};
-use launch::{Clock, Inbox, Presence, Sent, Server, Share, answer, must_be_read_in, send};
+use launch::{Clock, Inbox, OpenFile, Presence, Sent, Server, Share, answer, must_be_read_in, send};
 use mio::net::TcpStream;
 use protocol::{Connection, Moment, Outbox, Settings, Want};
 use rustix::net::{RecvFlags, Shutdown, shutdown};
-use std::{fs::File, io::ErrorKind, mem, net::IpAddr, sync::Arc, time::Instant};
+use std::{io::ErrorKind, mem, net::IpAddr, sync::Arc, time::Instant};
 
 /// What a worker lends to the client that it serves.
 pub(crate) struct Desk {
     inbox: Inbox,
-    outbox: Outbox<File>,
+    outbox: Outbox<OpenFile>,
     pub(crate) clock: Clock,
 }
 
@@ -24,7 +24,7 @@ pub(crate) struct Client {
     pub(crate) address: IpAddr,
     pub(crate) connection: Connection,
     /// What the client was too slow to take.
-    unsent: Option<Outbox<File>>,
+    unsent: Option<Outbox<OpenFile>>,
     /// Whether the socket may have input that was not read: it is told of once only.
     pub(crate) readable: bool,
     /// Whether the client has ended its side: behind what is left to read there is an end that is not told of again.

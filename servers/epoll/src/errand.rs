@@ -1,18 +1,18 @@
-use launch::{Clock, Found, Server, contain, read_in};
+use launch::{Clock, Found, OpenFile, Server, contain, read_in};
 use protocol::{Outbox, Target};
-use std::{fs::File, io};
+use std::io;
 
 /// What has to wait for the disk.
 pub(crate) enum Errand {
     Find(Target),
     /// The next part of the file at the front of what is unsent.
-    ReadIn(Outbox<File>),
+    ReadIn(Outbox<OpenFile>),
 }
 
 /// What an errand came to.
 pub(crate) enum Outcome {
     Found(Result<Found, site::Error>),
-    ReadIn(Outbox<File>),
+    ReadIn(Outbox<OpenFile>),
 }
 
 impl Errand {

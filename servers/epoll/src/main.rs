@@ -42,7 +42,7 @@ mod schedule;
 use client::{Client, Desk, Turn};
 use errand::{Errand, Outcome};
 use helpers::{Counter, Helpers};
-use launch::{DISK_THREADS, Error, Model, Presence, Server, concerns_one_connection, contain};
+use launch::{DISK_THREADS, Error, Model, Presence, Server, Workers, concerns_one_connection, contain};
 use mio::{
     Events, Interest, Poll, Token, Waker,
     net::{TcpListener, TcpStream},
@@ -61,7 +61,9 @@ use std::{
 
 fn main() -> ExitCode {
     let about = "A static file server on event loops";
-    launch::main(Model { name: "epoll", about, has_workers: true }, run)
+    // Its epoll, its listener, its waker and its timer.
+    let workers = Workers::ManyConnectionsEach { descriptors: 4 };
+    launch::main(Model { name: "epoll", about, workers }, run)
 }
 
 fn run(server: Arc<Server>) -> Result<(), Error> {

@@ -1,9 +1,8 @@
-use crate::{Inbox, Sent, send};
+use crate::{Inbox, OpenFile, Sent, send};
 use protocol::Outbox;
 use rustix::net::RecvFlags;
 use socket2::SockRef;
 use std::{
-    fs::File,
     io,
     net::{Shutdown, TcpStream},
     os::fd::{AsFd, BorrowedFd},
@@ -76,7 +75,7 @@ impl BlockingSocket {
     ///
     /// # Errors
     /// Those of send(2) and sendfile(2): the connection is gone.
-    pub fn send(&mut self, outbox: &mut Outbox<File>) -> io::Result<Sent> {
+    pub fn send(&mut self, outbox: &mut Outbox<OpenFile>) -> io::Result<Sent> {
         if !self.send_wait_is_set {
             SockRef::from(&*self.stream).set_write_timeout(Some(self.send_wait))?;
             self.send_wait_is_set = true;

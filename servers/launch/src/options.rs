@@ -1,4 +1,7 @@
-use crate::{Error, Model, open_files};
+use crate::{
+    Error, Model, Workers,
+    open_files::{Needs, Shares},
+};
 use clap::{Parser, ValueEnum};
 use protocol::{Limits, Settings};
 use std::{
@@ -51,7 +54,7 @@ pub struct Options {
     /// Longest header section; past it 431
     #[arg(long, value_name = "BYTES", value_parser = units::bytes, default_value = "32K")]
     pub max_header_bytes: u64,
-    /// Connections open at once; beyond them accepting pauses [default: what the limit of open files leaves room for]
+    /// Connections open at once; beyond them accepting pauses [default: what files and workers leave of ulimit -n]
     #[arg(long, value_name = "N")]
     pub max_connections: Option<NonZeroUsize>,
     /// How long a cached file is served without a look at the disk; 0 looks each time
@@ -94,7 +97,7 @@ impl Options {
 
     /// Checks what the types of the flags cannot.
     pub(crate) fn check(&self, model: &Model) -> Result<(), Error> {
-        if self.workers.is_some() && !model.has_workers {
+        if self.workers.is_some() && model.workers == Workers::None {
             return Err(Error::Usage(format!(
                 "{} has no workers: it starts a thread for every connection; leave out --workers, or bound the threads \
                  with --max-connections",
@@ -138,16 +141,25 @@ impl Options {
         SocketAddr::new(self.address, self.port)
     }
 
-    /// The bound on open connections: what was asked for, else what leaves descriptors for files, logs and loops.
-    pub(crate) fn most_connections(&self) -> usize {
-        self.max_connections.map_or_else(
-            || {
-                let descriptors = open_files::limit();
-                let reserved = 32 + 4 * self.worker_count();
-                descriptors.saturating_sub(reserved).max(descriptors / 2).max(1)
-            },
-            NonZeroUsize::get,
-        )
+    /// The bounds on open connections and on files that are sent at the same time, if the process may have `limit`
+    /// descriptors open.
+    pub(crate) fn shares(&self, model: &Model, limit: usize) -> Shares {
+        let needs = self.needs(model);
+        let shares = Shares::new(limit, needs);
+        self.max_connections.map_or(shares, |connections| shares.with_connections(connections.get(), needs))
+    }
+
+    fn needs(&self, model: &Model) -> Needs {
+        /// While a worker looks a name up, it has the root and the file open.
+        const LOOKUP: usize = 2;
+        let workers = self.worker_count();
+        match model.workers {
+            Workers::None => Needs { workers: 0, for_each_worker: 0, most_files: usize::MAX },
+            Workers::OneConnectionEach => Needs { workers, for_each_worker: LOOKUP, most_files: workers },
+            Workers::ManyConnectionsEach { descriptors } => {
+                Needs { workers, for_each_worker: descriptors + LOOKUP, most_files: usize::MAX }
+            }
+        }
     }
 
     pub(crate) fn settings(&self) -> Settings {
@@ -165,5 +177,31 @@ impl Options {
 
     pub(crate) fn site(&self) -> site::Options {
         site::Options { hidden: self.hidden, cache_bytes: self.cache_bytes, cache_lifetime: self.cache_ttl }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shares(workers: Workers, flags: &[&str]) -> (usize, usize) {
+        let model = Model { name: "model", about: "", workers };
+        let options = Options::try_parse_from([&["model"], flags].concat()).unwrap();
+        let shares = options.shares(&model, 256);
+        (shares.connections, shares.files)
+    }
+
+    #[test]
+    fn descriptors_are_divided_by_what_the_model_needs() {
+        let loops = Workers::ManyConnectionsEach { descriptors: 4 };
+        assert_eq!(shares(Workers::None, &[]), (150, 74));
+        assert_eq!(shares(loops, &["--workers", "2"]), (142, 70));
+        assert_eq!(shares(Workers::OneConnectionEach, &["--workers", "32"]), (128, 32));
+    }
+
+    #[test]
+    fn a_number_of_connections_that_is_asked_for_is_taken() {
+        assert_eq!(shares(Workers::None, &["--max-connections", "100"]), (100, 124));
+        assert_eq!(shares(Workers::None, &["--max-connections", "1000"]), (1000, 74));
     }
 }

@@ -3,14 +3,17 @@
 //! `sendfile` has no way to say that it would have to wait, and waits. So a model that serves others meanwhile asks
 //! first, and has [`read_in`] done where waiting harms nobody.
 
-use crate::sending::{FILE_PART, next_part};
+use crate::{
+    open_files::OpenFile,
+    sending::{FILE_PART, next_part},
+};
 use protocol::Outbox;
 use rustix::{
     fs::{Advice, fadvise},
     io::{Errno, ReadWriteFlags, pread, preadv2},
 };
 use site::{cannot_tell, is_without_disk};
-use std::{fs::File, io::IoSliceMut, num::NonZeroU64, ops::Range};
+use std::{io::IoSliceMut, num::NonZeroU64, ops::Range};
 
 /// How many threads may wait for the disk on behalf of the workers, in all models that have such threads: so the number
 /// is none of the differences between them.
@@ -24,7 +27,7 @@ pub const DISK_THREADS: usize = 8;
 /// answer for every page with one call, but came only with Linux 6.5. Where nobody can tell (on overlayfs, in some
 /// sandboxes), a file counts as one that has to be waited for, unless it is on no disk.
 #[must_use]
-pub fn must_be_read_in(outbox: &Outbox<File>) -> bool {
+pub fn must_be_read_in(outbox: &Outbox<OpenFile>) -> bool {
     let Some((file, part)) = next_part(outbox) else { return false };
     for offset in probes(part) {
         match preadv2(file, &mut [IoSliceMut::new(&mut [0])], offset, ReadWriteFlags::NOWAIT) {
@@ -46,7 +49,7 @@ fn probes(part: Range<u64>) -> impl Iterator<Item = u64> {
 
 /// Reads what is to be sent next into the kernel's memory; waits for the disk. It asks for the part behind it as well,
 /// which then is on its way while this one is sent.
-pub fn read_in(outbox: &Outbox<File>) {
+pub fn read_in(outbox: &Outbox<OpenFile>) {
     const PIECE: usize = 64 * 1024;
     let Some((file, part)) = next_part(outbox) else { return };
     // A file system that takes no advice reads nonetheless.

@@ -1,9 +1,10 @@
+use crate::open_files::OpenFile;
 use protocol::Outbox;
 use rustix::{
     fs::sendfile,
     net::{SendAncillaryBuffer, SendFlags, send as send_bytes, sendmsg},
 };
-use std::{fs::File, io, ops::Range, os::fd::AsFd};
+use std::{io, ops::Range, os::fd::AsFd};
 
 /// What came of sending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub(crate) const FILE_PART: u64 = 512 * 1024;
 
 /// The file at the front of the outbox, if one is there, and the part of it that goes out next. Parts end at multiples
 /// of their length, so that what is left of one that was sent in part is not made up from the next.
-pub(crate) fn next_part(outbox: &Outbox<File>) -> Option<(&File, Range<u64>)> {
+pub(crate) fn next_part(outbox: &Outbox<OpenFile>) -> Option<(&OpenFile, Range<u64>)> {
     let (file, range) = outbox.front_file()?;
     let end = (range.start / FILE_PART + 1).saturating_mul(FILE_PART);
     Some((file, range.start..range.end.min(end)))
@@ -29,7 +30,7 @@ pub(crate) fn next_part(outbox: &Outbox<File>) -> Option<(&File, Range<u64>)> {
 ///
 /// # Errors
 /// Those of send(2) and sendfile(2), `WouldBlock` among them.
-pub fn send(socket: impl AsFd, outbox: &mut Outbox<File>) -> io::Result<Sent> {
+pub fn send(socket: impl AsFd, outbox: &mut Outbox<OpenFile>) -> io::Result<Sent> {
     let sent = if let Some((file, part)) = next_part(outbox) {
         let mut offset = part.start;
         let count = usize::try_from(part.end - part.start).unwrap_or(usize::MAX);

@@ -1,4 +1,6 @@
-use crate::{AccessLog, Connections, Documents, Error, Options, Stop, complaint, listener, open_files, shared_port};
+use crate::{
+    AccessLog, Connections, Documents, Error, Options, Stop, complain, complaint, listener, open_files, shared_port,
+};
 use clap::{CommandFactory as _, FromArgMatches as _};
 use protocol::Settings;
 use site::Site;
@@ -17,8 +19,22 @@ pub struct Model {
     pub name: &'static str,
     /// One line about it for `--help`.
     pub about: &'static str,
-    /// Whether it has a number of workers at all.
-    pub has_workers: bool,
+    /// Its threads of a fixed number.
+    pub workers: Workers,
+}
+
+/// The threads of a fixed number that serve connections, and what they need descriptors for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Workers {
+    /// There are none: `--workers` is refused.
+    None,
+    /// Each serves one connection at a time.
+    OneConnectionEach,
+    /// Each serves many connections.
+    ManyConnectionsEach {
+        /// Descriptors that each worker has open for itself, such as its listener.
+        descriptors: usize,
+    },
 }
 
 /// All that a model needs to serve.
@@ -76,8 +92,18 @@ impl Server {
         #[cfg(feature = "burn")]
         crate::burn::set(options.slow_down());
         open_files::raise_limit();
-        let documents = Documents::new(Site::new(&options.root, options.site())?);
-        let connections = Connections::new(options.most_connections());
+        let limit = open_files::limit();
+        let shares = options.shares(&model, limit);
+        if !shares.fit() {
+            complain(format_args!(
+                "{}: the limit of {limit} open files is too low for --max-connections {} and {} files that are sent at the \
+                 same time: without a free descriptor accepting pauses and files that are not cached get 503; raise the \
+                 limit (ulimit -n)",
+                model.name, shares.connections, shares.files
+            ));
+        }
+        let documents = Documents::new(Site::new(&options.root, options.site())?, shares.files);
+        let connections = Connections::new(shares.connections);
         let log = match std::io::stdout().as_fd().try_clone_to_owned() {
             // Past the buffer of the standard library, which would hold back what could not be written.
             Ok(stdout) => AccessLog::new(File::from(stdout), options.quiet).map_err(Error::system("start a thread"))?,
@@ -129,7 +155,7 @@ impl Server {
                 "{name}: runs as root, so a fault in it would have all rights; start it as a user who may only read the files"
             ));
         }
-        self.log.begin(&match (self.model.has_workers, self.options.worker_count()) {
+        self.log.begin(&match (self.model.workers != Workers::None, self.options.worker_count()) {
             (false, _) => format!("listening on http://{address} ({name})"),
             (true, 1) => format!("listening on http://{address} ({name}, 1 worker)"),
             (true, workers) => format!("listening on http://{address} ({name}, {workers} workers)"),

@@ -1,11 +1,15 @@
 //! Opening a name beneath a directory, never outside of it.
 
 use rustix::{
-    fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, open, openat, openat2, readlinkat},
+    fs::{CWD, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, open, openat, openat2, readlinkat, stat},
     io::Errno,
 };
 use std::{
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    ffi::OsStr,
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::ffi::OsStrExt as _,
+    },
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
 };
@@ -97,6 +101,12 @@ impl Beneath {
                 Errno::NOSYS | Errno::PERM | Errno::INVAL | Errno::INTR => Errno::AGAIN,
                 other => other,
             })
+    }
+
+    /// What is at the place of `name`, found without a descriptor. It may wait for the disk, and it follows symbolic links
+    /// out of the root: so it can tell only whether a file that was opened beneath the root is still the one of that name.
+    pub(crate) fn stat(&self, name: &[u8]) -> rustix::io::Result<Stat> {
+        stat(self.path.join(OsStr::from_bytes(name)))
     }
 
     pub(crate) fn walk(&self, name: &[u8], flags: OFlags) -> rustix::io::Result<OwnedFd> {

@@ -140,6 +140,19 @@ impl<R> Cache<R> {
         Some(Arc::clone(entry))
     }
 
+    /// The entry of a file that has this stamp, although it may have changed within a tick of the file system's clock.
+    pub(crate) fn unchanged(&self, name: &[u8], directory: bool, stamp: &Stamp) -> Option<Arc<Entry<R>>> {
+        let shelves = self.shelves.read().unwrap_or_else(PoisonError::into_inner);
+        let entry = &shelves.entries[usize::from(directory)].get(name)?.entry;
+        (entry.stamp == *stamp).then(|| Arc::clone(entry))
+    }
+
+    /// Whether there is an entry for a name, however old.
+    pub(crate) fn knows(&self, name: &[u8], directory: bool) -> bool {
+        let shelves = self.shelves.read().unwrap_or_else(PoisonError::into_inner);
+        shelves.entries[usize::from(directory)].contains_key(name)
+    }
+
     pub(crate) fn insert(&self, name: &[u8], directory: bool, entry: &Arc<Entry<R>>, now: Instant) {
         entry.checked.store(self.age(now), Ordering::Relaxed);
         let mut shelves = self.shelves.write().unwrap_or_else(PoisonError::into_inner);
@@ -162,11 +175,7 @@ impl<R> Cache<R> {
 
     /// Forgets a name whose file is gone.
     pub(crate) fn forget(&self, name: &[u8], directory: bool) {
-        let known = {
-            let shelves = self.shelves.read().unwrap_or_else(PoisonError::into_inner);
-            shelves.entries[usize::from(directory)].contains_key(name)
-        };
-        if known {
+        if self.knows(name, directory) {
             self.shelves.write().unwrap_or_else(PoisonError::into_inner).remove(name, directory);
         }
     }

@@ -10,6 +10,7 @@ use rustix::{
     io::{Errno, ReadWriteFlags, pread, preadv2},
 };
 use std::{
+    borrow::Cow,
     fs::File,
     io::{ErrorKind, IoSliceMut},
     os::fd::OwnedFd,
@@ -96,8 +97,8 @@ impl<R> Site<R> {
     /// What the cache knows of a name; never blocks on the disk. `name` is relative to the root, without slashes at
     /// its ends and without `.`, `..` or empty segments; `directory` tells that only a directory will do, and means
     /// its index.
-    pub fn lookup(&self, name: &[u8], directory: bool, now: Instant) -> Option<Found<R>> {
-        self.cache.fresh(name, directory, now).map(Found::Hot)
+    pub fn lookup(&self, name: &[u8], directory: bool, now: Instant) -> Option<Arc<Entry<R>>> {
+        self.cache.fresh(name, directory, now)
     }
 
     /// What the disk knows of a name, or what the cache has learnt of it since it was looked up; may block. `render`
@@ -147,7 +148,12 @@ impl<R> Site<R> {
         if !self.hidden && name.split(|&byte| byte == b'/').any(|segment| segment.starts_with(b".")) {
             return Err(Error::NotFound);
         }
-        let found = self.find(name, directory, now, render, waiting);
+        let mut found = self.find(name, directory, now, render, waiting);
+        if matches!(found, Err(Error::Exhausted(_)))
+            && let Some(known) = self.find_unopened(name, directory, now, waiting)
+        {
+            found = known;
+        }
         if matches!(found, Err(Error::NotFound | Error::Forbidden)) {
             self.cache.forget(name, directory);
         }
@@ -162,9 +168,7 @@ impl<R> Site<R> {
         render: impl Fn(&Metadata) -> R,
         waiting: Waiting,
     ) -> Result<Found<R>, Error> {
-        let index = if name.is_empty() { INDEX.to_vec() } else { [name, INDEX].join(&b'/') };
-        let path = if directory { &index } else { name };
-
+        let path = &*path(name, directory);
         let place = fstat(self.root.open(path, OFlags::PATH, waiting)?)?;
         match FileType::from_raw_mode(place.st_mode) {
             FileType::RegularFile => {}
@@ -198,6 +202,35 @@ impl<R> Site<R> {
         Ok(Found::Cold { rendered: render(&stamp), file })
     }
 
+    /// What the cache holds of a name, if the file at its place is still the same: for the time in which nothing can be
+    /// opened. Nothing if the cache does not know the name, or if the file has changed.
+    ///
+    /// A file that was read so soon after its last change that the next one may have left no trace in its times counts as the
+    /// same here. It is read again as soon as it can be opened.
+    fn find_unopened(
+        &self,
+        name: &[u8],
+        directory: bool,
+        now: Instant,
+        waiting: Waiting,
+    ) -> Option<Result<Found<R>, Error>> {
+        if !self.cache.knows(name, directory) {
+            return None;
+        }
+        if waiting == Waiting::Refused {
+            // The look without a descriptor has no way to fail rather than wait.
+            return Some(Err(Errno::AGAIN.into()));
+        }
+        match self.root.stat(&path(name, directory)) {
+            Ok(place) => {
+                let stamp = Stamp::of(&place);
+                let confirmed = self.cache.confirm(name, directory, &stamp, now);
+                confirmed.or_else(|| self.cache.unchanged(name, directory, &stamp)).map(|entry| Ok(Found::Hot(entry)))
+            }
+            Err(errno) => Some(Err(errno.into())),
+        }
+    }
+
     fn open_for_reading(&self, path: &[u8], waiting: Waiting) -> Result<(File, Stamp), Error> {
         // NONBLOCK: should the name have become a FIFO since it was looked at, nobody waits for its writer.
         let file: OwnedFd = self.root.open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY, waiting)?;
@@ -206,6 +239,15 @@ impl<R> Site<R> {
             return Err(Error::NotFound);
         }
         Ok((File::from(file), Stamp::of(&stat)))
+    }
+}
+
+/// Where a name leads: of a directory to its index.
+fn path(name: &[u8], directory: bool) -> Cow<'_, [u8]> {
+    match (directory, name.is_empty()) {
+        (false, _) => Cow::Borrowed(name),
+        (true, true) => Cow::Borrowed(INDEX),
+        (true, false) => Cow::Owned([name, INDEX].join(&b'/')),
     }
 }
 
@@ -315,7 +357,7 @@ mod tests {
         // The same length within the same tick of the file system's clock.
         fs::write(&path, "two").unwrap();
         let hit = site.lookup(b"file", false, at(899));
-        assert!(matches!(hit, Some(Found::Hot(entry)) if &*entry.content == b"one"));
+        assert!(hit.is_some_and(|entry| &*entry.content == b"one"));
         assert!(site.lookup(b"file", false, at(1000)).is_none());
         let again = site.open(b"file", false, at(1000), render);
         assert!(matches!(again, Ok(Found::Hot(entry)) if &*entry.content == b"two"));
@@ -339,6 +381,32 @@ mod tests {
             (Ok(Found::Hot(first)), Ok(Found::Hot(second))) => assert!(Arc::ptr_eq(&first, &second)),
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn a_cached_file_is_served_without_a_descriptor_until_it_changes() {
+        let (folder, site) = site(Options { cache_lifetime: Duration::ZERO, ..Options::default() });
+        let path = folder.path().join("index.html");
+        fs::write(&path, "one").unwrap();
+        let unopened = |name: &[u8], directory, waiting| {
+            let found = site.find_unopened(name, directory, Instant::now(), waiting);
+            found.map(|found| match found {
+                Ok(Found::Hot(entry)) => String::from_utf8_lossy(&entry.content).into_owned(),
+                Ok(other) => panic!("{other:?}"),
+                Err(error) => error.to_string(),
+            })
+        };
+        let known = |name: &[u8], directory| unopened(name, directory, Waiting::Allowed);
+        assert_eq!(known(b"", true), None, "it was not asked for yet");
+        open(&site, "", true);
+        assert_eq!(known(b"", true).as_deref(), Some("one"));
+        assert_eq!(known(b"index.html", false), None, "another name");
+        let refused = unopened(b"", true, Waiting::Refused);
+        assert!(refused.is_some_and(|error| error.starts_with("cannot read the file")), "whoever may wait will see");
+        fs::write(&path, "and another").unwrap();
+        assert_eq!(known(b"", true), None, "it has changed");
+        fs::remove_file(&path).unwrap();
+        assert_eq!(known(b"", true), Some(Error::NotFound.to_string()));
     }
 
     /// Makes the kernel forget the bytes of a file that it could read again.

@@ -19,7 +19,7 @@
 //! so the others are served as if it were not there, until threads or memory run out; `--max-connections` bounds both.
 #![forbid(unsafe_code)]
 
-use launch::{BlockingSocket, Clock, Error, Inbox, Model, Presence, Received, Sent, Server, answer, complain};
+use launch::{BlockingSocket, Clock, Error, Inbox, Model, Presence, Received, Sent, Server, Workers, answer, complain};
 use protocol::{Connection, Outbox, Want};
 use std::{
     io,
@@ -32,7 +32,7 @@ use std::{
 
 fn main() -> ExitCode {
     let about = "A static file server with a thread for every connection";
-    launch::main(Model { name: "thread-per-connection", about, has_workers: false }, run)
+    launch::main(Model { name: "thread-per-connection", about, workers: Workers::None }, run)
 }
 
 // Accepting: one thread does nothing else.

@@ -29,13 +29,13 @@
 mod queue;
 
 use launch::{
-    BlockingSocket, Clock, Error, Inbox, KeepAlive, Model, Presence, Received, Sent, Server, answer, complain,
+    BlockingSocket, Clock, Error, Inbox, KeepAlive, Model, OpenFile, Presence, Received, Sent, Server, Workers, answer,
+    complain,
 };
 use protocol::{Connection, Outbox, Want};
 use queue::{Queue, Woken};
 use std::{
     cell::RefCell,
-    fs::File,
     io,
     net::{IpAddr, TcpStream},
     process::ExitCode,
@@ -45,7 +45,7 @@ use std::{
 
 fn main() -> ExitCode {
     let about = "A static file server with a pool of blocking workers";
-    launch::main(Model { name: "thread-pool", about, has_workers: true }, run)
+    launch::main(Model { name: "thread-pool", about, workers: Workers::OneConnectionEach }, run)
 }
 
 // Accepting: one thread accepts and queues.
@@ -83,7 +83,7 @@ fn run(server: Arc<Server>) -> Result<(), Error> {
 /// What a worker lends to the connection it serves.
 struct Desk {
     inbox: Inbox,
-    outbox: Outbox<File>,
+    outbox: Outbox<OpenFile>,
 }
 
 thread_local!(static DESK: RefCell<Option<Desk>> = const { RefCell::new(None) });
