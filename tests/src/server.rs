@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 
 use crate::binaries::{binary, www};
 use crate::client::{Client, request};
@@ -286,6 +286,17 @@ impl Server {
     pub fn signal(&self, signal: Signal) {
         let id = Pid::from_child(&self.child);
         kill_process(id, signal).unwrap_or_else(|error| panic!("cannot signal the server: {error}"));
+    }
+
+    /// Sets how many descriptors it may have open from now on and returns how many it might have before. What is open stays
+    /// open.
+    #[track_caller]
+    pub fn limit_descriptors(&self, limit: u64) -> u64 {
+        let id = Pid::from_child(&self.child);
+        // It inherited the hard limit of ours.
+        let maximum = getrlimit(Resource::Nofile).maximum;
+        let before = prlimit(Some(id), Resource::Nofile, Rlimit { current: Some(limit), maximum });
+        before.unwrap_or_else(|error| panic!("cannot limit the server: {error}")).current.unwrap_or(u64::MAX)
     }
 
     /// Whether it still runs.

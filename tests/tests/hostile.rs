@@ -23,6 +23,10 @@ harness::under_every_model!(
     answers_ten_thousand_pipelined_requests_exactly,
     recovers_from_a_flood_beyond_the_maximum_of_connections,
     answers_while_descriptors_are_scarce,
+    serves_a_good_client_during_every_attack_with_few_descriptors,
+    serves_a_good_client_while_others_hold_large_files_open,
+    serves_cached_files_without_a_free_descriptor,
+    stops_without_a_free_descriptor,
 );
 
 const BODY: &str = "a page of some forty bytes, as an example";
@@ -43,6 +47,9 @@ fn root() -> Root {
     }
     root
 }
+
+/// Starts a server that may have 256 descriptors open, whatever the limit of the tests is.
+const FEW_DESCRIPTORS: [&str; 4] = ["sh", "-c", "ulimit -n 256; exec \"$@\"", "sh"];
 
 /// A pool has many workers and short timeouts here: each attacker may hold one worker for so long.
 const POOL_WORKERS: u32 = 32;
@@ -115,9 +122,10 @@ fn assert_rests(server: &Server) {
     panic!("{used} ticks of CPU within a second in which nobody asked for anything");
 }
 
-fn attacks(model: Model) -> Vec<Attack> {
-    // A pool serves one attacker after another, and the good client after all of them.
-    let slow = if model == Model::ThreadPool { 3 * POOL_WORKERS as usize } else { scaled(1000) };
+/// Every attack; `slow` is the number of slow and of silent clients. A pool serves one of them after another, and the good
+/// client after all of them, so it gets fewer.
+fn attacks(model: Model, slow: usize) -> Vec<Attack> {
+    let slow = if model == Model::ThreadPool { 3 * POOL_WORKERS as usize } else { slow };
     // The kernel keeps up to 4 MiB for each, of a memory for TCP that all sockets of the machine share.
     let readers = 2 * POOL_WORKERS as usize;
     vec![
@@ -142,7 +150,7 @@ fn serves_a_good_client_during_every_attack(model: Model) {
     let mut undisturbed = GoodClient::new(other.address(), "/", BODY);
     client.visit(VISIT, PATIENCE);
     let before = Holdings::of(&server);
-    for attack in attacks(model) {
+    for attack in attacks(model, scaled(1000)) {
         let attackers = attack.start(server.address());
         assert!(attackers.in_place_within(PATIENCE), "{}: only {:?}", attack.name, attackers.toll());
         assert_served(model, &attack, &mut client, &mut undisturbed);
@@ -303,4 +311,103 @@ fn answers_while_descriptors_are_scarce(model: Model) {
     assert!(server.runs(), "the server died");
     let errors = server.errors();
     assert!(errors.len() < 10_000, "it complains without end: {errors}");
+    assert!(errors.contains("--max-connections 1000"), "it does not say that the descriptors are too few: {errors}");
+}
+
+/// With few descriptors there is room for few connections, and whoever comes later waits for those before it: under every
+/// model the good client is served in its turn, so all have short timeouts.
+fn serves_a_good_client_during_every_attack_with_few_descriptors(model: Model) {
+    /// More slow clients than there is room for.
+    const SLOW: usize = 300;
+    let root = root();
+    let _room = Room::for_connections(SLOW);
+    let mut start = start(model, &root).wrapper(FEW_DESCRIPTORS);
+    if model != Model::ThreadPool {
+        start = start.flags(["--header-timeout", "1s", "--idle-timeout", "1s", "--send-timeout", "1s"]);
+    }
+    let mut server = start.start();
+    let mut client = GoodClient::new(server.address(), "/", BODY);
+    client.visit(VISIT, PATIENCE);
+    let before = Holdings::of(&server);
+    for attack in attacks(model, SLOW) {
+        let attackers = attack.start(server.address());
+        assert!(attackers.in_place_within(PATIENCE), "{}: only {:?}", attack.name, attackers.toll());
+        let during = client.visit(VISIT, PATIENCE).all();
+        assert!(during.served() > 0 && during.unserved() == 0, "{}: {during}", attack.name);
+    }
+    assert!(server.runs(), "the server died");
+    drop(client);
+    assert_recovered(&server, before, 0);
+    assert_serves_again(&server);
+}
+
+/// 130 sockets and 130 open files are more than 256 descriptors. The timeouts of all models but the pool are longer than this
+/// test: nothing that an attacker holds comes back meanwhile.
+fn serves_a_good_client_while_others_hold_large_files_open(model: Model) {
+    const ATTACKERS: usize = 130;
+    /// Long enough for the cached page to be checked again, which the default does each second.
+    const VISIT: Duration = Duration::from_secs(3);
+    let root = root();
+    let _room = Room::for_connections(ATTACKERS);
+    let mut server = start(model, &root).wrapper(FEW_DESCRIPTORS).start();
+    let mut client = GoodClient::new(server.address(), "/", BODY);
+    client.visit(Duration::from_millis(50), PATIENCE);
+    let before = Holdings::of(&server);
+    let attackers = Attack::never_reading(ATTACKERS, "/large.bin").start(server.address());
+    assert!(attackers.in_place_within(PATIENCE), "only {:?}", attackers.toll());
+    let during = client.visit(VISIT, PATIENCE).all();
+    assert!(during.served() > 0 && during.unserved() == 0, "{during}");
+    attackers.stop();
+    assert!(server.runs(), "the server died");
+    drop(client);
+    assert_recovered(&server, before, 0);
+    server.get("/").expect(200);
+}
+
+/// Standard input, output and error: with this limit a server cannot open anything more.
+const NO_MORE_DESCRIPTORS: u64 = 3;
+
+fn serves_cached_files_without_a_free_descriptor(model: Model) {
+    let root = root().file("other.txt", "another page");
+    // Each request makes the server look whether the page has changed.
+    let mut server = Server::of(model).root(&root).workers(8).flags(["--cache-ttl", "0"]).start();
+    let mut clients: Vec<Client> = (0..3).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        client.get("/").expect(200);
+    }
+    let before = server.limit_descriptors(NO_MORE_DESCRIPTORS);
+
+    for _ in 0..3 {
+        let response = clients[0].get("/").expect(200);
+        assert!(response.body == BODY.as_bytes() && response.keeps_alive());
+    }
+    // What cannot be opened is refused, and the connection ended, which gives its descriptor back.
+    let refused = clients[1].get("/other.txt").expect(503);
+    assert!(!refused.keeps_alive() && refused.has("Retry-After"), "{refused:?}");
+    clients[1].closed();
+    // A changed page is not served as it was.
+    root.write("index.html", "changed");
+    clients[2].get("/").expect(503);
+
+    // An accept(2) that has begun has a descriptor already, so one more client may come in.
+    let _one_more = server.connect();
+    let mut newcomer = server.connect();
+    newcomer.send(request("GET", "/", &[]));
+    newcomer.hears_nothing_for(Duration::from_millis(300));
+    assert_rests(&server);
+    server.limit_descriptors(before);
+    assert!(newcomer.response().expect(200).body == b"changed");
+    assert!(clients[0].get("/").expect(200).body == b"changed");
+    assert!(server.runs(), "the server died");
+}
+
+fn stops_without_a_free_descriptor(model: Model) {
+    // Only a stop by itself is soon enough.
+    let mut server = Server::of(model).workers(2).flags(["--grace", "10m"]).start();
+    let mut client = server.connect();
+    client.get("/").expect(200);
+    server.limit_descriptors(NO_MORE_DESCRIPTORS);
+    server.terminate();
+    assert!(server.ends_within(PATIENCE).success());
+    client.closed();
 }
