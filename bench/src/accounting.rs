@@ -15,6 +15,8 @@ pub struct ProcessStat {
     pub parent: i32,
     /// The process group.
     pub group: i32,
+    /// The session.
+    pub session: i32,
     /// User time of all its threads, exited ones too, in clock ticks.
     pub user_ticks: u64,
     /// System time, likewise.
@@ -25,6 +27,8 @@ pub struct ProcessStat {
     pub children_system_ticks: u64,
     /// Threads now.
     pub threads: u32,
+    /// When it started, in clock ticks since the machine did. With the id it tells a process from a later one of the same id.
+    pub started_ticks: u64,
     /// Resident memory in pages.
     pub resident_pages: u64,
 }
@@ -45,11 +49,13 @@ impl ProcessStat {
             state: field(3)?.chars().next()?,
             parent: field(4)?.parse().ok()?,
             group: field(5)?.parse().ok()?,
+            session: field(6)?.parse().ok()?,
             user_ticks: count(14)?,
             system_ticks: count(15)?,
             children_user_ticks: count(16)?,
             children_system_ticks: count(17)?,
             threads: count(20)?.try_into().ok()?,
+            started_ticks: count(22)?,
             resident_pages: count(24)?,
         })
     }
@@ -138,7 +144,7 @@ pub fn named_value<'a>(text: &'a str, name: &str) -> Option<&'a str> {
 mod tests {
     use super::*;
 
-    const STAT: &str = "4242 (a (strange) name) S 17 4242 4242 0 -1 4194304 1500 20 0 0 \
+    const STAT: &str = "4242 (a (strange) name) S 17 4242 4243 0 -1 4194304 1500 20 0 0 \
         250 130 7 3 20 0 101 0 8812345 275251200 1534 18446744073709551615 1 1 0 0 0 0 0 4096 17642 0 0 0 17 1 0 0 0 0 0";
 
     #[test]
@@ -147,6 +153,7 @@ mod tests {
         assert_eq!((stat.state, stat.parent, stat.group, stat.threads), ('S', 17, 4242, 101));
         assert_eq!((stat.user_ticks, stat.system_ticks, stat.resident_pages), (250, 130, 1534));
         assert_eq!((stat.children_user_ticks, stat.children_system_ticks), (7, 3));
+        assert_eq!((stat.session, stat.started_ticks), (4243, 8_812_345));
         assert!(!stat.has_ended());
         assert!(ProcessStat::parse(&STAT.replace(") S", ") Z")).unwrap().has_ended());
     }

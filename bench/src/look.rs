@@ -11,7 +11,7 @@ use crate::clocks;
 use crate::cpus::{Cpus, Division};
 use crate::others::CpuTimes;
 use crate::own_group::{GroupReader, Usage};
-use crate::process_tree;
+use crate::process_tree::{self, ProcessTree};
 use crate::running;
 use crate::throttling::Throttling;
 
@@ -52,8 +52,8 @@ pub(crate) struct ServerCpu {
 /// What is looked at.
 #[derive(Clone, Debug)]
 pub struct Subject {
-    /// The server's first process.
-    pub leader: i32,
+    /// The server's processes.
+    pub tree: ProcessTree,
     /// The port on which it should answer.
     pub port: u16,
     /// The control group that it has for itself.
@@ -76,7 +76,7 @@ pub(crate) struct Watch {
 impl Watch {
     pub(crate) fn new(subject: Subject, division: Division) -> Self {
         Self {
-            throttling: Throttling::of(subject.leader),
+            throttling: Throttling::of(subject.tree.leader()),
             subject,
             division,
             members: Vec::new(),
@@ -101,7 +101,7 @@ impl Watch {
     /// Searches for processes that the server has started meanwhile. The next look needs not do it then.
     pub(crate) fn search(&mut self) {
         self.looks_since_search = 0;
-        self.members = process_tree::processes(self.subject.leader).into_keys().collect();
+        self.members = self.subject.tree.processes().into_keys().collect();
         let were_in = self.subject.group.as_ref().is_none_or(|group| group.gather(&self.members));
         // Before the first look it does not matter how they came there; later on, some of their time is not in the group.
         if !were_in && self.looks > 0 {
@@ -111,7 +111,7 @@ impl Watch {
 
     /// Looks at all processes; `None` when the first one has ended.
     pub(crate) fn look(&mut self) -> Option<Look> {
-        let leader = process_tree::process(self.subject.leader).filter(|stat| !stat.has_ended());
+        let leader = process_tree::process(self.subject.tree.leader()).filter(|stat| !stat.has_ended());
         leader?;
         if self.looks_since_search >= LOOKS_PER_SEARCH {
             self.search();

@@ -99,6 +99,15 @@ pub fn is_held_by(port: u16, processes: &[i32]) -> Option<bool> {
     sockets.iter().all(Option::is_some).then_some(false)
 }
 
+/// Whether a process holds a socket that listens on this port of 127.0.0.1, maybe beside others. False where it may not be seen.
+#[must_use]
+pub fn listens_on(port: u16, id: i32) -> bool {
+    let Some(own) = sockets_of(id) else { return false };
+    // It may have a network of its own, and then it tells of that.
+    let tables = ["tcp", "tcp6"].map(|name| fs::read_to_string(format!("/proc/{id}/net/{name}")).unwrap_or_default());
+    tables.iter().flat_map(|table| listeners(table, port)).any(|inode| own.contains(&inode))
+}
+
 /// The inodes of the sockets that a process has open; `None` where it may not be seen.
 fn sockets_of(id: i32) -> Option<BTreeSet<String>> {
     let descriptors = fs::read_dir(format!("/proc/{id}/fd")).ok()?;
@@ -159,6 +168,7 @@ mod tests {
         let own = std::process::id() as i32;
         assert_eq!(process_on(port), Some(own));
         assert_eq!(is_held_by(port, &[own]), Some(true));
+        assert!(listens_on(port, own) && !listens_on(port, 1_000_000_000));
         assert!(!cpus_of(own).unwrap().is_empty());
         drop(listener);
         assert_eq!(process_on(port), None);

@@ -56,7 +56,9 @@ impl Sampler {
         let listens = watch.listens();
         let thread = thread::spawn(move || {
             let mut looks: Vec<Look> = first.into_iter().collect();
-            let at_first = watch.members.clone();
+            let has_ended = |id: i32| process_tree::process(id).is_none_or(|stat| stat.has_ended());
+            // A child that ended before, and whose parent has not waited for it, is none that the load ended.
+            let at_first: Vec<i32> = watch.members.iter().copied().filter(|id| !has_ended(*id)).collect();
             let mut due: Vec<Instant> = Vec::new();
             let mut goes_on = true;
             while goes_on {
@@ -83,7 +85,7 @@ impl Sampler {
                     None => gone.store(true, Ordering::Release),
                 }
             }
-            let lost = at_first.into_iter().find(|&id| process_tree::process(id).is_none_or(|stat| stat.has_ended()));
+            let lost = at_first.into_iter().find(|id| has_ended(*id));
             Looks { looks, lost, listens, group: watch.group_source(), server_cpus }
         });
         Self { moments, thread }
@@ -288,6 +290,7 @@ mod tests {
 
     use crate::cpus::Cpus;
     use crate::look::ServerCpu;
+    use crate::process_tree::ProcessTree;
 
     fn look(begin: Instant, milliseconds: u64, user_seconds: f64, switches: u64) -> Look {
         Look {
@@ -319,7 +322,7 @@ mod tests {
     }
 
     fn subject(child: &std::process::Child) -> Subject {
-        Subject { leader: child.id() as i32, port: 1, group: None }
+        Subject { tree: ProcessTree::of(child.id() as i32), port: 1, group: None }
     }
 
     fn looks(looks: Vec<Look>) -> Looks {

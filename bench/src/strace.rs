@@ -4,12 +4,14 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use reports::NotCounted;
+use rustix::process::{Pid, Signal, kill_process_group};
 
 /// System calls by name.
 pub type Counts = BTreeMap<String, u64>;
@@ -33,6 +35,7 @@ fn try_program(program: &str, limit: Duration) -> Result<(), NotCounted> {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
+        .process_group(0)
         .spawn();
     let mut trial = match started {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(NotCounted::NoStrace),
@@ -51,7 +54,8 @@ fn try_program(program: &str, limit: Duration) -> Result<(), NotCounted> {
     Err(not_permitted(&said))
 }
 
-/// Whether a child ended well, or nothing when it had to be killed.
+/// Whether a child that leads a process group ended well, or nothing when it had to be killed with its group: with the program
+/// that it traces.
 fn end_within(child: &mut Child, limit: Duration) -> Option<bool> {
     let begin = Instant::now();
     loop {
@@ -59,8 +63,8 @@ fn end_within(child: &mut Child, limit: Duration) -> Option<bool> {
             return Some(status.success());
         }
         if begin.elapsed() >= limit {
-            // It may end at this moment; then there is nothing to kill, only to reap.
-            let _ = child.kill();
+            // It may end at this moment; then there is nothing to kill, only to reap. Until then its id is its own.
+            let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
             let _ = child.wait();
             return None;
         }
@@ -158,7 +162,7 @@ mod tests {
     use super::*;
 
     use std::fs::OpenOptions;
-    use std::io::Write as _;
+    use std::io::{BufRead as _, BufReader, Write as _};
 
     fn counts<const N: usize>(counts: [(&str, u64); N]) -> Counts {
         counts.map(|(name, count)| (name.to_owned(), count)).into()
@@ -252,10 +256,17 @@ mod tests {
     }
 
     #[test]
-    fn a_tracer_that_hangs_is_killed() {
-        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+    fn a_tracer_that_hangs_is_killed_with_what_it_traces() {
+        let script = "sleep 600 & echo $!; wait";
+        let mut command = Command::new("sh");
+        let mut child = command.args(["-c", script]).stdout(Stdio::piped()).process_group(0).spawn().unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut traced = String::new();
+        output.read_line(&mut traced).unwrap();
         assert_eq!(end_within(&mut child, Duration::from_millis(20)), None);
         assert!(child.try_wait().unwrap().is_some_and(|status| !status.success()));
+        // Both had the pipe, which ends with the last of them.
+        assert_eq!(output.read_to_string(&mut traced).unwrap(), 0);
     }
 
     #[test]

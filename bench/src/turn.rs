@@ -25,6 +25,7 @@ use crate::measurement::Measurement;
 use crate::meeting::Meeting;
 use crate::others;
 use crate::process::{Launch, ServerProcess};
+use crate::process_tree::ProcessTree;
 use crate::running;
 use crate::sampler::{self, Sampler};
 use crate::staleness;
@@ -481,9 +482,9 @@ impl Subject {
         match self {
             Self::Started(process) => {
                 let group = process.group_of_its_own();
-                Some(sampler::Subject { leader: process.id(), port, group })
+                Some(sampler::Subject { tree: process.tree(), port, group })
             }
-            Self::Running(leader) => Some(sampler::Subject { leader: (*leader)?, port, group: None }),
+            Self::Running(leader) => Some(sampler::Subject { tree: ProcessTree::of((*leader)?), port, group: None }),
         }
     }
 

@@ -18,7 +18,7 @@ use otus_bench::cpus::{Cpus, Division};
 use otus_bench::interrupts;
 use otus_bench::others::{self, CpuTimes};
 use otus_bench::own_group::OwnGroup;
-use otus_bench::process_tree;
+use otus_bench::process_tree::{self, ProcessTree};
 use otus_bench::sampler::{Sampler, Subject};
 use reports::ServerSample;
 use reports::sample::CpuSource;
@@ -62,7 +62,7 @@ fn sampled(mode: &str, has_group: bool) -> Option<(ServerSample, f64)> {
     let division = Division::halves(&Cpus::available().unwrap(), |cpu| cpu);
     let mut burner = Burner::start(&[mode], &division.server);
     let group = if has_group { Some(OwnGroup::of(burner.id())?) } else { None };
-    let subject = Subject { leader: burner.id(), port: 1, group: group.as_ref().map(OwnGroup::reader) };
+    let subject = Subject { tree: ProcessTree::of(burner.id()), port: 1, group: group.as_ref().map(OwnGroup::reader) };
     let sampler = Sampler::start(subject, &division, Arc::new(AtomicBool::new(false)));
     let start = Instant::now();
     let used = burner.work();

@@ -11,6 +11,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread;
 use std::time::Duration;
@@ -331,20 +332,44 @@ fn a_generator_with_more_threads_than_its_mask_has_cpus_is_not_ranked() {
     }
 }
 
+/// Starts the processes that `lets-another-listen` wants to answer in its place, which end with it.
+fn start_what_is_wanted(folder: &Path, has_ended: &AtomicBool) {
+    let mut started = Vec::new();
+    while !has_ended.load(Ordering::Relaxed) {
+        if let Ok(wanted) = fs::read_to_string(folder.join("wanted")) {
+            fs::remove_file(folder.join("wanted")).unwrap();
+            let mut command = Command::new(env!("CARGO_BIN_EXE_faulty-server"));
+            started.push(command.arg("is-another").args(wanted.lines()).spawn().unwrap());
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    for mut process in started {
+        process.wait().unwrap();
+    }
+}
+
 #[test]
 fn a_server_that_is_not_where_it_was_put_is_not_ranked() {
     let _beside = beside_others();
     let place =
-        Place::new(&[("daemon", "lets-another-listen"), ("pinned", "pins-itself"), ("good", "none")], 1, "400ms");
-    let output = place.run(&[]);
+        Place::new(&[("container", "lets-another-listen"), ("pinned", "pins-itself"), ("good", "none")], 1, "400ms");
+    // It listens when this test has seen what it wants.
+    place.replace("servers.toml", "\"2s\"", "\"60s\"");
+    let has_ended = AtomicBool::new(false);
+    let output = thread::scope(|scope| {
+        scope.spawn(|| start_what_is_wanted(place.path(), &has_ended));
+        let output = place.run(&[]);
+        has_ended.store(true, Ordering::Relaxed);
+        output
+    });
     let run = place.stored();
     let judged = judged(&run);
     let row = |name: &str| judged.iter().find(|row| row.server == name).unwrap();
-    row("daemon").assert_refused_for("foreign listener");
-    let [of_daemon, of_good] = ["daemon", "good"].map(|name| {
+    row("container").assert_refused_for("foreign listener");
+    let [of_container, of_good] = ["container", "good"].map(|name| {
         measurement(&run, name).rounds[0].server.as_ref().unwrap_or_else(|| panic!("{}", output_of(&output)))
     });
-    assert_eq!((of_daemon.listens, of_good.listens), (Some(false), Some(true)));
+    assert_eq!((of_container.listens, of_good.listens), (Some(false), Some(true)));
     assert_eq!(of_good.elsewhere, None);
     assert!(of_good.cpu_source.is_some() && of_good.cpu_resolution_seconds.is_some(), "{of_good:?}");
     // On a machine with one CPU there is no other place to go.

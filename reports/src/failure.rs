@@ -33,6 +33,13 @@ pub enum Failure {
         /// The end of what it wrote on standard error.
         standard_error: String,
     },
+    /// The first process ended without an error while others that it had started went on, as daemons do.
+    WentToBackground {
+        /// What it was being used for.
+        during: Phase,
+        /// The program that was started.
+        program: String,
+    },
     /// The program accepted connections, but stopped answering.
     Hung {
         /// What it was being used for.
@@ -95,6 +102,12 @@ impl fmt::Display for Failure {
                     last_words(standard_error),
                 )
             }
+            Self::WentToBackground { during, program } => write!(
+                out,
+                "The server went to the background {}: its first process ({program}) ended with exit status 0 and left \
+                 others behind; run it in the foreground (nginx: daemon off, lighttpd: -D, Apache httpd: -DFOREGROUND).",
+                during.clause(),
+            ),
             Self::Hung { during, waited_seconds } => write!(
                 out,
                 "The server stopped answering {}, and {} did not help: start it by hand and see where it waits.",

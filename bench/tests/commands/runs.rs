@@ -170,6 +170,35 @@ fn every_failure_gets_its_row_and_the_rest_goes_on() {
 }
 
 #[test]
+fn no_process_of_a_server_outlives_its_trial() {
+    let place = Place::new(&[("daemon", "forks-twice"), ("parent", "keeps-a-worker")], 2, "400ms");
+    let output = place.run(&[]);
+    let text = output_of(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(no_server_is_left(&place), "a process of a server outlived its trial: {text}");
+
+    let run = place.stored();
+    for round in &measurement(&run, "daemon").rounds {
+        let failure = round.failure.as_ref().unwrap_or_else(|| panic!("it did not fail: {text}")).to_string();
+        assert!(failure.contains("went to the background"), "{failure}");
+    }
+    let tables = ranking::tables(&run);
+    let is_ranked =
+        |name: &str| tables.iter().flat_map(|table| table.ranked()).any(|row| row.measurement.server.name == name);
+    assert!(!is_ranked("daemon"));
+    let report = fs::read_to_string(place.latest().join("report.md")).unwrap();
+    assert!(report.contains("went to the background") && report.contains("daemon off"), "{report}");
+
+    // A worker in a session of its own is measured with its server: its main thread, and two of the worker.
+    for round in &measurement(&run, "parent").rounds {
+        assert_eq!(round.failure, None, "{text}");
+        let server = round.server.as_ref().unwrap();
+        assert_eq!(server.listens, Some(true));
+        assert!(server.peak_threads >= 1 + 4 + 2, "{server:?}");
+    }
+}
+
+#[test]
 fn a_root_without_an_index_is_told_and_nothing_is_ranked() {
     let place = Place::new(&[("one", "not-found"), ("two", "not-found")], 1, "300ms");
     fs::remove_file(place.path().join("root/index.html")).unwrap();
@@ -528,8 +557,8 @@ fn a_reader_of_the_output_that_goes_away_ends_nothing() {
 
 /// Whether no process is left that was started to serve from this place.
 fn no_server_is_left(place: &Place) -> bool {
-    let root = place.path().join("root");
-    let mark = root.to_string_lossy().into_owned();
+    // Servers are given a copy of the document root, below the run's folder.
+    let mark = format!("{}/", place.path().display());
     let is_server = |id: &str| {
         let words = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
         String::from_utf8_lossy(&words).contains(&mark)

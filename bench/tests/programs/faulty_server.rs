@@ -4,7 +4,6 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::os::unix::process::CommandExt as _;
 use std::process::{Command, exit};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -28,6 +27,9 @@ const FRESH: Duration = Duration::from_millis(1500);
 const TIRED: Duration = Duration::from_millis(1);
 /// How long an impatient server waits for the next request.
 const PATIENCE: Duration = Duration::from_millis(100);
+
+/// How long a process lives that its server left in the background, at most.
+const LIFE_IN_BACKGROUND: Duration = Duration::from_secs(120);
 
 struct Server {
     fault: String,
@@ -58,6 +60,26 @@ fn main() {
             let mut everywhere = rustix::thread::CpuSet::new();
             (0..rustix::thread::CpuSet::MAX_CPU).for_each(|cpu| everywhere.set(cpu));
             let _ = rustix::thread::sched_setaffinity(None, &everywhere);
+        }
+        "forks-twice" => {
+            // The shell ends at once and leaves its child without a parent, and so does this process then.
+            start_in_background("is-in-background", file, port);
+            exit(0);
+        }
+        "keeps-a-worker" => start_in_background("is-a-worker", file, port),
+        "is-in-background" | "is-a-worker" => {
+            // Away from the process group and the session of the server that it belongs to.
+            let _ = rustix::process::setsid();
+            // A test that fails must leave nothing behind for long.
+            thread::spawn(|| {
+                thread::sleep(LIFE_IN_BACKGROUND);
+                exit(0);
+            });
+            if fault == "is-a-worker" {
+                loop {
+                    thread::park();
+                }
+            }
         }
         "lets-another-listen" => let_another_listen(file, port),
         "is-another" => {
@@ -105,13 +127,19 @@ fn main() {
     }
 }
 
-/// A daemon answers: a process that has no parent any more and is in another group. It ends when this one does.
-fn let_another_listen(file: &str, port: &str) -> ! {
+/// Starts this program again, as a process that has no parent any more when this returns.
+fn start_in_background(fault: &str, file: &str, port: &str) {
     let own = std::env::current_exe().unwrap_or_default();
-    let script = "\"$0\" is-another \"$1\" \"$2\" \"$3\" &";
     let mut shell = Command::new("sh");
-    shell.args(["-c", script]).arg(own).args([file, port, &std::process::id().to_string()]).process_group(0);
-    let _ = shell.status();
+    let _ = shell.args(["-c", "\"$0\" \"$1\" \"$2\" \"$3\" &"]).arg(own).args([fault, file, port]).status();
+}
+
+/// Another process answers that this one did not start, as that of a container does: the test starts it. It ends when this one
+/// does.
+fn let_another_listen(file: &str, port: &str) -> ! {
+    // Renamed, so that whoever waits for the file reads all of it.
+    let _ = std::fs::write("wanted.new", format!("{file}\n{port}\n{}\n", std::process::id()));
+    let _ = std::fs::rename("wanted.new", "wanted");
     loop {
         thread::park();
     }

@@ -80,6 +80,7 @@ fn full_run() -> Run {
     let failures = [
         Failure::NotStarted { error: "no".to_owned() },
         Failure::Died { during: Phase::WarmUp, status: Some(1), signal: None, standard_error: String::new() },
+        Failure::WentToBackground { during: Phase::Check, program: "nginx".to_owned() },
         Failure::Hung { during: Phase::Check, waited_seconds: 5.0 },
         Failure::Generator { error: "no".to_owned() },
         Failure::NoCapacity,

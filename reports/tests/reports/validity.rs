@@ -365,6 +365,12 @@ fn failures_of_the_process_are_told_with_their_last_words() {
              this row.",
         ),
         (
+            Failure::WentToBackground { during: Phase::Start, program: "nginx".to_owned() },
+            "The server went to the background before it accepted a connection: its first process (nginx) ended with exit \
+             status 0 and left others behind; run it in the foreground (nginx: daemon off, lighttpd: -D, Apache \
+             httpd: -DFOREGROUND).",
+        ),
+        (
             Failure::Hung { during: Phase::Check, waited_seconds: 2.5 },
             "The server stopped answering while its answers were checked, and 2.5 s did not help: start it by hand and \
              see where it waits.",
