@@ -117,8 +117,14 @@ fn after_authority(raw: &[u8]) -> Result<&[u8], TargetError> {
 pub(crate) fn is_authority(text: &[u8]) -> bool {
     let port = if text.first() == Some(&b'[') {
         let Some(end) = memchr::memchr(b']', text) else { return false };
-        let literal = &text[1..end];
-        if literal.is_empty() || !literal.iter().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.')) {
+        let (address, zone) = text[1..end].split_at(memchr::memchr(b'%', &text[1..end]).unwrap_or(end - 1));
+        if address.is_empty() || !address.iter().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.')) {
+            return false;
+        }
+        // A zone means nothing to anybody but the client, which should not send it, and is none of our business (RFC 6874).
+        if !zone.is_empty()
+            && !zone.strip_prefix(b"%25").is_some_and(|name| !name.is_empty() && is_registered_name(name))
+        {
             return false;
         }
         &text[end + 1..]
@@ -305,10 +311,38 @@ mod tests {
 
     #[test]
     fn authorities() {
-        for good in ["", "host", "host:80", "host:", "127.0.0.1:8080", "[::1]", "[::1]:80", "a%20b", "a_b~c"] {
+        for good in [
+            "",
+            "host",
+            "host:80",
+            "host:",
+            "127.0.0.1:8080",
+            "[::1]",
+            "[::1]:80",
+            "[fe80::1%25eth0]:80",
+            "a%20b",
+            "a_b~c",
+        ] {
             assert!(is_authority(good.as_bytes()), "{good}");
         }
-        for bad in ["a b", "a@b", "a/b", "a:b", "a:1:2", "[::1", "[]", "[::1]x", "a%2", "a?b", "\"", "é"] {
+        for bad in [
+            "a b",
+            "a@b",
+            "a/b",
+            "a:b",
+            "a:1:2",
+            "[::1",
+            "[]",
+            "[::1]x",
+            "a%2",
+            "a?b",
+            "\"",
+            "é",
+            "[fe80::1%eth0]",
+            "[fe80::1%25]",
+            "[%25eth0]",
+            "[fe80::1%25a/b]",
+        ] {
             assert!(!is_authority(bad.as_bytes()), "{bad}");
         }
     }

@@ -74,7 +74,7 @@ pub(super) fn versions() -> Vec<Case> {
 }
 
 pub(super) fn hosts_and_targets() -> Vec<Case> {
-    let good = ["localhost", "LOCALHOST:80", "127.0.0.1:8080", "[::1]", "[::1]:8080", "a-b.example", "a_b", "a%20b", "localhost:"]
+    let good = ["localhost", "LOCALHOST:80", "127.0.0.1:8080", "[::1]", "[::1]:8080", "[fe80::1%25eth0]:80", "a-b.example", "a_b", "a%20b", "localhost:"]
         .map(|host| rule(format!("{host} is one"), get("/file.txt").host(host), is(200).file(FILE).kept()));
     let bad = ["a b", "a/b", "a?b", "a#b", "user@a", "a:port", "a:1:2", "[::1", "[]", "a\\b", "<a>", "a\"", "a%zz"]
         .map(|host| rule(format!("{host} is none"), get("/file.txt").host(host), is(400).closed()));
