@@ -157,9 +157,13 @@ fn others_are_served_while_one_file_is_read(model: Model) {
         if begun.elapsed() >= delay {
             return false;
         }
-        assert_eq!(slow.response().expect(200).body, expected);
+        let response = slow.response().expect(200);
         let waited = begun.elapsed() >= delay;
-        assert_eq!(slow.get("/hot.txt").expect(200).text(), "hot");
+        assert_eq!(response.body, expected);
+        // A pool tells it to go if somebody waits for its worker at that moment.
+        if !response.has("connection") || response.header("connection") != "close" {
+            assert_eq!(slow.get("/hot.txt").expect(200).text(), "hot");
+        }
         waited
     });
 }
