@@ -54,11 +54,11 @@ impl Sampler {
         watch.search();
         let first = watch.look();
         let listens = watch.listens();
+        let has_ended = |id: i32| process_tree::process(id).is_none_or(|stat| stat.has_ended());
+        // A child that ended before, and whose parent has not waited for it, is none that the load ended.
+        let at_first: Vec<i32> = watch.members.iter().copied().filter(|id| !has_ended(*id)).collect();
         let thread = thread::spawn(move || {
             let mut looks: Vec<Look> = first.into_iter().collect();
-            let has_ended = |id: i32| process_tree::process(id).is_none_or(|stat| stat.has_ended());
-            // A child that ended before, and whose parent has not waited for it, is none that the load ended.
-            let at_first: Vec<i32> = watch.members.iter().copied().filter(|id| !has_ended(*id)).collect();
             let mut due: Vec<Instant> = Vec::new();
             let mut goes_on = true;
             while goes_on {
