@@ -300,7 +300,7 @@ fn resume(project: &Project, stored: &StoredRun) -> Result<ExitCode, CommandErro
     }
     let request = Request::of_command(&run.command)
         .ok_or_else(|| CommandError::StrangeCommand { run: run.id.clone(), command: run.command.join(" ") })?;
-    // The record may be somebody else's, and names files with commands.
+    // The record may come from another user, and it names files with commands.
     console::say(format_args!("{} was begun with: bench {}\n", run.id, run.command.join(" ")));
     run_suite(project, &request, Some((store, run)))
 }

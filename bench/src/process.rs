@@ -1,7 +1,7 @@
 //! A server as a process: started on its CPUs in a process group of its own, watched, and ended with all it started.
 //!
 //! Its first process is not waited for before everything else of it has ended. Until then the kernel gives its id, which is
-//! also its group's, to nobody else, so that no signal to the group can meet a stranger.
+//! also its group's, to another process, so that no signal to the group can reach that one.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -480,7 +480,7 @@ mod tests {
         }
     }
 
-    /// Whether a process is there, be it only that nobody has waited for it.
+    /// Whether a process is there, also when it has ended and its parent has not waited for it yet.
     fn exists(id: i32) -> bool {
         process_tree::process(id).is_some()
     }

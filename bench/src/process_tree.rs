@@ -82,7 +82,7 @@ impl Members {
         let bench = own_id();
         let own_session = all.get(&bench).map(|stat| stat.session);
         self.known.retain(|id, started| all.get(id).is_some_and(|stat| stat.started_ticks == *started));
-        // Its number may belong to another one when nobody is left in it.
+        // Its number may belong to another group when no process is left in it.
         self.sessions.retain(|session| all.values().any(|stat| stat.session == *session));
         // Whether a child of the bench is the server's, each looked at once.
         let mut adopted: BTreeMap<i32, bool> = BTreeMap::new();
@@ -147,7 +147,7 @@ fn is_marked(id: i32, mark: &[u8]) -> Option<bool> {
 /// Makes this process the parent of all its descendants that lose theirs, so that they can be found and waited for
 /// (`PR_SET_CHILD_SUBREAPER`).
 pub fn adopt_orphans() {
-    // Kernels since 3.4 refuse it to nobody. Where something else does, the servers' groups are all that can be ended.
+    // Kernels since 3.4 allow it to every process. Where something else refuses it, the servers' groups are all that can be ended.
     let _ = set_child_subreaper(Some(getpid()));
 }
 
@@ -255,7 +255,7 @@ mod tests {
             (24, stat(1, 22, 22)),
             (30, stat(10, 1, 1)),
         ]);
-        // Of a server that somebody else started, no more is known.
+        // Of a server that the bench did not start, no more is known.
         assert_eq!(among(&ProcessTree::of(20), &all), [20, 21, 22, 23]);
     }
 

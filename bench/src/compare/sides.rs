@@ -54,7 +54,7 @@ pub struct Sides {
 pub struct LeftOut {
     /// What and why, in a sentence.
     pub reason: String,
-    /// Whether there was no such thing before, so that nobody could compare it.
+    /// Whether the base does not have it, so that it could not be compared.
     pub is_new: bool,
 }
 

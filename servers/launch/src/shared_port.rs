@@ -24,7 +24,7 @@ pub(crate) fn watch(listeners: &[TcpListener], stop: Stop) {
             if ["/proc/self/net/tcp", "/proc/self/net/tcp6"].into_iter().any(|table| is_shared(table, &own)) {
                 complain(
                     "another process listens on this port, too, and takes a part of the connections; see who it is with \
-                     `ss -ltnp`, or use one worker, which shares its port with nobody",
+                     `ss -ltnp`, or use one worker, which does not share its port",
                 );
                 return;
             }
