@@ -1,7 +1,7 @@
 //! A server as a process: started on its CPUs in a process group of its own, watched, and ended with all it started.
 //!
-//! Its first process is not waited for before everything else of it has ended. Until then the kernel gives its id, which is
-//! also its group's, to another process, so that no signal to the group can reach that one.
+//! Its first process is not waited for before everything else of it has ended. Until then the kernel does not give its id,
+//! which is also its group's, to another process, so a signal to the group reaches only the server.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

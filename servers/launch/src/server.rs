@@ -133,7 +133,7 @@ impl Server {
     }
 
     /// A listener for each worker, among which the system spreads the connections. Other processes of the same user may join
-    /// them, which is noticed and told; one listener alone shares its port with nobody.
+    /// them, which is noticed and told; a single listener does not share its port.
     ///
     /// # Errors
     /// If the address cannot be had.
