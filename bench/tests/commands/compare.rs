@@ -16,6 +16,8 @@ use otus_bench::cpus::Cpus;
 use reports::ServerSample;
 use reports::comparison::{Comparison, Figure, Verdict, judge, judgement};
 
+use crate::repository;
+
 /// A server of one file, a thread for each connection. EXTRA is what it does for each request.
 const SERVER: &str = r#"
 use std::cell::RefCell;
@@ -135,15 +137,11 @@ impl Repository {
     }
 
     fn write(&self, name: &str, text: &str) {
-        let path = self.path().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
+        repository::write(self.path(), name, text);
     }
 
     fn git(&self, arguments: &[&str]) {
-        let who = ["-c", "user.name=A", "-c", "user.email=a@example.invalid"];
-        let output = Command::new("git").args(who).args(arguments).current_dir(self.path()).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        repository::git(self.path(), arguments);
     }
 
     fn commit(&self, extra: &str) {

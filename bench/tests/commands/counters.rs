@@ -1,10 +1,11 @@
 //! Counters of two commits of a small server in a repository made for the test: what the second one costs more is named.
 
 use std::env;
-use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+
+use crate::repository::{git, write};
 
 /// A server of one file for one connection at a time. EXTRA is what it does for each request.
 const SERVER: &str = r#"
@@ -66,18 +67,6 @@ warm_up = "0s"
 workers = [1]
 access_log = false
 "#;
-
-fn git(folder: &Path, arguments: &[&str]) {
-    let who = ["-c", "user.name=A", "-c", "user.email=a@example.invalid"];
-    let output = Command::new("git").args(who).args(arguments).current_dir(folder).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
-
-fn write(folder: &Path, name: &str, text: &str) {
-    let path = folder.join(name);
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, text).unwrap();
-}
 
 fn commit(folder: &Path, extra: &str) {
     write(folder, "src/main.rs", &SERVER.replace("EXTRA", extra));

@@ -8,5 +8,6 @@ mod history;
 mod own_servers;
 #[path = "../place/mod.rs"]
 mod place;
+mod repository;
 mod runs;
 mod same_commit;

@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
 use reports::comparison::Comparison;
 use reports::record::Measurement;
 use reports::{Run, Store};
 
 use crate::place::{Place, bench, output_of};
+use crate::repository;
 
 /// A script that starts the server of the tests, with the document and the port as its arguments.
 const SCRIPT: &str = concat!("exec '", env!("CARGO_BIN_EXE_faulty-server"), "' none \"$1\" \"$2\"\n");
@@ -72,17 +73,11 @@ impl Other {
     }
 
     fn write(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.path(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, text).unwrap();
-        path
+        repository::write(self.folder.path(), name, text)
     }
 
     fn git(&self, arguments: &[&str]) {
-        let who = ["-c", "user.name=A", "-c", "user.email=a@example.invalid"];
-        let output =
-            Command::new("git").args(who).args(arguments).current_dir(self.path("repository")).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        repository::git(&self.path("repository"), arguments);
     }
 
     fn commit(&self) {

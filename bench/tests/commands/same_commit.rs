@@ -4,14 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use crate::repository::git;
+
 fn bench(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_bench")).args(arguments).current_dir(folder).stdin(Stdio::null()).output().unwrap()
-}
-
-fn git(folder: &Path, arguments: &[&str]) {
-    let who = ["-c", "user.name=A", "-c", "user.email=a@example.invalid"];
-    let output = Command::new("git").args(who).args(arguments).current_dir(folder).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]
