@@ -1,7 +1,7 @@
 //! What is compared with itself is refused with a sentence: a commit, and a stored run.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use crate::repository::git;
@@ -37,9 +37,7 @@ fn commit_compared_with_itself_is_refused() {
 
 #[test]
 fn run_compared_with_itself_is_refused() {
-    let runs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/runs");
-    let stored: PathBuf =
-        fs::read_dir(runs).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.is_dir()).unwrap();
+    let stored = Path::new(env!("CARGO_MANIFEST_DIR")).join("../reports/tests/fixtures/small-run");
     let here = tempfile::tempdir().unwrap();
     // A copy of it is the same run, too.
     let copy = here.path().join("copy");
